@@ -1,0 +1,17 @@
+//! Linker arguments of the module (the cdylib only).
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    for arg in [
+        // A symbol that is missing must stop the build, not the first login.
+        "-Wl,-z,defs",
+        // libpam unloads modules at pam_end. A Rust library that is unmapped leaves
+        // thread-local destructors behind and crashes hosts with threads.
+        "-Wl,-z,nodelete",
+        "-Wl,-z,relro",
+        "-Wl,-z,now",
+        "-Wl,-z,noexecstack",
+    ] {
+        println!("cargo::rustc-link-arg-cdylib={arg}");
+    }
+}

@@ -1,0 +1,1 @@
+//! `pam_session_limit`: a PAM module that limits how many login sessions a user may hold at once.

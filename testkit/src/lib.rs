@@ -1,0 +1,1 @@
+//! Drives PAM modules through the real libpam, for the tests and the demo.
