@@ -18,7 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use crate::session::{Leader, Origin, Session, State, Wish};
-use crate::sys::{self, SignalsHeld};
+use crate::sys::{self, LowDescriptors, OutOfReach, SignalsHeld};
 
 /// Where the store is unless a module argument names another file.
 ///
@@ -314,7 +314,10 @@ fn create_file(path: &Path) -> Result<File, StoreError> {
 /// SQLite's own waiting fails under a herd of logins. Here every waiter sleeps 5 to 15 ms, less the
 /// longer it has waited, and gives up at the deadline: a stopped holder must not stop all logins.
 struct Lock {
+    // Dropped in this order, after the lock has gone.
     file: File,
+    _reach: OutOfReach,
+    _signals: SignalsHeld,
 }
 
 impl Lock {
@@ -324,18 +327,23 @@ impl Lock {
         let deadline_ms = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
         loop {
             let file = open_lock(&path)?;
-            loop {
+            let (reach, signals) = loop {
+                // Before the lock is there, for there must be no gap; not while we wait.
+                let signals = SignalsHeld::new();
+                let reach = OutOfReach::new();
                 if sys::try_lock(&file).map_err(|e| failed(&path, "cannot be locked", &e))? {
-                    break;
+                    break (reach, signals);
                 }
+                drop(reach);
+                drop(signals);
                 let waited = sys::boot_ms().saturating_sub(began);
                 if waited >= deadline_ms {
                     let text = format!("{}: not free within {deadline_ms} ms", path.display());
                     return Err(StoreError::Broken(text));
                 }
                 std::thread::sleep(pause(waited));
-            }
-            let lock = Self { file };
+            };
+            let lock = Self { file, _reach: reach, _signals: signals };
             // The file may have been removed while we waited for it.
             if lock.is_at(&path) {
                 return Ok(lock);
@@ -547,7 +555,8 @@ fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TxError {
         )
         // A value that is no value of ours.
         | None => TxError::Damaged(error.to_string()),
-        Some(ErrorCode::ReadOnly) => TxError::Store(StoreError::ReadOnly(text)),
+        // SQLite falls back to reading alone also where opening failed for another reason.
+        Some(ErrorCode::ReadOnly) if sys::is_read_only(path) => TxError::Store(StoreError::ReadOnly(text)),
         Some(_) => TxError::Store(StoreError::Broken(text)),
     }
 }
