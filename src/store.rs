@@ -131,21 +131,23 @@ impl Store {
         mut work: impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
         self.prepare_folder()?;
-        // Dropped in reverse order: SQLite closes, then the lock goes, then the signals come.
+        let _low = LowDescriptors::new();
         let lock = Lock::take(&self.path, self.deadline)?;
-        let _signals = SignalsHeld::new();
-        match self.attempt(&lock, &mut work) {
-            Err(TxError::Damaged(reason)) => {
-                self.move_aside(reason)?;
-                match self.attempt(&lock, &mut work) {
-                    Err(TxError::Damaged(reason)) => Err(self.broken(&reason)),
-                    Err(TxError::Store(error)) => Err(error),
-                    Ok(value) => Ok(value),
-                }
-            }
-            Err(TxError::Store(error)) => Err(error),
-            Ok(value) => Ok(value),
+        let mut outcome = self.attempt(&lock, &mut work);
+        // SQLite says the same of a read that failed once. To give a good file up would forget every
+        // session: it must look damaged twice, and be readable.
+        if matches!(outcome, Err(TxError::Damaged(_))) {
+            outcome = self.attempt(&lock, &mut work);
         }
+        if let Err(TxError::Damaged(reason)) = outcome {
+            self.check_readable()?;
+            self.move_aside(reason)?;
+            outcome = self.attempt(&lock, &mut work);
+        }
+        outcome.map_err(|error| match error {
+            TxError::Damaged(reason) => self.broken(&reason),
+            TxError::Store(error) => error,
+        })
     }
 
     fn attempt<T>(
@@ -191,6 +193,17 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => create_file(&self.path).map(drop),
             Err(e) => Err(failed(&self.path, "cannot be examined", &e)),
         }
+    }
+
+    /// Reads the database file to its end. SQLite has closed it, and nobody else has the lock.
+    fn check_readable(&self) -> Result<(), StoreError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(&self.path);
+        file.and_then(|mut file| io::copy(&mut file, &mut io::sink()))
+            .map(drop)
+            .map_err(|e| failed(&self.path, "cannot be read", &e))
     }
 
     fn move_aside(&self, reason: String) -> Result<(), StoreError> {
