@@ -252,10 +252,10 @@ fn size_signal_is_pending() -> bool {
     known && unsafe { libc::sigismember(&raw const pending, libc::SIGXFSZ) } == 1
 }
 
-#[cfg(any(target_arch = "x86", target_arch = "arm"))]
-use libc::SYS_setresuid32 as SETRESUID;
 #[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
 use libc::SYS_setresuid as SETRESUID;
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::SYS_setresuid32 as SETRESUID;
 
 /// A setuid program put out of its caller's reach for as long as the value lives.
 ///
