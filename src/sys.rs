@@ -1,0 +1,247 @@
+//! System calls that the standard library does not offer, each behind a safe function.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+/// Returns the reason of an error as one short text, without Rust's "(os error N)".
+///
+/// `strerror` is not used: it may share storage with the host process.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+/// Returns the effective uid of the process.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Returns the pid of the calling process.
+///
+/// Asked afresh each time: the host may fork.
+#[must_use]
+pub fn own_pid() -> i32 {
+    // SAFETY: getpid takes nothing and cannot fail.
+    unsafe { libc::getpid() }
+}
+
+/// Returns the pid of the parent process.
+#[must_use]
+pub fn parent_pid() -> i32 {
+    // SAFETY: getppid takes nothing and cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// Returns the session id (setsid(2)) of the calling process.
+#[must_use]
+pub fn own_sid() -> i32 {
+    // SAFETY: getsid(0) asks for the calling process and cannot fail.
+    unsafe { libc::getsid(0) }
+}
+
+fn clock_ms(clock: libc::clockid_t) -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid timespec to write to; the clocks used exist since Linux 2.6.39.
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
+    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
+}
+
+/// Returns milliseconds since boot, time asleep included (`CLOCK_BOOTTIME`).
+#[must_use]
+pub fn boot_ms() -> i64 {
+    clock_ms(libc::CLOCK_BOOTTIME)
+}
+
+/// Returns seconds since the epoch, for display only.
+#[must_use]
+pub fn epoch_seconds() -> i64 {
+    clock_ms(libc::CLOCK_REALTIME) / 1000
+}
+
+/// Tries to lock `file` for this open file alone (flock(2)); returns whether it did.
+///
+/// # Errors
+///
+/// Those of flock other than the lock being held.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    loop {
+        // SAFETY: the descriptor is open for as long as `file` is borrowed.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock => return Ok(false),
+            io::ErrorKind::Interrupted => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Releases a lock taken by [`try_lock`].
+///
+/// Closing alone is not enough: a child that the host forked meanwhile holds the same open file.
+pub fn unlock(file: &File) {
+    // SAFETY: the descriptor is open for as long as `file` is borrowed.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
+}
+
+/// Returns whether the file lies in memory only (tmpfs, ramfs), so that a reboot empties it.
+#[must_use]
+pub fn is_in_memory(file: &File) -> bool {
+    const RAMFS_MAGIC: i64 = 0x8584_58f6;
+    // SAFETY: statfs is plain numbers, for which all zeroes is a value.
+    let mut fs: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open, `fs` is a valid statfs to write to.
+    let done = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut fs) } == 0;
+    #[allow(clippy::unnecessary_cast, reason = "f_type is not i64 on every architecture")]
+    let kind = fs.f_type as i64;
+    #[allow(clippy::unnecessary_cast, reason = "TMPFS_MAGIC is not i64 on every architecture")]
+    let tmpfs = libc::TMPFS_MAGIC as i64;
+    done && (kind == tmpfs || kind == RAMFS_MAGIC)
+}
+
+/// Opens a descriptor that names one process for good (pidfd_open(2), Linux 5.3).
+///
+/// # Errors
+///
+/// `ESRCH` where the process is gone, `ENOSYS` on older kernels.
+pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = i32::try_from(fd).unwrap_or(-1);
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just returned this descriptor, close-on-exec, to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sends `signal` to the process behind `pidfd`.
+///
+/// # Errors
+///
+/// `ESRCH` where it is gone.
+pub fn pidfd_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    // SAFETY: the descriptor is open; a null siginfo means the same as kill(2).
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends `signal` to a pid; for kernels without pidfds.
+///
+/// # Errors
+///
+/// Those of kill(2).
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: kill takes two integers.
+    if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Returns device and inode of what `path` leads to, symbolic links followed.
+///
+/// # Errors
+///
+/// Those of stat(2).
+pub fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(path)?;
+    Ok((meta.dev(), meta.ino()))
+}
+
+/// Signals held off from this thread for as long as the value lives.
+///
+/// Two kinds: those by which the kernel or a terminal would stop or end the host while it owns the
+/// lock, and SIGXFSZ, which a file size limit set earlier in the stack would send at our own writes
+/// (it ends the process; consumed here, the write fails with EFBIG instead).
+pub struct SignalsHeld {
+    before: libc::sigset_t,
+    size_signal_was_pending: bool,
+}
+
+impl SignalsHeld {
+    /// Holds the signals off.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut held = empty_signal_set();
+        for signal in [
+            libc::SIGXFSZ,
+            libc::SIGPIPE,
+            libc::SIGTSTP,
+            libc::SIGTTIN,
+            libc::SIGTTOU,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGHUP,
+            libc::SIGTERM,
+            libc::SIGALRM,
+            libc::SIGUSR1,
+            libc::SIGUSR2,
+        ] {
+            // SAFETY: `held` is an initialised set, the signal numbers are valid.
+            unsafe { libc::sigaddset(&raw mut held, signal) };
+        }
+        let size_signal_was_pending = size_signal_is_pending();
+        let mut before = empty_signal_set();
+        // SAFETY: both sets are initialised and live across the call.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const held, &raw mut before) };
+        Self { before, size_signal_was_pending }
+    }
+}
+
+impl Default for SignalsHeld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for SignalsHeld {
+    fn drop(&mut self) {
+        if !self.size_signal_was_pending && size_signal_is_pending() {
+            let mut size_signal = empty_signal_set();
+            // SAFETY: the set is initialised, the signal number valid.
+            unsafe { libc::sigaddset(&raw mut size_signal, libc::SIGXFSZ) };
+            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: set and timespec live across the call; a null siginfo is allowed.
+            unsafe {
+                libc::sigtimedwait(&raw const size_signal, std::ptr::null_mut(), &raw const at_once)
+            };
+        }
+        // SAFETY: `before` is the set that pthread_sigmask filled in; a null old set is allowed.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut())
+        };
+    }
+}
+
+fn empty_signal_set() -> libc::sigset_t {
+    // SAFETY: sigset_t is plain integers, for which all zeroes is a value.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is a valid sigset_t to write to.
+    unsafe { libc::sigemptyset(&raw mut set) };
+    set
+}
+
+fn size_signal_is_pending() -> bool {
+    let mut pending = empty_signal_set();
+    // SAFETY: `pending` is a valid set to write to.
+    let known = unsafe { libc::sigpending(&raw mut pending) } == 0;
+    // SAFETY: `pending` is an initialised set, the signal number valid.
+    known && unsafe { libc::sigismember(&raw const pending, libc::SIGXFSZ) } == 1
+}
