@@ -13,10 +13,7 @@ impl Table {
     /// Makes a table without rows.
     #[must_use]
     pub fn new(header: &[&str]) -> Self {
-        Self {
-            header: header.iter().map(|&cell| printable(cell)).collect(),
-            rows: Vec::new(),
-        }
+        Self { header: header.iter().map(|&cell| printable(cell)).collect(), rows: Vec::new() }
     }
 
     /// Makes the two-column table of one object.
@@ -47,10 +44,15 @@ impl Table {
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let widths = self.widths();
-        let border: String = widths.iter().map(|width| format!("+{}", "-".repeat(width + 2))).collect();
+        let border: String =
+            widths.iter().map(|width| format!("+{}", "-".repeat(width + 2))).collect();
         let line = |row: &[String]| -> String {
             let cells = row.iter().zip(&widths);
-            cells.map(|(cell, width)| format!("| {cell}{} ", " ".repeat(width.saturating_sub(cell.width())))).collect()
+            cells
+                .map(|(cell, width)| {
+                    format!("| {cell}{} ", " ".repeat(width.saturating_sub(cell.width())))
+                })
+                .collect()
         };
         writeln!(f, "{border}+")?;
         writeln!(f, "{}|", line(&self.header))?;
@@ -71,7 +73,8 @@ impl std::fmt::Display for Table {
 #[must_use]
 pub fn printable(text: &str) -> String {
     let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     if !text.chars().any(hidden) {
         return text.to_owned();

@@ -36,11 +36,7 @@ impl Filter {
     }
 
     fn fold(&self, text: &str) -> String {
-        if self.any_case {
-            text.to_lowercase()
-        } else {
-            text.to_owned()
-        }
+        if self.any_case { text.to_lowercase() } else { text.to_owned() }
     }
 }
 
@@ -61,7 +57,9 @@ impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => write!(f, "the line is too long, expected at most {MAX_LINE} bytes"),
-            Self::Unclosed('\\') => write!(f, "the line ends in `\\`, expected a character after it"),
+            Self::Unclosed('\\') => {
+                write!(f, "the line ends in `\\`, expected a character after it")
+            }
             Self::Unclosed(quote) => write!(f, "a quote is not closed, expected another {quote}"),
             Self::Control => write!(f, "a control character, expected printable text"),
             Self::NotGrep => write!(f, "after `|` expected `grep [-i] [-v] TEXT`"),
@@ -153,11 +151,7 @@ fn end_word(parts: &mut [Vec<String>], word: &mut Option<String>) {
 }
 
 fn filter(words: &[String]) -> Result<Filter, BadLine> {
-    let mut filter = Filter {
-        text: String::new(),
-        any_case: false,
-        invert: false,
-    };
+    let mut filter = Filter { text: String::new(), any_case: false, invert: false };
     let (grep, mut rest) = words.split_first().ok_or(BadLine::NotGrep)?;
     if grep != "grep" {
         return Err(BadLine::NotGrep);
