@@ -47,23 +47,29 @@ pub fn own_sid() -> i32 {
     unsafe { libc::getsid(0) }
 }
 
-fn clock_ms(clock: libc::clockid_t) -> i64 {
+fn clock_ns(clock: libc::clockid_t) -> i64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a valid timespec to write to; the clocks used exist since Linux 2.6.39.
     unsafe { libc::clock_gettime(clock, &raw mut now) };
-    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
+    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
 }
 
-/// Returns milliseconds since boot, time asleep included (`CLOCK_BOOTTIME`).
+/// Returns nanoseconds since boot, time asleep included (`CLOCK_BOOTTIME`).
+#[must_use]
+pub fn boot_ns() -> i64 {
+    clock_ns(libc::CLOCK_BOOTTIME)
+}
+
+/// Returns milliseconds since boot, time asleep included.
 #[must_use]
 pub fn boot_ms() -> i64 {
-    clock_ms(libc::CLOCK_BOOTTIME)
+    boot_ns() / 1_000_000
 }
 
 /// Returns seconds since the epoch, for display only.
 #[must_use]
 pub fn epoch_seconds() -> i64 {
-    clock_ms(libc::CLOCK_REALTIME) / 1000
+    clock_ns(libc::CLOCK_REALTIME) / 1_000_000_000
 }
 
 /// Tries to lock `file` for this open file alone (flock(2)); returns whether it did.

@@ -1,0 +1,168 @@
+//! Users and groups, from the host's name services (getpwnam(3), getgrouplist(3)).
+
+use std::ffi::{CStr, CString};
+use std::io;
+
+/// Bytes of the largest name service answer that is read.
+const MAX_ANSWER: usize = 1024 * 1024;
+/// Groups of the longest membership list that is read; `NGROUPS_MAX` of Linux.
+const MAX_GROUPS: usize = 65536;
+
+/// A user of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// As the application named him; name services may ignore case.
+    pub typed: CString,
+    /// As the name service spells it.
+    pub name: CString,
+    /// User id.
+    pub uid: u32,
+    /// Primary group.
+    pub gid: u32,
+}
+
+impl User {
+    /// Looks `name` up; `None` means that there is no such user.
+    ///
+    /// # Errors
+    ///
+    /// The name service failed, so that nothing is known.
+    pub fn named(name: &CStr) -> io::Result<Option<Self>> {
+        let mut buffer = vec![0; 1024];
+        loop {
+            // SAFETY: passwd is integers and pointers, for which all zeroes is a value.
+            let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+            let mut found = std::ptr::null_mut();
+            // SAFETY: `name` is terminated; entry, buffer (with its length) and `found` are valid
+            // to write to and outlive the call.
+            let error = unsafe {
+                libc::getpwnam_r(
+                    name.as_ptr(),
+                    &raw mut entry,
+                    buffer.as_mut_ptr(),
+                    buffer.len(),
+                    &raw mut found,
+                )
+            };
+            match error {
+                libc::ERANGE if buffer.len() < MAX_ANSWER => {
+                    let larger = buffer.len() * 4;
+                    buffer.resize(larger, 0);
+                }
+                libc::EINTR => {}
+                0 if found.is_null() => return Ok(None),
+                0 => {
+                    // SAFETY: on success pw_name points to a terminated string inside `buffer`.
+                    let spelled = unsafe { CStr::from_ptr(entry.pw_name) };
+                    return Ok(Some(Self {
+                        typed: name.to_owned(),
+                        name: spelled.to_owned(),
+                        uid: entry.pw_uid,
+                        gid: entry.pw_gid,
+                    }));
+                }
+                // getpwnam(3): "or other" values mean that the name was not found.
+                libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
+                error => return Err(io::Error::from_raw_os_error(error)),
+            }
+        }
+    }
+
+    /// Returns whether `name` means this user: as typed, or as the name service spells it.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        name.as_bytes() == self.name.as_bytes() || name.as_bytes() == self.typed.as_bytes()
+    }
+
+    /// Returns the ids of the user's groups, the primary one among them.
+    ///
+    /// # Errors
+    ///
+    /// The list is longer than any kernel allows.
+    pub fn groups(&self) -> io::Result<Vec<u32>> {
+        let mut groups: Vec<libc::gid_t> = vec![0; 64];
+        loop {
+            let mut count = libc::c_int::try_from(groups.len()).unwrap_or(libc::c_int::MAX);
+            // SAFETY: the name is terminated; `groups` has room for `count` ids; both are valid to
+            // write to.
+            let done = unsafe {
+                libc::getgrouplist(
+                    self.name.as_ptr(),
+                    self.gid,
+                    groups.as_mut_ptr(),
+                    &raw mut count,
+                )
+            };
+            let count = usize::try_from(count).unwrap_or(0);
+            if done >= 0 {
+                groups.truncate(count);
+                return Ok(groups);
+            }
+            let larger = count.max(groups.len() * 2);
+            if larger > MAX_GROUPS {
+                return Err(io::Error::other(format!("more than {MAX_GROUPS} groups")));
+            }
+            groups.resize(larger, 0);
+        }
+    }
+}
+
+/// Returns the id of the group called `name`; `None` means that there is no such group.
+///
+/// # Errors
+///
+/// The name service failed, so that nothing is known.
+pub fn group_id(name: &CStr) -> io::Result<Option<u32>> {
+    let mut buffer = vec![0; 1024];
+    loop {
+        // SAFETY: group is integers and pointers, for which all zeroes is a value.
+        let mut entry: libc::group = unsafe { std::mem::zeroed() };
+        let mut found = std::ptr::null_mut();
+        // SAFETY: `name` is terminated; entry, buffer (with its length) and `found` are valid to
+        // write to and outlive the call.
+        let error = unsafe {
+            libc::getgrnam_r(
+                name.as_ptr(),
+                &raw mut entry,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut found,
+            )
+        };
+        match error {
+            libc::ERANGE if buffer.len() < MAX_ANSWER => {
+                let larger = buffer.len() * 4;
+                buffer.resize(larger, 0);
+            }
+            libc::EINTR => {}
+            0 if found.is_null() => return Ok(None),
+            0 => return Ok(Some(entry.gr_gid)),
+            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_has_uid_zero_and_nobody_is_called_that_name() {
+        let root = User::named(c"root").unwrap().unwrap();
+        assert_eq!((root.uid, root.gid), (0, 0));
+        assert!(root.is_named("root") && !root.is_named("Root"));
+        assert!(root.groups().unwrap().contains(&0));
+        assert_eq!(User::named(c"no-such-user-here").unwrap(), None);
+        assert_eq!(User::named(c"").unwrap(), None);
+        assert_eq!(User::named(c"\xff\xfe").unwrap(), None);
+        let long = CString::new(vec![b'x'; 65536]).unwrap();
+        assert_eq!(User::named(&long).unwrap(), None);
+    }
+
+    #[test]
+    fn groups_are_found_by_name() {
+        assert_eq!(group_id(c"root").unwrap(), Some(0));
+        assert_eq!(group_id(c"no-such-group-here").unwrap(), None);
+    }
+}

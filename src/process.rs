@@ -1,0 +1,333 @@
+//! Identity, liveness and kinship of processes, from `/proc` (proc_pid_stat(5)).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::session::Leader;
+use crate::sys;
+
+/// `/proc/PID/sessionid` of a process without an audit session: (uid_t)-1.
+const NO_AUDIT_SESSION: u32 = u32::MAX;
+
+/// What `/proc/PID/stat` says that matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Field 3: one letter; `Z` and `X` are dead.
+    pub state: u8,
+    /// Field 4: parent.
+    pub parent: i32,
+    /// Field 22: start, in clock ticks after boot.
+    pub start_time: u64,
+}
+
+impl Stat {
+    /// Reads the line of a `/proc/PID/stat`.
+    ///
+    /// The command's name, field 2, may hold spaces and parentheses: fields are counted after the
+    /// last `)`.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let after_name = line.iter().rposition(|&b| b == b')')?.checked_add(1)?;
+        let mut fields =
+            std::str::from_utf8(line.get(after_name..)?).ok()?.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let parent = fields.next()?.parse().ok()?;
+        let start_time = fields.nth(17)?.parse().ok()?;
+        Some(Self { state, parent, start_time })
+    }
+
+    /// Reads the stat of the process `pid`.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file; `InvalidData` where it is not such a line.
+    pub fn of(pid: i32) -> io::Result<Self> {
+        let line = fs::read(format!("/proc/{pid}/stat"))?;
+        Self::parse(&line).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("/proc/{pid}/stat is not understood"),
+            )
+        })
+    }
+
+    /// Returns whether the process has ended: a zombie only waits for its parent.
+    #[must_use]
+    pub fn is_dead(self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// Where the calling process is: what a leader's identity is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Here {
+    /// This boot.
+    pub boot_id: String,
+    /// Inode of the own pid namespace.
+    pub pid_ns: u64,
+}
+
+/// Whether a leader lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It does, or there is doubt.
+    Alive,
+    /// It is gone, a zombie, another process, or from another boot.
+    Dead,
+    /// It is in another pid namespace and cannot be tested from here.
+    Elsewhere,
+}
+
+impl Here {
+    /// Reads the boot id and the own pid namespace.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading `/proc`, with the path in the text.
+    pub fn now() -> io::Result<Self> {
+        let boot_id = read("/proc/sys/kernel/random/boot_id")?;
+        let boot_id = String::from_utf8_lossy(&boot_id).trim().to_owned();
+        if boot_id.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the kernel's boot id is empty",
+            ));
+        }
+        let namespace = Path::new("/proc/self/ns/pid");
+        let (_, pid_ns) = sys::device_and_inode(namespace).map_err(|e| naming(namespace, &e))?;
+        Ok(Self { boot_id, pid_ns })
+    }
+
+    /// Returns the identity of the living process `pid`.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading `/proc/PID/stat`.
+    pub fn leader(&self, pid: i32) -> io::Result<Leader> {
+        let stat =
+            Stat::of(pid).map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?;
+        Ok(Leader {
+            pid,
+            start_time: stat.start_time,
+            pid_ns: self.pid_ns,
+            boot_id: self.boot_id.clone(),
+        })
+    }
+
+    /// Returns whether `leader` lives. Doubt (a `/proc` that cannot be read just now) is life.
+    #[must_use]
+    pub fn life(&self, leader: &Leader) -> Life {
+        if leader.boot_id != self.boot_id {
+            return Life::Dead;
+        }
+        if leader.pid_ns != self.pid_ns {
+            return Life::Elsewhere;
+        }
+        match Stat::of(leader.pid) {
+            Ok(stat) if stat.is_dead() || stat.start_time != leader.start_time => Life::Dead,
+            Ok(_) => Life::Alive,
+            Err(e) if is_gone(&e) => Life::Dead,
+            Err(_) => Life::Alive,
+        }
+    }
+
+    /// Returns whether the calling process is `leader`; false in a child of it.
+    #[must_use]
+    pub fn is_self(&self, leader: &Leader) -> bool {
+        leader.pid == sys::own_pid() && self.life(leader) == Life::Alive
+    }
+}
+
+/// Returns whether a read of `/proc/PID` failed because there is no such process.
+#[must_use]
+pub fn is_gone(error: &io::Error) -> bool {
+    // ESRCH: it ended between open and read.
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// Returns the pid that a login's place hangs on: the calling process, but for sshd's
+/// keyboard-interactive child its parent.
+///
+/// OpenSSH runs authentication and account phase of keyboard-interactive logins in a child of the
+/// monitor that leaves by `_exit`; the monitor opens the session. That child, and no other caller,
+/// belongs to the session its parent leads (daemon and `sshd -i` alike) and runs the parent's program.
+#[must_use]
+pub fn anchor() -> i32 {
+    let (own, parent) = (sys::own_pid(), sys::parent_pid());
+    if sys::own_sid() == parent && parent != own && is_same_sshd(parent) { parent } else { own }
+}
+
+fn is_same_sshd(parent: i32) -> bool {
+    let own_exe = Path::new("/proc/self/exe");
+    let parent_exe = PathBuf::from(format!("/proc/{parent}/exe"));
+    // sshd, since OpenSSH 9.8 sshd-session; " (deleted)" follows after an upgrade.
+    let is_sshd = fs::read_link(own_exe).is_ok_and(|exe| {
+        exe.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"sshd"))
+    });
+    is_sshd
+        && sys::device_and_inode(own_exe)
+            .is_ok_and(|own| sys::device_and_inode(&parent_exe).is_ok_and(|parent| parent == own))
+}
+
+/// Returns the audit session of `pid` (set by pam_loginuid, inherited by every child), if it has one.
+#[must_use]
+pub fn audit_session(pid: i32) -> Option<u32> {
+    let text = fs::read(format!("/proc/{pid}/sessionid")).ok()?;
+    let id = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;
+    (id != NO_AUDIT_SESSION).then_some(id)
+}
+
+/// Returns the ancestors of `pid`, nearest first, without init.
+#[must_use]
+pub fn ancestors(pid: i32) -> Vec<i32> {
+    let mut line = Vec::new();
+    let mut current = pid;
+    while let Ok(stat) = Stat::of(current) {
+        // A pid that shows up twice was used again while we walked.
+        if stat.parent <= 1 || line.contains(&stat.parent) {
+            break;
+        }
+        line.push(stat.parent);
+        current = stat.parent;
+    }
+    line
+}
+
+/// Returns the path of the logind scope (`session-N.scope`) that `pid` runs in, if it does.
+///
+/// Any other cgroup holds more than one session: `ssh.service` holds everybody's.
+#[must_use]
+pub fn session_scope(pid: i32) -> Option<String> {
+    let text = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    scope_in(&String::from_utf8_lossy(&text))
+}
+
+/// Reads cgroups(7) `/proc/PID/cgroup`: lines of `ID:CONTROLLERS:PATH`, version 1, 2 or both.
+fn scope_in(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let path = line.splitn(3, ':').nth(2)?;
+        let leaf = path.rsplit('/').next()?;
+        let name = leaf.strip_prefix("session-")?.strip_suffix(".scope")?;
+        (!name.is_empty()).then(|| path.to_owned())
+    })
+}
+
+/// Returns the pids of all processes that can be seen.
+///
+/// # Errors
+///
+/// Those of reading `/proc`.
+pub fn all_pids() -> io::Result<Vec<i32>> {
+    let entries = fs::read_dir("/proc")?;
+    Ok(entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect())
+}
+
+/// Returns the effective uid of the process `pid` (0 where it may not be dumped; proc(5)).
+///
+/// # Errors
+///
+/// Those of stat(2).
+pub fn owner(pid: i32) -> io::Result<u32> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(fs::metadata(format!("/proc/{pid}"))?.uid())
+}
+
+/// Returns the name of the calling program as the kernel keeps it (`/proc/self/comm`).
+#[must_use]
+pub fn own_name() -> String {
+    let name = fs::read("/proc/self/comm").unwrap_or_default();
+    crate::text::printable(name.trim_ascii_end())
+}
+
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    fs::read(path).map_err(|e| naming(Path::new(path), &e))
+}
+
+fn naming(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {}", path.display(), sys::reason(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_counted_after_the_last_parenthesis() {
+        let line = b"4242 (a) R 1 1 (b)) S 17 4242 4242 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3";
+        assert_eq!(Stat::parse(line), Some(Stat { state: b'S', parent: 17, start_time: 987_654 }));
+        for broken in
+            [&b""[..], b"1", b"1 (x", b"1 (x)", b"1 (x) S", b"1 (x) S 1 2 3", b"1 (x) S z 1"]
+        {
+            assert_eq!(Stat::parse(broken), None);
+        }
+    }
+
+    #[test]
+    fn the_own_process_is_alive_and_a_waited_child_is_dead() {
+        let here = Here::now().unwrap();
+        let me = here.leader(sys::own_pid()).unwrap();
+        assert_eq!(here.life(&me), Life::Alive);
+        assert!(here.is_self(&me));
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let leader = here.leader(i32::try_from(child.id()).unwrap()).unwrap();
+        assert_eq!(here.life(&leader), Life::Alive);
+        assert!(!here.is_self(&leader));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(here.life(&leader), Life::Dead);
+    }
+
+    #[test]
+    fn a_zombie_a_recycled_pid_and_another_boot_are_dead() {
+        let here = Here::now().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let leader = here.leader(pid).unwrap();
+        while Stat::of(pid).unwrap().state != b'Z' {
+            std::thread::yield_now();
+        }
+        assert_eq!(here.life(&leader), Life::Dead, "zombie");
+        child.wait().unwrap();
+        let me = here.leader(sys::own_pid()).unwrap();
+        let recycled = Leader { start_time: me.start_time - 1, ..me.clone() };
+        assert_eq!(here.life(&recycled), Life::Dead, "recycled");
+        let booted = Leader { boot_id: "another".into(), ..me.clone() };
+        assert_eq!(here.life(&booted), Life::Dead, "another boot");
+        let elsewhere = Leader { pid_ns: 1, ..me };
+        assert_eq!(here.life(&elsewhere), Life::Elsewhere);
+    }
+
+    #[test]
+    fn only_a_session_scope_is_a_session_scope() {
+        let scope = |text| scope_in(text);
+        assert_eq!(
+            scope("0::/user.slice/user-1000.slice/session-3.scope\n").as_deref(),
+            Some("/user.slice/user-1000.slice/session-3.scope")
+        );
+        assert_eq!(
+            scope("4:memory:/x\n1:name=systemd:/user.slice/user-0.slice/session-c12.scope\n0::/\n")
+                .as_deref(),
+            Some("/user.slice/user-0.slice/session-c12.scope")
+        );
+        for other in [
+            "0::/system.slice/ssh.service\n",
+            "0::/user.slice/user-1000.slice/session-.scope\n",
+            "0::/user.slice/user-1000.slice/session-3.scope/child\n",
+            "0::/\n",
+            "",
+        ] {
+            assert_eq!(scope(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn ancestors_end_before_init() {
+        let line = ancestors(sys::own_pid());
+        assert_eq!(line.first(), Some(&sys::parent_pid()).filter(|&&p| p > 1));
+        assert!(!line.contains(&1));
+    }
+}
