@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::field::{self, Field};
 
+use Noun::{Assignments, Files, Group, Profile, Session, User, Value};
+use Slot::{Many, Maybe, One, Word};
+
 /// An object type that can be shown, configured and deleted by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -58,8 +61,8 @@ pub enum Command {
     Configure(Kind, String, Vec<Change>),
     /// `delete KIND NAME`
     Delete(Kind, String),
-    /// `clear session ID`
-    ClearSession(i64),
+    /// `clear session ID [USER]`
+    ClearSession(i64, Option<String>),
     /// `clear sessions [USER]`
     ClearSessions(Option<String>),
     /// `import limits [FILE…] [--apply]`
@@ -195,17 +198,17 @@ impl<T> Form<T> {
         let mut current = slots.next();
         for word in words {
             match current? {
-                Slot::Word(expected) if word == expected => current = slots.next(),
-                Slot::Word(_) => return None,
-                Slot::One(_) | Slot::Maybe(_) => current = slots.next(),
-                Slot::Many(_) => {}
+                Word(expected) if word == expected => current = slots.next(),
+                Word(_) => return None,
+                One(_) | Maybe(_) => current = slots.next(),
+                Many(_) => {}
             }
         }
         Some(current.map_or(Next::End, |slot| Next::Slot(*slot)))
     }
 
     fn arguments(&self, words: &[String]) -> Vec<String> {
-        let literals = self.slots.iter().take_while(|slot| matches!(slot, Slot::Word(_))).count();
+        let literals = self.slots.iter().take_while(|slot| matches!(slot, Word(_))).count();
         words.get(literals..).unwrap_or_default().to_vec()
     }
 }
@@ -218,9 +221,6 @@ pub enum Next {
     /// Nothing more.
     End,
 }
-
-use Noun::{Assignments, Files, Group, Profile, Session, User, Value};
-use Slot::{Many, Maybe, One, Word};
 
 /// The forms at the top, in the order of the help.
 pub const TOP: &[Form<Command>] = &[
@@ -280,9 +280,9 @@ pub const TOP: &[Form<Command>] = &[
         make: |a| Ok(Command::Delete(Kind::Group, needed(a))),
     },
     Form {
-        slots: &[Word("clear"), Word("session"), One(Session)],
-        help: "end one session",
-        make: |a| session_id(a).map(Command::ClearSession),
+        slots: &[Word("clear"), Word("session"), One(Session), Maybe(User)],
+        help: "end one session; USER where two users have the same id",
+        make: |a| Ok(Command::ClearSession(session_id(a)?, a.get(1).cloned())),
     },
     Form {
         slots: &[Word("clear"), Word("sessions"), Maybe(User)],
@@ -591,7 +591,7 @@ mod tests {
                 ]
             ))
         );
-        assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7)));
+        assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7, None)));
         assert_eq!(top("clear sessions"), Ok(Command::ClearSessions(None)));
         assert_eq!(
             top("import limits --apply /a"),

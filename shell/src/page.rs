@@ -115,7 +115,12 @@ mod tests {
         }
         assert!(!secret.push(b'y'));
         assert_eq!(secret.bytes(), [b'x'; CAPACITY]);
-        secret.fill(|room| { room[..2].copy_from_slice(b"ab"); Ok::<_, ()>(2) }).unwrap();
+        secret
+            .fill(|room| {
+                room[..2].copy_from_slice(b"ab");
+                Ok::<_, ()>(2)
+            })
+            .unwrap();
         assert_eq!(secret.bytes(), b"ab");
         assert_eq!(secret.fill(|_| Err(())), Err(()));
         assert_eq!(secret.bytes(), b"");

@@ -211,11 +211,13 @@ impl<'c> Transaction<'c> {
             verdict: Verdict::Broken,
             text: text.to_owned(),
         };
-        let text = |text: &str| CString::new(text).map_err(|_| broken("a name holds a NUL character"));
+        let text =
+            |text: &str| CString::new(text).map_err(|_| broken("a name holds a NUL character"));
         let service = text(&start.service)?;
         let user = start.user.as_deref().map(text).transpose()?;
         let conversation: *mut &'c mut dyn Conversation = Box::into_raw(Box::new(conversation));
-        let mut transaction = Self { handle: ptr::null_mut(), status: PAM_SUCCESS, open: false, conversation };
+        let mut transaction =
+            Self { handle: ptr::null_mut(), status: PAM_SUCCESS, open: false, conversation };
         let conv = Conv { converse: Some(converse), data: conversation.cast() };
         // SAFETY: the strings live across the call, libpam copies them and `conv`; what `conv.data`
         // points to lives until `pam_end` in `drop`.
@@ -339,7 +341,12 @@ extern "C" fn converse(
     data: *mut c_void,
 ) -> c_int {
     let count = usize::try_from(count).unwrap_or(0);
-    if count == 0 || count > PAM_MAX_NUM_MSG || messages.is_null() || responses.is_null() || data.is_null() {
+    if count == 0
+        || count > PAM_MAX_NUM_MSG
+        || messages.is_null()
+        || responses.is_null()
+        || data.is_null()
+    {
         return PAM_CONV_ERR;
     }
     // SAFETY: `data` is what `Transaction::start` gave to pam_start, alive until pam_end, and libpam
