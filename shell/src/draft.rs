@@ -250,7 +250,11 @@ impl Draft {
         }
     }
 
-    fn write(&mut self, edit: &mut Edit) -> Result<(), EditError> {
+    /// Writes what was entered into a text, without a look at what stands there.
+    ///
+    /// # Errors
+    /// See [`EditError`].
+    pub fn write(&mut self, edit: &mut Edit) -> Result<(), EditError> {
         if !edit.has(self.kind, &self.name)? {
             edit.create(self.kind, &self.name)?;
         }

@@ -291,7 +291,7 @@ pub const TOP: &[Form<Command>] = &[
     },
     Form {
         slots: &[Word("import"), Word("limits"), Many(Files)],
-        help: "propose profiles for the maxlogins lines of pam_limits; --apply writes them",
+        help: "propose profiles for pam_limits's maxlogins lines, or write them",
         make: |a| Ok(import(a)),
     },
     Form {

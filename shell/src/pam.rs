@@ -7,6 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use crate::page::Secret;
@@ -134,7 +135,7 @@ pub enum Answer {
 }
 
 /// Who logs in, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Start {
     /// PAM service.
     pub service: String,
@@ -147,7 +148,7 @@ pub struct Start {
 }
 
 /// In which phase a login failed, which says what to tell and how to leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// The transaction could not begin: the service is unknown or libpam is out of order.
     Start,
@@ -162,7 +163,7 @@ pub enum Phase {
 }
 
 /// A login that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Where.
     pub phase: Phase,
@@ -173,7 +174,7 @@ pub struct Failure {
 }
 
 /// What a failing call of PAM means to a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// `PAM_PERM_DENIED`: known and not let in. The limit speaks so.
     Refused,
