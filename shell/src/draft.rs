@@ -165,6 +165,12 @@ impl Draft {
         self.kind
     }
 
+    /// Returns the name of the object.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Returns whether the object did not exist when the draft began.
     #[must_use]
     pub fn is_new(&self) -> bool {

@@ -2,8 +2,10 @@
 
 use pam_session_limit::account::User;
 use pam_session_limit::config::Config;
+use pam_session_limit::journal::{Journal, Level};
 use pam_session_limit::policy::Profile;
 use pam_session_limit::session::Session;
+use pam_session_limit::text::printable;
 
 use crate::draft::{self, Draft, DraftError, Object};
 use crate::exit::{Exit, Failure};
@@ -12,7 +14,7 @@ use crate::limits;
 use crate::reply::Reply;
 use crate::rights::{Deed, Reach};
 use crate::save::{ConfigFile, SaveError};
-use crate::sessions::Sessions;
+use crate::sessions::{self, Sessions};
 use crate::show::{self, ActivityRow, UserRow};
 use crate::table::Table;
 
@@ -48,11 +50,15 @@ impl Engine {
             Command::Show(what) => self.show(what)?,
             Command::Configure(kind, name, changes) => return self.configure(*kind, name, changes),
             Command::Delete(kind, name) => self.delete(*kind, name)?,
-            Command::ClearSession(id, user) => self.clear_session(*id, user.as_deref())?,
+            Command::ClearSession(id) => self.clear_session(*id)?,
             Command::ClearSessions(user) => self.clear_sessions(user.as_deref())?,
             Command::ImportLimits { files, apply } => {
                 self.reach(&self.read()?)?.check(Deed::Configure)?;
-                limits::import(&self.config, files, *apply)?
+                let reply = limits::import(&self.config, files, *apply)?;
+                if *apply {
+                    self.log("configure", "imported the limits of pam_limits");
+                }
+                reply
             }
             Command::ExportLimits => {
                 let config = self.read()?;
@@ -92,6 +98,7 @@ impl Engine {
     pub fn save(&self, draft: &mut Draft) -> Result<Reply, Failure> {
         self.reach(&self.read()?)?.check(Deed::Configure)?;
         let object = draft.save(&self.config).map_err(failure_of)?;
+        self.log("configure", &format!("saved {} {:?}", draft.kind().word(), draft.name()));
         Ok(reply_of(draft.kind(), &object))
     }
 
@@ -215,35 +222,30 @@ impl Engine {
     fn delete(&self, kind: Kind, name: &str) -> Result<Reply, Failure> {
         self.reach(&self.read()?)?.check(Deed::Configure)?;
         match draft::delete(&self.config, kind, name).map_err(failure_of)? {
-            true => Ok(Reply::new::<()>(kind.word(), &[], "")),
+            true => {
+                self.log("configure", &format!("deleted {} {name:?}", kind.word()));
+                Ok(Reply::new::<()>(kind.word(), &[], ""))
+            }
             false => Err(absent(kind, name)),
         }
     }
 
-    fn clear_session(&self, id: i64, user: Option<&str>) -> Result<Reply, Failure> {
+    fn clear_session(&self, id: i64) -> Result<Reply, Failure> {
         let config = self.read()?;
-        let uid = match (user, self.reach(&config)?) {
-            (Some(name), _) => Some(self.visible_user(&config, name)?.uid),
-            (None, Reach::Own(own)) => Some(own),
-            (None, Reach::All) => None,
+        let uid = match self.reach(&config)? {
+            Reach::Own(own) => Some(own),
+            Reach::All => None,
         };
-        let seen = self.sessions.seen(uid)?;
-        let mut chosen: Vec<Session> =
-            seen.into_iter().map(|seen| seen.session).filter(|session| session.id == id).collect();
-        match chosen.as_slice() {
-            [] => Err(Failure::new(
-                Exit::Failed,
-                format!("session {id}: there is none, expected an id that `show session` lists"),
-            )),
-            [session] => {
-                self.reach(&config)?.check(Deed::Clear(session.uid))?;
-                self.end(&config, std::mem::take(&mut chosen))
-            }
-            _ => Err(Failure::new(
-                Exit::Failed,
-                format!("session {id}: several users have one, expected `clear session {id} USER`"),
-            )),
-        }
+        let seen = self.sessions.seen(uid)?.into_iter().map(|seen| seen.session);
+        let chosen: Vec<Session> = seen.filter(|session| session.id == id).collect();
+        let Some(first) = chosen.first() else {
+            let message =
+                format!("session {id}: there is none, expected an id that `show session` lists");
+            return Err(Failure::new(Exit::Failed, message));
+        };
+        self.reach(&config)?.check(Deed::Clear(first.uid))?;
+        let whose = format!("session {id} of {}", first.user);
+        self.end(&config, chosen, &whose)
     }
 
     fn clear_sessions(&self, name: Option<&str>) -> Result<Reply, Failure> {
@@ -255,15 +257,23 @@ impl Engine {
         self.reach(&config)?.check(Deed::Clear(user.uid))?;
         let seen = self.sessions.seen(Some(user.uid))?;
         let others = seen.into_iter().map(|seen| seen.session);
-        self.end(&config, others.filter(|s| Some(s.leader.pid) != self.holder).collect())
+        let chosen = others.filter(|session| Some(session.leader.pid) != self.holder).collect();
+        self.end(&config, chosen, &format!("sessions of {}", user.name.to_string_lossy()))
     }
 
-    fn end(&self, config: &Config, chosen: Vec<Session>) -> Result<Reply, Failure> {
+    fn end(&self, config: &Config, chosen: Vec<Session>, whose: &str) -> Result<Reply, Failure> {
         let cleared = self.sessions.clear(chosen, config.policy.on_clear)?;
-        match cleared.survived() {
-            0 => Ok(cleared.reply()),
+        self.log("clear", &format!("cleared {whose}: {cleared}"));
+        match cleared.survived {
+            0 => Ok(sessions::reply(&cleared)),
             n => Err(Failure::new(Exit::Failed, format!("{n} of the sessions could not be ended"))),
         }
+    }
+
+    /// Tells the journal who changed what.
+    fn log(&self, phase: &str, text: &str) {
+        let by = printable(self.user.name.to_bytes());
+        Journal::new("shell", phase, false).write(Level::Notice, &format!("{text}, by {by}"));
     }
 }
 

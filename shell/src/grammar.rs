@@ -61,8 +61,8 @@ pub enum Command {
     Configure(Kind, String, Vec<Change>),
     /// `delete KIND NAME`
     Delete(Kind, String),
-    /// `clear session ID [USER]`
-    ClearSession(i64, Option<String>),
+    /// `clear session ID`
+    ClearSession(i64),
     /// `clear sessions [USER]`
     ClearSessions(Option<String>),
     /// `import limits [FILE…] [--apply]`
@@ -280,9 +280,9 @@ pub const TOP: &[Form<Command>] = &[
         make: |a| Ok(Command::Delete(Kind::Group, needed(a))),
     },
     Form {
-        slots: &[Word("clear"), Word("session"), One(Session), Maybe(User)],
-        help: "end one session; USER where two users have the same id",
-        make: |a| Ok(Command::ClearSession(session_id(a)?, a.get(1).cloned())),
+        slots: &[Word("clear"), Word("session"), One(Session)],
+        help: "end one session",
+        make: |a| session_id(a).map(Command::ClearSession),
     },
     Form {
         slots: &[Word("clear"), Word("sessions"), Maybe(User)],
@@ -591,7 +591,7 @@ mod tests {
                 ]
             ))
         );
-        assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7, None)));
+        assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7)));
         assert_eq!(top("clear sessions"), Ok(Command::ClearSessions(None)));
         assert_eq!(
             top("import limits --apply /a"),

@@ -46,8 +46,8 @@ mod tests {
         let words = ["clear".to_owned()];
         assert_eq!(
             help(Mode::Top, &words),
-            "  clear session ID [USER]  end one session; USER where two users have the same id\n  \
-             clear sessions [USER]    end a user's sessions, your own others by default\n"
+            "  clear session ID       end one session\n  \
+             clear sessions [USER]  end a user's sessions, your own others by default\n"
         );
         let nothing = ["x\u{1b}".to_owned()];
         assert_eq!(help(Mode::Top, &nothing), "No command begins with `x\\u{1b}`.\n");

@@ -1,6 +1,9 @@
 //! `shell`: the administrator's and the user's command line of `pam_session_limit`.
 #![deny(unsafe_code)]
 pub mod args;
+pub mod check;
+pub mod complete;
+pub mod completions;
 pub mod draft;
 pub mod edit;
 pub mod engine;
@@ -15,6 +18,7 @@ pub mod limits;
 pub mod login;
 pub mod page;
 pub mod pam;
+pub mod repl;
 pub mod reply;
 pub mod rights;
 pub mod save;

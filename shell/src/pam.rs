@@ -23,7 +23,6 @@ const PAM_BUF_ERR: c_int = 5;
 const PAM_CONV_ERR: c_int = 19;
 const PAM_USER: c_int = 2;
 const PAM_TTY: c_int = 3;
-const PAM_RUSER: c_int = 8;
 const PAM_USER_PROMPT: c_int = 9;
 const PAM_ESTABLISH_CRED: c_int = 2;
 const PAM_DELETE_CRED: c_int = 4;
@@ -143,8 +142,6 @@ pub struct Start {
     pub user: Option<String>,
     /// The terminal, such as `/dev/pts/3`.
     pub tty: Option<String>,
-    /// Who asks.
-    pub ruser: Option<String>,
 }
 
 /// In which phase a login failed, which says what to tell and how to leave.
@@ -231,11 +228,7 @@ impl<'c> Transaction<'c> {
             )
         };
         transaction.checked(Phase::Start, code)?;
-        for (item, value) in [
-            (PAM_USER_PROMPT, Some("Login: ")),
-            (PAM_TTY, start.tty.as_deref()),
-            (PAM_RUSER, start.ruser.as_deref()),
-        ] {
+        for (item, value) in [(PAM_USER_PROMPT, Some("Login: ")), (PAM_TTY, start.tty.as_deref())] {
             if let Some(value) = value {
                 let value = text(value)?;
                 // SAFETY: the handle is live; libpam copies the string.

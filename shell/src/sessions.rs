@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pam_session_limit::login::{Cleared, is_stale};
 use pam_session_limit::policy::OnClear;
 use pam_session_limit::process::{Here, Life};
 use pam_session_limit::session::{Session, State};
@@ -57,21 +58,21 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be used.
     pub fn clear(&self, chosen: Vec<Session>, on_clear: OnClear) -> Result<Cleared, Failure> {
-        let mut cleared = Cleared::default();
         let here = here()?;
-        let fates = match on_clear {
-            OnClear::Terminate => terminate::end(&chosen, &here, &Spare::caller()),
-            OnClear::Forget => vec![Fate::Ended; chosen.len()],
+        let fates: Vec<Option<Fate>> = match on_clear {
+            OnClear::Terminate => {
+                terminate::end(&chosen, &here, &Spare::caller()).into_iter().map(Some).collect()
+            }
+            OnClear::Forget => vec![None; chosen.len()],
         };
+        let mut cleared = Cleared::default();
         let mut over = Vec::new();
         for (session, fate) in chosen.into_iter().zip(fates) {
             match fate {
-                Fate::Ended => cleared.ended += 1,
-                Fate::Killed => cleared.killed += 1,
-                Fate::Spared => cleared.spared += 1,
-                Fate::Survived => cleared.survived += 1,
+                Some(fate) => cleared.note(fate),
+                None => cleared.forgotten += 1,
             }
-            if matches!(fate, Fate::Ended | Fate::Killed) {
+            if !matches!(fate, Some(Fate::Spared | Fate::Survived)) {
                 over.push((session.uid, session.id));
             }
         }
@@ -84,38 +85,20 @@ impl Sessions {
     }
 }
 
-/// How many sessions a clear met, by what became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Cleared {
+/// What a clear did, as JSON shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct ClearedRow {
     ended: usize,
     killed: usize,
+    forgotten: usize,
     spared: usize,
-    survived: usize,
 }
 
-impl Cleared {
-    /// Says what was done.
-    #[must_use]
-    pub fn reply(&self) -> Reply {
-        let over = self.ended + self.killed;
-        let mut text = format!("{over} {} ended", if over == 1 { "session" } else { "sessions" });
-        if self.killed > 0 {
-            text.push_str(&format!(", {} of them by force", self.killed));
-        }
-        if self.spared > 0 {
-            text.push_str(&format!(
-                "; {} left alone: you are inside, or it is in another pid namespace",
-                self.spared
-            ));
-        }
-        Reply::new("clear", &[self], format!("{text}.\n"))
-    }
-
-    /// Returns how many sessions are still there although they should not be.
-    #[must_use]
-    pub fn survived(&self) -> usize {
-        self.survived
-    }
+/// Says what a clear did.
+#[must_use]
+pub fn reply(cleared: &Cleared) -> Reply {
+    let Cleared { ended, killed, forgotten, spared, .. } = *cleared;
+    Reply::new("clear", &[ClearedRow { ended, killed, forgotten, spared }], format!("{cleared}.\n"))
 }
 
 fn here() -> Result<Here, Failure> {
@@ -128,10 +111,9 @@ fn broken(error: &StoreError) -> Failure {
 
 fn standing(session: &Session, here: &Here, now: i64) -> Standing {
     match (here.life(&session.leader), session.state) {
-        (Life::Dead, _) => Standing::Stale,
-        (_, State::Reserved { expires, .. }) if expires <= now => Standing::Stale,
+        _ if is_stale(session, here, now) => Standing::Stale,
         (_, State::Reserved { .. }) => Standing::Reserved,
-        (Life::Alive, State::Open) => Standing::Open,
         (Life::Elsewhere, State::Open) => Standing::Elsewhere,
+        (_, State::Open) => Standing::Open,
     }
 }
