@@ -162,7 +162,8 @@ impl Cleared {
         *self == Self::default()
     }
 
-    fn note(&mut self, fate: Fate) {
+    /// Counts what became of one session.
+    pub fn note(&mut self, fate: Fate) {
         *match fate {
             Fate::Ended => &mut self.ended,
             Fate::Killed => &mut self.killed,
@@ -507,7 +508,7 @@ impl<'a> Login<'a> {
 
     /// Returns whether this is a switch to the own uid inside a session that is counted already.
     fn is_inside(&self, others: &[Session]) -> bool {
-        if habit(&self.case.request.origin.service) == Habit::Login {
+        if matches!(habit(&self.case.request.origin.service), Habit::Login | Habit::Inner) {
             return false;
         }
         let own = sys::own_pid();

@@ -104,7 +104,8 @@ enum Reach {
     ///
     /// root's daemons, started by hand in a session of root's, keep its audit session.
     Audit(u32),
-    /// The leader and its descendants. For a user switch nothing else belongs to it.
+    /// The leader and its descendants. For a user switch, or a login opened inside another, nothing
+    /// else belongs to it.
     Tree,
 }
 
@@ -152,7 +153,7 @@ impl<'a> Hunt<'a> {
                 (None, Some(id)) => Reach::Audit(id),
                 (None, None) => Reach::Tree,
             },
-            Habit::Switch | Habit::SwitchJudgedAtOpen => Reach::Tree,
+            Habit::Switch | Habit::SwitchJudgedAtOpen | Habit::Inner => Reach::Tree,
         };
         // The scope was read by pid: only now is it sure to be the leader's.
         let spared = here.life(leader) != Life::Alive || spare.covers(session);
