@@ -2,7 +2,7 @@
 -- store.rs. Clustered by user: one login reads and writes the pages of one user only.
 CREATE TABLE session (
     uid           INTEGER NOT NULL,
-    id            INTEGER NOT NULL,  -- milliseconds after boot, made unique; never used again
+    id            INTEGER NOT NULL,  -- microseconds after boot; never used again
     user          TEXT    NOT NULL,
     service       TEXT    NOT NULL,
     tty           TEXT,

@@ -474,19 +474,6 @@ impl Transaction {
         })
     }
 
-    /// Returns a number for a new session: the milliseconds since boot, or the next free one.
-    ///
-    /// # Errors
-    ///
-    /// Those of SQLite.
-    pub fn next_id(&self, uid: u32) -> Result<i64, TxError> {
-        let newest: Option<i64> = self.run(|connection| {
-            connection
-                .query_row("SELECT max(id) FROM session WHERE uid = ?1", [uid], |row| row.get(0))
-        })?;
-        Ok(sys::boot_ms().max(newest.unwrap_or(0).saturating_add(1)))
-    }
-
     /// Adds a row, or replaces the one with the same uid and id.
     ///
     /// # Errors

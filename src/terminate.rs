@@ -247,13 +247,15 @@ fn descendants(processes: &[Process], is_root: impl Fn(&Process) -> bool) -> Has
 /// A process that is gone needs no signal, and one that may not be signalled is found again in the
 /// next turn: errors are no news.
 fn signal(process: Process, signal: i32) {
+    let is_unchanged = || is_unchanged(process);
     match sys::pidfd_open(process.pid) {
-        Ok(pidfd) if is_unchanged(process) => drop(sys::pidfd_signal(&pidfd, signal)),
+        Ok(pidfd) if is_unchanged() => drop(sys::pidfd_signal(&pidfd, signal)),
         // Linux before 5.3, or the host process has no descriptor left.
-        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EMFILE | libc::ENFILE)) => {
-            if is_unchanged(process) {
-                drop(sys::kill(process.pid, signal));
-            }
+        Err(e)
+            if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EMFILE | libc::ENFILE))
+                && is_unchanged() =>
+        {
+            drop(sys::kill(process.pid, signal));
         }
         _ => {}
     }

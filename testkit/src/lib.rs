@@ -1,1 +1,22 @@
 //! Drives PAM modules through the real libpam, for the tests and the demo.
+//!
+//! [`Host`] is a scratch folder with users, groups, PAM stacks, a configuration and a store of its
+//! own; nothing of the machine is changed. [`Login`] is one ordinary application in a process of its
+//! own (see [`actor`]) that goes through the phases it is told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test kit: a failure here is a failed test"
+)]
+
+pub mod actor;
+mod host;
+mod libpam;
+mod login;
+
+pub use host::{AVAILABILITY, Host, STRICT, Stack, User};
+pub use libpam::code;
+pub use login::{Login, Said};

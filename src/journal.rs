@@ -1,0 +1,123 @@
+//! The one sink for log lines: syslog, facility authpriv, without ever waiting.
+//!
+//! A reader of `/dev/log` that is stuck costs a line, never a login: libc's `syslog()` would block.
+
+use std::io::{self, Write};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+
+use syslog::{Facility, LogFormat, Logger, Severity};
+
+use crate::process;
+use crate::sys;
+
+const SOCKET: &str = "/dev/log";
+/// Bytes of the longest line; journald and rsyslog take more, but no event here needs it.
+const MAX_LINE: usize = 2048;
+
+/// How much a line matters (syslog(3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A store was lost.
+    Critical,
+    /// A verdict could not be had.
+    Error,
+    /// The limit is not enforced for a reason of the host.
+    Warning,
+    /// Somebody was refused or ended.
+    Notice,
+    /// The ordinary course.
+    Info,
+    /// Only with the argument `debug`.
+    Debug,
+}
+
+/// Writes lines as other modules do: `sshd[PID]: pam_session_limit(sshd:session): TEXT`.
+#[derive(Debug)]
+pub struct Journal {
+    prefix: String,
+    debug: bool,
+}
+
+impl Journal {
+    /// Names the service and phase that every line begins with.
+    #[must_use]
+    pub fn new(service: &str, phase: &str, debug: bool) -> Self {
+        Self { prefix: format!("pam_session_limit({service}:{phase})"), debug }
+    }
+
+    /// Writes one line. What cannot be written at once is lost: logging changes no verdict.
+    pub fn write(&self, level: Level, text: &str) {
+        if level == Level::Debug && !self.debug {
+            return;
+        }
+        let Ok(socket) = Socket::connect(Path::new(SOCKET)) else { return };
+        let line = format!("{}: {text}", self.prefix);
+        let mut logger = Logger::new(socket, LineFormat);
+        let _lost_if_it_would_block = match level {
+            Level::Critical => logger.crit(line),
+            Level::Error => logger.err(line),
+            Level::Warning => logger.warning(line),
+            Level::Notice => logger.notice(line),
+            Level::Info => logger.info(line),
+            Level::Debug => logger.debug(line),
+        };
+    }
+}
+
+/// RFC 3164 without host and time: the reader on this host stamps the line itself.
+struct LineFormat;
+
+impl LogFormat<String> for LineFormat {
+    fn format<W: Write>(&self, w: &mut W, severity: Severity, text: String) -> syslog::Result<()> {
+        let priority = Facility::LOG_AUTHPRIV as u32 | severity as u32;
+        // Every part of the text that comes from outside was made printable; this is the last guard.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let mut line = format!("<{priority}>{}[{}]: {text}", process::own_name(), sys::own_pid());
+        if line.len() > MAX_LINE {
+            let end = (0..=MAX_LINE).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
+            line.truncate(end);
+            line.push_str("...");
+        }
+        w.write_all(line.as_bytes()).map_err(syslog::Error::Write)
+    }
+}
+
+/// A socket that never blocks.
+enum Socket {
+    Datagram(UnixDatagram),
+    /// Some syslog daemons listen on a stream; lines end with NUL there.
+    Stream(UnixStream),
+}
+
+impl Socket {
+    fn connect(path: &Path) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(path) {
+            Ok(()) => Ok(Self::Datagram(socket)),
+            Err(e) if e.raw_os_error() == Some(libc::EPROTOTYPE) => {
+                sys::connect_without_waiting(path).map(Self::Stream)
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Datagram(socket) => socket.send(line),
+            Self::Stream(socket) => {
+                let mut line = line.to_vec();
+                line.push(0);
+                // A part of a line would spoil the next one's beginning; the socket ends with us.
+                socket.write(&line).map(|n| n.min(line.len().saturating_sub(1)))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

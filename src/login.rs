@@ -1,0 +1,643 @@
+//! The story of one login: [`account`] reserves a place, [`open`] decides, [`close`] gives it back.
+//!
+//! The account phase can refuse an ssh connection before it exists, but may run before the last
+//! factor of a login has been shown: it never destroys anything. The opening is the authority; it
+//! holds by itself in a stack without an account line.
+
+use std::cell::LazyCell;
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::account::{self, User};
+use crate::config::{Config, ConfigError};
+use crate::policy::{Decision, Habit, Limit, OnClear, OnLimit, Policy, decide, habit};
+use crate::process::{self, Here, Life};
+use crate::session::{Leader, Origin, Session, State, Wish};
+use crate::store::{Store, StoreError, Transaction, TxError};
+use crate::sys;
+use crate::terminate::{self, Fate, Spare};
+use crate::text;
+
+/// What a refused user reads.
+pub const WARNING: &str = "WARNING: Maximum concurrent session count has been reached.\n\
+                           Please clear the sessions using shell --clear-sessions";
+
+/// Milliseconds that a reservation lives: sshd's default `LoginGraceTime` (120 s) and a margin.
+pub const RESERVATION_MS: i64 = 150_000;
+
+/// How often one opening ends sessions before it gives up against logins that keep coming.
+const MAX_ROUNDS: usize = 4;
+
+/// What a login is judged by; read from PAM before anything else happens.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The user as the application names him.
+    pub user: CString,
+    /// Where the login comes from.
+    pub origin: Origin,
+    /// The configuration named by a module argument.
+    pub config: Option<PathBuf>,
+    /// The store.
+    pub state: PathBuf,
+    /// The stack clears: the user's other sessions are ended whenever a session opens.
+    pub clear_sessions: bool,
+    /// The module argument that overrides the file's `on_limit`.
+    pub on_limit: Option<OnLimit>,
+    /// The user's answer to [`Outcome::Ask`]; `None` before he was asked.
+    pub answer: Option<bool>,
+}
+
+/// A place in the store; kept in the PAM handle from one phase to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Whose place it is.
+    pub uid: u32,
+    /// His name, printable.
+    pub user: String,
+    /// The row's number.
+    pub id: i64,
+    /// The process that took it, or for sshd's keyboard-interactive child its parent.
+    pub leader: Leader,
+    /// Open, not just reserved.
+    pub open: bool,
+    /// The store that the row is in.
+    pub state: PathBuf,
+}
+
+/// How a phase ended. `pam.rs` turns each into a PAM code, a journal line and a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not for this module; says why.
+    NotCounted(&'static str),
+    /// Account phase of a user whose check is off.
+    Unlimited,
+    /// A place is reserved.
+    Reserved {
+        /// The place.
+        ticket: Ticket,
+        /// The user's places, this one included.
+        held: usize,
+        /// His limit.
+        limit: u32,
+        /// What is going to be ended at opening.
+        wish: Wish,
+    },
+    /// The session is open.
+    Opened {
+        /// The place.
+        ticket: Ticket,
+        /// The user's places, this one included.
+        held: usize,
+        /// His limit; 0 = off.
+        limit: u32,
+        /// What was ended for it.
+        cleared: Cleared,
+    },
+    /// The handle's session is open already.
+    AlreadyOpen,
+    /// The check is off for the user, and the store could not record his session.
+    Unrecorded(Fault),
+    /// The limit has been reached; the user may be asked whether his sessions shall be cleared.
+    Ask {
+        /// How many sessions a yes would end.
+        sessions: usize,
+    },
+    /// The limit has been reached.
+    Refused {
+        /// The user's places.
+        held: usize,
+        /// His limit.
+        limit: u32,
+        /// What was ended, in vain.
+        cleared: Cleared,
+    },
+}
+
+/// Why a phase could not be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The name service knows no such user.
+    UnknownUser,
+    /// The configuration is refused.
+    Config(ConfigError),
+    /// The store cannot be used.
+    Store(StoreError),
+    /// `/proc` or a name service failed; says which.
+    System(String),
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What an opening did to other sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// Ended by SIGTERM or SIGHUP.
+    pub ended: usize,
+    /// Ended by SIGKILL.
+    pub killed: usize,
+    /// Records wiped without ending anything.
+    pub forgotten: usize,
+    /// Left alone: the caller runs inside them.
+    pub spared: usize,
+    /// Still there.
+    pub survived: usize,
+}
+
+impl Cleared {
+    /// Returns whether nothing happened at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn note(&mut self, fate: Fate) {
+        *match fate {
+            Fate::Ended => &mut self.ended,
+            Fate::Killed => &mut self.killed,
+            Fate::Spared => &mut self.spared,
+            Fate::Survived => &mut self.survived,
+        } += 1;
+    }
+}
+
+impl fmt::Display for Cleared {
+    /// Writes `3 sessions ended, 1 of them by SIGKILL, 1 forgotten`, leaving out what is nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ended = self.ended + self.killed;
+        write!(f, "{ended} {} ended", if ended == 1 { "session" } else { "sessions" })?;
+        for (count, what) in [
+            (self.killed, "by SIGKILL"),
+            (self.forgotten, "forgotten, not ended"),
+            (self.spared, "spared (this login runs inside it)"),
+            (self.survived, "survived"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The account phase: checks, and reserves a place. Ends nothing.
+///
+/// # Errors
+///
+/// [`Fault`]; nothing is reserved then.
+pub fn account(
+    request: &Request,
+    ticket: Option<&Ticket>,
+    store: &Store,
+) -> Result<Outcome, Fault> {
+    if habit(&request.origin.service) == Habit::SwitchJudgedAtOpen {
+        return Ok(Outcome::NotCounted("this service is judged when the session opens"));
+    }
+    let Some(case) = Case::of(request)? else {
+        return Ok(Outcome::NotCounted("this service is not counted"));
+    };
+    let Limit::AtMost(limit) = case.limit else {
+        return Ok(Outcome::Unlimited);
+    };
+    let login = Login::led_by(process::anchor(), case)?;
+    Ok(store.transaction(|tx| login.reserve(tx, ticket, limit))?)
+}
+
+/// The opening of a session: ends what is in the way if that was asked for, then decides and
+/// records, in one transaction.
+///
+/// # Errors
+///
+/// [`Fault`]; nothing is recorded then.
+pub fn open(request: &Request, ticket: Option<&Ticket>, store: &Store) -> Result<Outcome, Fault> {
+    let Some(case) = Case::of(request)? else {
+        return Ok(Outcome::NotCounted("this service is not counted"));
+    };
+    let check_is_off = case.limit == Limit::Off;
+    match Login::led_by(sys::own_pid(), case).and_then(|login| login.admit_or_end(ticket, store)) {
+        // He is recorded for others to see, and for a limit set later: that never keeps him out.
+        Err(fault) if check_is_off => Ok(Outcome::Unrecorded(fault)),
+        decided => decided,
+    }
+}
+
+/// The end of a session: gives the place back, and returns whether this process held it.
+///
+/// A record that is gone already, cleared or lost with its store, is no fault.
+///
+/// # Errors
+///
+/// [`StoreError`]; the place is free all the same as soon as this process has ended.
+pub fn close(ticket: &Ticket, store: &Store) -> Result<bool, StoreError> {
+    let own = is_own(&ticket.leader);
+    if own {
+        store.transaction(|tx| remove_own(tx, ticket))?;
+    }
+    Ok(own)
+}
+
+/// Returns whether a PAM handle that ends must give its place back.
+///
+/// A reservation: always. An open session: only if the stack failed after it was opened, for then
+/// nobody closes it; an application may well end its handle and keep the session. Never in a child,
+/// which holds a copy of the handle (login, su), and never for a reservation that hangs on the parent.
+#[must_use]
+pub fn is_abandoned(ticket: &Ticket, stack_failed: bool) -> bool {
+    (!ticket.open || stack_failed) && is_own(&ticket.leader)
+}
+
+/// Returns whether the calling process is `leader`.
+fn is_own(leader: &Leader) -> bool {
+    leader.pid == sys::own_pid()
+        // Without /proc the pid has to do.
+        && Here::now().map_or(true, |here| here.is_self(leader))
+}
+
+fn remove_own(tx: &Transaction, ticket: &Ticket) -> Result<(), TxError> {
+    // The number alone could mean a row of another process: the store may have been begun anew.
+    let is_there = tx
+        .sessions_of(ticket.uid)?
+        .iter()
+        .any(|session| session.id == ticket.id && session.leader == ticket.leader);
+    if is_there { tx.remove(ticket.uid, ticket.id) } else { Ok(()) }
+}
+
+/// What is known of a login before anything on the host is looked at.
+struct Case<'a> {
+    request: &'a Request,
+    user: User,
+    limit: Limit,
+    policy: Policy,
+}
+
+impl<'a> Case<'a> {
+    /// Reads configuration, user and limit; `None` where the service is not counted.
+    fn of(request: &'a Request) -> Result<Option<Self>, Fault> {
+        let config = match &request.config {
+            Some(path) => Config::load(path)?,
+            None => Config::load_default()?,
+        };
+        if !config.policy.counts(&request.origin.service) {
+            return Ok(None);
+        }
+        let user = named_user(&request.user)?;
+        let limit = limit_of(&config, &user)?;
+        Ok(Some(Self { request, user, limit, policy: config.policy }))
+    }
+}
+
+/// One login that counts, and where it happens.
+struct Login<'a> {
+    case: Case<'a>,
+    here: Here,
+    /// Who holds the place: the process that opens, or in the account phase its anchor.
+    leader: Leader,
+}
+
+/// What one transaction of an opening led to.
+enum Step {
+    Done(Outcome),
+    /// These sessions are in the way and are to be ended; then another transaction decides.
+    EndFirst {
+        sessions: Vec<Session>,
+        forgotten: usize,
+    },
+}
+
+/// What a login may do that finds no place.
+enum WhenFull {
+    Wish(Wish),
+    Ask,
+    Refuse,
+}
+
+/// The ending of sessions over the rounds of one opening.
+#[derive(Default)]
+struct Clearing {
+    rounds: usize,
+    tried: Vec<i64>,
+    cleared: Cleared,
+}
+
+impl Clearing {
+    fn end(&mut self, sessions: &[Session], forgotten: usize, here: &Here) {
+        self.rounds += 1;
+        self.cleared.forgotten += forgotten;
+        for fate in terminate::end(sessions, here, &Spare::caller()) {
+            self.cleared.note(fate);
+        }
+        self.tried.extend(sessions.iter().map(|session| session.id));
+    }
+}
+
+impl<'a> Login<'a> {
+    fn led_by(leader: i32, case: Case<'a>) -> Result<Self, Fault> {
+        let here = Here::now().map_err(|e| Fault::System(e.to_string()))?;
+        let leader = here.leader(leader).map_err(|e| Fault::System(e.to_string()))?;
+        Ok(Self { case, here, leader })
+    }
+
+    /// Opening: one transaction decides; sessions that are in the way and may be ended are ended
+    /// between two transactions, for their own closing needs the lock.
+    fn admit_or_end(&self, ticket: Option<&Ticket>, store: &Store) -> Result<Outcome, Fault> {
+        let mut clearing = Clearing::default();
+        loop {
+            match store.transaction(|tx| self.admit(tx, ticket, &clearing))? {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::EndFirst { sessions, forgotten } => {
+                    clearing.end(&sessions, forgotten, &self.here)
+                }
+            }
+        }
+    }
+
+    /// Account phase, under the lock: stale rows out, count, reserve or refuse.
+    fn reserve(
+        &self,
+        tx: &Transaction,
+        ticket: Option<&Ticket>,
+        limit: u32,
+    ) -> Result<Outcome, TxError> {
+        let (own, others) = self.living(tx)?.into_iter().partition::<Vec<_>, _>(|session| {
+            ticket.is_some_and(|ticket| ticket.id == session.id) || self.is_earlier_try(session)
+        });
+        if own.iter().any(Session::is_open) {
+            return Ok(Outcome::AlreadyOpen);
+        }
+        if self.is_inside(&others) {
+            return Ok(Outcome::NotCounted("a switch to the user whose session this is"));
+        }
+        for earlier in &own {
+            tx.remove(earlier.uid, earlier.id)?;
+        }
+        let mut wish = self.standing_wish();
+        if decide(self.case.limit, others.len()) == Decision::Deny && wish == Wish::None {
+            match self.when_full(&others) {
+                WhenFull::Wish(when_full) => wish = when_full,
+                WhenFull::Ask => return Ok(ask(&others)),
+                WhenFull::Refuse => {
+                    let cleared = Cleared::default();
+                    return Ok(Outcome::Refused { held: others.len(), limit, cleared });
+                }
+            }
+        }
+        let expires = sys::boot_ms().saturating_add(RESERVATION_MS);
+        let ticket = self.record(tx, new_id(&others), State::Reserved { expires, wish })?;
+        Ok(Outcome::Reserved { ticket, held: others.len() + 1, limit, wish })
+    }
+
+    /// Opening, under the lock: stale and cleared rows out, count, confirm or insert, or refuse.
+    fn admit(
+        &self,
+        tx: &Transaction,
+        ticket: Option<&Ticket>,
+        clearing: &Clearing,
+    ) -> Result<Step, TxError> {
+        let (own, mut others) = self
+            .living(tx)?
+            .into_iter()
+            .partition::<Vec<_>, _>(|session| self.is_own(session, ticket));
+        if own.iter().any(Session::is_open) {
+            return Ok(Step::Done(Outcome::AlreadyOpen));
+        }
+        if self.is_inside(&others) {
+            return Ok(Step::Done(Outcome::NotCounted(
+                "a switch to the user whose session this is",
+            )));
+        }
+        let own = own.into_iter().next();
+        let mut wish = match own.as_ref().map(|own| own.state) {
+            Some(State::Reserved { wish, .. }) if wish != Wish::None => wish,
+            _ => self.standing_wish(),
+        };
+        if decide(self.case.limit, places(&others)) == Decision::Deny && wish == Wish::None {
+            match self.when_full(&others) {
+                WhenFull::Wish(when_full) => wish = when_full,
+                WhenFull::Ask => return Ok(Step::Done(ask(&others))),
+                WhenFull::Refuse => {}
+            }
+        }
+
+        let spare = LazyCell::new(Spare::caller);
+        let chosen = self.chosen(&others, wish, clearing);
+        let (to_end, to_forget) = chosen.into_iter().partition::<Vec<_>, _>(|session| {
+            session.is_open()
+                && self.case.policy.on_clear == OnClear::Terminate
+                && self.here.life(&session.leader) == Life::Alive
+        });
+        // Whoever runs inside a session cannot make it uncounted.
+        let (_, to_forget) = to_forget
+            .into_iter()
+            .partition::<Vec<_>, _>(|session| session.is_open() && spare.covers(session));
+        for session in &to_forget {
+            tx.remove(session.uid, session.id)?;
+            others.retain(|other| other.id != session.id);
+        }
+        let forgotten = to_forget.iter().filter(|session| session.is_open()).count();
+        if !to_end.is_empty() {
+            return Ok(Step::EndFirst { sessions: to_end, forgotten });
+        }
+        let mut cleared = clearing.cleared.clone();
+        cleared.forgotten += forgotten;
+
+        let held = places(&others);
+        if let (Limit::AtMost(limit), Decision::Deny) =
+            (self.case.limit, decide(self.case.limit, held))
+        {
+            if let Some(own) = own {
+                tx.remove(own.uid, own.id)?;
+            }
+            return Ok(Step::Done(Outcome::Refused { held, limit, cleared }));
+        }
+        let ticket =
+            self.record(tx, own.map_or_else(|| new_id(&others), |own| own.id), State::Open)?;
+        let limit = match self.case.limit {
+            Limit::Off => 0,
+            Limit::AtMost(limit) => limit,
+        };
+        Ok(Step::Done(Outcome::Opened { ticket, held: held + 1, limit, cleared }))
+    }
+
+    /// Returns the user's rows whose leaders live and whose time is not over; removes the others.
+    fn living(&self, tx: &Transaction) -> Result<Vec<Session>, TxError> {
+        let now = sys::boot_ms();
+        let mut living = Vec::new();
+        for session in tx.sessions_of(self.case.user.uid)? {
+            if is_stale(&session, &self.here, now) {
+                tx.remove(session.uid, session.id)?;
+            } else {
+                living.push(session);
+            }
+        }
+        Ok(living)
+    }
+
+    /// Returns whether a reservation is that of an earlier try of this very connection: sshd's
+    /// keyboard-interactive children share their anchor, the monitor, which serves one login.
+    fn is_earlier_try(&self, session: &Session) -> bool {
+        !session.is_open()
+            && self.leader.pid != sys::own_pid()
+            && session.leader == self.leader
+            && session.origin.service == self.case.request.origin.service
+    }
+
+    /// Returns whether a row is the one that this opening confirms: the handle's own, else the
+    /// reservation that hangs on this process.
+    fn is_own(&self, session: &Session, ticket: Option<&Ticket>) -> bool {
+        match ticket {
+            Some(ticket) => session.uid == ticket.uid && session.id == ticket.id,
+            None => {
+                !session.is_open()
+                    && session.leader == self.leader
+                    && session.origin.service == self.case.request.origin.service
+            }
+        }
+    }
+
+    /// Returns whether this is a switch to the own uid inside a session that is counted already.
+    fn is_inside(&self, others: &[Session]) -> bool {
+        if habit(&self.case.request.origin.service) == Habit::Login {
+            return false;
+        }
+        let own = sys::own_pid();
+        let audit_session = process::audit_session(own);
+        let ancestors = process::ancestors(own);
+        others.iter().filter(|session| session.is_open()).any(|session| {
+            ancestors.contains(&session.leader.pid)
+                // A switch hands its login's audit session on: it says nothing about the switch.
+                || (habit(&session.origin.service) == Habit::Login
+                    && audit_session.is_some()
+                    && audit_session == session.audit_session)
+        })
+    }
+
+    /// What the stack asks for, however many sessions there are.
+    fn standing_wish(&self) -> Wish {
+        if self.case.request.clear_sessions { Wish::ClearAll } else { Wish::None }
+    }
+
+    /// What may be done where there is no place left.
+    fn when_full(&self, others: &[Session]) -> WhenFull {
+        // Reservations cannot be ended: they are logins that have not shown every factor yet.
+        if !others.iter().any(Session::is_open) {
+            return WhenFull::Refuse;
+        }
+        match (
+            self.case.request.on_limit.unwrap_or(self.case.policy.on_limit),
+            self.case.request.answer,
+        ) {
+            (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => WhenFull::Refuse,
+            (OnLimit::Ask, Some(true)) => WhenFull::Wish(Wish::ClearAll),
+            (OnLimit::Ask, None) => WhenFull::Ask,
+            (OnLimit::EvictOldest, _) => WhenFull::Wish(Wish::EvictOldest),
+        }
+    }
+
+    /// Returns the rows that `wish` means and that were not tried yet, oldest first.
+    fn chosen(&self, others: &[Session], wish: Wish, clearing: &Clearing) -> Vec<Session> {
+        if clearing.rounds >= MAX_ROUNDS {
+            return Vec::new();
+        }
+        let untried = others.iter().filter(|session| !clearing.tried.contains(&session.id));
+        match wish {
+            Wish::None => Vec::new(),
+            // Another login's plain reservation goes too: that login decides anew when it opens.
+            Wish::ClearAll => untried.filter(|session| session.holds_a_place()).cloned().collect(),
+            Wish::EvictOldest => {
+                let free = match self.case.limit {
+                    Limit::Off => usize::MAX,
+                    Limit::AtMost(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+                };
+                let over = (places(others) + 1).saturating_sub(free);
+                untried.filter(|session| session.is_open()).take(over).cloned().collect()
+            }
+        }
+    }
+
+    fn record(&self, tx: &Transaction, id: i64, state: State) -> Result<Ticket, TxError> {
+        let uid = self.case.user.uid;
+        let user = text::printable(self.case.user.name.to_bytes());
+        tx.put(&Session {
+            id,
+            uid,
+            user: user.clone(),
+            origin: self.case.request.origin.clone(),
+            leader: self.leader.clone(),
+            audit_session: process::audit_session(self.leader.pid),
+            state,
+            since: sys::epoch_seconds(),
+        })?;
+        Ok(Ticket {
+            uid,
+            user,
+            id,
+            leader: self.leader.clone(),
+            open: state == State::Open,
+            state: self.case.request.state.clone(),
+        })
+    }
+}
+
+/// Returns whether a row means nothing any more: its leader is gone, or its time is over.
+#[must_use]
+pub fn is_stale(session: &Session, here: &Here, now_ms: i64) -> bool {
+    here.life(&session.leader) == Life::Dead
+        || matches!(session.state, State::Reserved { expires, .. } if expires <= now_ms)
+}
+
+/// Returns a number for a new row: microseconds after boot, above those of the user's `others`.
+///
+/// The lock is held and the clock does not go back, so no two rows of a host share a number.
+fn new_id(others: &[Session]) -> i64 {
+    let newest = others.iter().map(|session| session.id).max().unwrap_or(0);
+    (sys::boot_ns() / 1000).max(newest.saturating_add(1))
+}
+
+/// Returns how many of the rows take a place from a login that opens.
+fn places(others: &[Session]) -> usize {
+    others.iter().filter(|session| session.holds_a_place()).count()
+}
+
+fn ask(others: &[Session]) -> Outcome {
+    Outcome::Ask { sessions: others.iter().filter(|session| session.is_open()).count() }
+}
+
+fn named_user(name: &CStr) -> Result<User, Fault> {
+    User::named(name)
+        .map_err(|e| Fault::System(format!("the user database: {}", sys::reason(&e))))?
+        .ok_or(Fault::UnknownUser)
+}
+
+/// Returns the limit of the profile that holds for `user`.
+///
+/// # Errors
+///
+/// [`Fault::System`] where the group database failed.
+pub fn limit_of(config: &Config, user: &User) -> Result<Limit, Fault> {
+    let broken = |e: io::Error| Fault::System(format!("the group database: {}", sys::reason(&e)));
+    let mut groups = None;
+    let profile = config.profile_of(
+        |name| user.is_named(name),
+        |name| {
+            let groups = match &groups {
+                Some(groups) => groups,
+                None => groups.insert(user.groups().map_err(broken)?),
+            };
+            let Ok(name) = CString::new(name) else { return Ok::<_, Fault>(false) };
+            let id = account::group_id(&name).map_err(broken)?;
+            Ok(id.is_some_and(|id| groups.contains(&id)))
+        },
+    )?;
+    Ok(Limit::from(profile.max_concurrent_sessions))
+}

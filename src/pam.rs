@@ -1,0 +1,536 @@
+//! The adapter: the only file that knows PAM's handle, items, flags and codes.
+//!
+//! Each hook reads what PAM knows into a [`Request`], asks [`login`], and turns the answer into a
+//! code, journal lines and at most one message.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ::pam::constants::{
+    PAM_ERROR_MSG, PAM_PROMPT_ECHO_ON, PAM_SILENT, PamFlag, PamMessageStyle, PamResultCode,
+};
+use ::pam::conv::Conv;
+use ::pam::items::{RHost, Service, Tty, User};
+use ::pam::module::{PamHandle, PamHooks};
+
+use crate::arguments::Arguments;
+use crate::journal::{Journal, Level};
+use crate::login::{self, Fault, Outcome, Request, Ticket};
+use crate::panics;
+use crate::session::{Origin, Wish};
+use crate::store::{Store, StoreError};
+use crate::text;
+
+struct SessionLimit;
+
+/// The six `pam_sm_*` functions: all that the library exports.
+#[allow(
+    missing_docs,
+    reason = "pam_hooks! makes them; pam_sm_open_session(3) and its like say what they do"
+)]
+mod hooks {
+    use super::SessionLimit;
+    ::pam::pam_hooks!(SessionLimit);
+}
+
+impl PamHooks for SessionLimit {
+    fn acct_mgmt(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        panics::silence();
+        judge(handle, &args, flags, "account", login::account)
+    }
+
+    fn sm_open_session(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        panics::silence();
+        judge(handle, &args, flags, "session", login::open)
+    }
+
+    fn sm_close_session(handle: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        panics::silence();
+        // Nothing was recorded through this handle: nothing is to be done, whatever the service.
+        let Some(ticket) = kept(handle).and_then(|kept| kept.take()) else {
+            return PamResultCode::PAM_IGNORE;
+        };
+        let journal = Journal::new(&service(handle), "session", Arguments::read(&args).debug);
+        give_back(&ticket, &journal)
+    }
+}
+
+/// A phase of [`login`].
+type Phase = fn(&Request, Option<&Ticket>, &Store) -> Result<Outcome, Fault>;
+
+fn judge(
+    handle: &mut PamHandle,
+    args: &[&CStr],
+    flags: PamFlag,
+    name: &str,
+    phase: Phase,
+) -> PamResultCode {
+    let arguments = Arguments::read(args);
+    let service = service(handle);
+    let journal = Journal::new(&service, name, arguments.debug);
+    for complaint in &arguments.complaints {
+        journal.write(Level::Error, complaint);
+    }
+    let silent = flags & PAM_SILENT != 0;
+    let mut request = request(handle, service, arguments);
+    let store = Store::at(&request.state);
+    let ticket = kept(handle).and_then(|kept| kept.borrow().clone());
+
+    let mut decided = phase(&request, ticket.as_ref(), &store);
+    if let Ok(Outcome::Ask { sessions }) = decided {
+        request.answer = Some(!silent && says_yes(handle, sessions));
+        decided = phase(&request, ticket.as_ref(), &store);
+    }
+    for moved in store.take_moved_aside() {
+        journal.write(Level::Critical, &moved.to_string());
+    }
+
+    let answer = Answer::to(&decided, &request);
+    for (level, line) in &answer.lines {
+        journal.write(*level, line);
+    }
+    if answer.warns && !silent {
+        // Best effort: an application without a conversation changes no verdict.
+        let _ = converse(handle, PAM_ERROR_MSG, login::WARNING);
+    }
+    match decided {
+        // Without its ticket the place could not be given back.
+        Ok(Outcome::Reserved { ticket, .. } | Outcome::Opened { ticket, .. })
+            if !keep(handle, &ticket) =>
+        {
+            journal.write(Level::Error, "libpam could not keep the session's data");
+            give_back(&ticket, &journal);
+            return PamResultCode::PAM_SYSTEM_ERR;
+        }
+        Ok(Outcome::Refused { .. }) => {
+            kept(handle).and_then(|kept| kept.take());
+        }
+        _ => {}
+    }
+    answer.code
+}
+
+/// What the application and the administrator are told.
+struct Answer {
+    code: PamResultCode,
+    lines: Vec<(Level, String)>,
+    warns: bool,
+}
+
+impl Answer {
+    /// The one table of outcomes.
+    ///
+    /// Whether an error lets the login pass is decided in the PAM stack, where it belongs; see the
+    /// control list in the README.
+    fn to(decided: &Result<Outcome, Fault>, request: &Request) -> Self {
+        let user = format!("user {}", text::printable(request.user.to_bytes()));
+        let origin = &request.origin;
+        let say = |code, level, line| Self { code, lines: vec![(level, line)], warns: false };
+        match decided {
+            Ok(Outcome::NotCounted(why)) => {
+                say(PamResultCode::PAM_IGNORE, Level::Debug, format!("{user}: {why}"))
+            }
+            Ok(Outcome::Unlimited) => {
+                say(PamResultCode::PAM_SUCCESS, Level::Debug, format!("{user}: the check is off"))
+            }
+            Ok(Outcome::AlreadyOpen) => say(
+                PamResultCode::PAM_SUCCESS,
+                Level::Debug,
+                format!("{user}: the session is open already"),
+            ),
+            Ok(Outcome::Reserved { held, limit, wish, .. }) => {
+                let wish = match wish {
+                    Wish::None => "",
+                    Wish::ClearAll => ", other sessions will be cleared",
+                    Wish::EvictOldest => ", the oldest sessions will be ended",
+                };
+                let line = format!("place reserved for {user}: {held} of {limit}{wish}, {origin}");
+                say(PamResultCode::PAM_SUCCESS, Level::Debug, line)
+            }
+            Ok(Outcome::Opened { held, limit, cleared, .. }) => {
+                let of = match limit {
+                    0 => ", the check is off".to_owned(),
+                    limit => format!(" of {limit}"),
+                };
+                let line = format!("session opened for {user}: {held}{of}, {origin}");
+                Self {
+                    code: PamResultCode::PAM_SUCCESS,
+                    lines: cleared_line(&user, cleared)
+                        .into_iter()
+                        .chain([(Level::Info, line)])
+                        .collect(),
+                    warns: false,
+                }
+            }
+            Ok(Outcome::Unrecorded(fault)) => say(
+                PamResultCode::PAM_SUCCESS,
+                match Self::to(&Err(fault.clone()), request).lines.first() {
+                    Some((level, _)) => *level,
+                    None => Level::Error,
+                },
+                format!("session of {user} is not recorded, the check is off: {}", reason(fault)),
+            ),
+            // Still asking after an answer: nobody can be asked.
+            Ok(Outcome::Ask { sessions }) => Self {
+                code: PamResultCode::PAM_PERM_DENIED,
+                lines: vec![(
+                    Level::Notice,
+                    format!("session refused for {user}: {sessions} open, {origin}"),
+                )],
+                warns: true,
+            },
+            Ok(Outcome::Refused { held, limit, cleared }) => {
+                let line = format!("session refused for {user}: {held} of {limit}, {origin}");
+                Self {
+                    code: PamResultCode::PAM_PERM_DENIED,
+                    lines: cleared_line(&user, cleared)
+                        .into_iter()
+                        .chain([(Level::Notice, line)])
+                        .collect(),
+                    warns: true,
+                }
+            }
+            Err(fault) => {
+                let (code, level) = match fault {
+                    Fault::UnknownUser => (PamResultCode::PAM_USER_UNKNOWN, Level::Notice),
+                    Fault::Config(_) => (PamResultCode::PAM_SERVICE_ERR, Level::Error),
+                    Fault::Store(StoreError::NotPermitted(_)) => {
+                        (PamResultCode::PAM_IGNORE, Level::Debug)
+                    }
+                    // Nobody is limited then: an administrator must be able to see it.
+                    Fault::Store(StoreError::ReadOnly(_)) => {
+                        (PamResultCode::PAM_IGNORE, Level::Warning)
+                    }
+                    Fault::Store(StoreError::Broken(_)) | Fault::System(_) => {
+                        (PamResultCode::PAM_SYSTEM_ERR, Level::Error)
+                    }
+                };
+                say(code, level, reason(fault))
+            }
+        }
+    }
+}
+
+fn cleared_line(user: &str, cleared: &login::Cleared) -> Option<(Level, String)> {
+    (!cleared.is_empty()).then(|| (Level::Notice, format!("sessions of {user} cleared: {cleared}")))
+}
+
+fn reason(fault: &Fault) -> String {
+    match fault {
+        // Not named: people type their password where the name belongs.
+        Fault::UnknownUser => "the user is not known to this host".to_owned(),
+        Fault::Config(error) => error.to_string(),
+        Fault::Store(error) => error.to_string(),
+        Fault::System(text) => text.clone(),
+    }
+}
+
+/// Gives a place back; what goes wrong is logged, and never keeps anybody from logging out.
+fn give_back(ticket: &Ticket, journal: &Journal) -> PamResultCode {
+    let store = Store::at(&ticket.state);
+    match login::close(ticket, &store) {
+        Ok(true) if ticket.open => {
+            journal.write(Level::Info, &format!("session closed for user {}", ticket.user));
+        }
+        Ok(_) => {}
+        Err(error) => journal.write(Level::Error, &error.to_string()),
+    }
+    for moved in store.take_moved_aside() {
+        journal.write(Level::Critical, &moved.to_string());
+    }
+    PamResultCode::PAM_SUCCESS
+}
+
+// What PAM knows.
+
+fn request(handle: &mut PamHandle, service: String, arguments: Arguments) -> Request {
+    let tty = handle.get_item::<Tty>().ok().flatten().map(|tty| tty.to_bytes());
+    let rhost = handle.get_item::<RHost>().ok().flatten().map(|rhost| rhost.to_bytes());
+    let said = |item: Option<&[u8]>| item.filter(|text| !text.is_empty()).map(text::printable);
+    let origin = Origin { service, tty: said(tty), rhost: said(rhost) };
+    Request {
+        user: user(handle),
+        origin,
+        config: arguments.config,
+        state: arguments.state,
+        clear_sessions: arguments.clear_sessions,
+        on_limit: arguments.on_limit,
+        answer: None,
+    }
+}
+
+fn service(handle: &PamHandle) -> String {
+    let service = handle.get_item::<Service>().ok().flatten();
+    service.map(|service| text::printable(service.to_bytes())).unwrap_or_default()
+}
+
+/// Returns the user as typed; asks for him, as modules do, where the application did not say.
+fn user(handle: &mut PamHandle) -> CString {
+    let item = |handle: &PamHandle| {
+        handle.get_item::<User>().ok().flatten().map(|user| CStr::to_owned(&user))
+    };
+    item(handle).unwrap_or_else(|| {
+        // The answer becomes the item; an empty name is an unknown user.
+        let _ = handle.get_user(None);
+        item(handle).unwrap_or_default()
+    })
+}
+
+// The conversation.
+
+fn converse(handle: &PamHandle, style: PamMessageStyle, text: &str) -> Option<Vec<u8>> {
+    let conversation = handle.get_item::<Conv>().ok().flatten()?;
+    let reply = conversation.send(style, text).ok().flatten()?;
+    Some(reply.as_bytes().to_vec())
+}
+
+/// Asks whether the sessions shall be cleared. No answer, or no way to ask, is a no.
+fn says_yes(handle: &PamHandle, sessions: usize) -> bool {
+    let first_line = login::WARNING.lines().next().unwrap_or_default();
+    let what = if sessions == 1 { "session" } else { "sessions" };
+    let question = format!("{first_line}\nClear {sessions} {what} and log in? [y/N] ");
+    converse(handle, PAM_PROMPT_ECHO_ON, &question).is_some_and(|reply| {
+        let reply = reply.trim_ascii();
+        reply.eq_ignore_ascii_case(b"y") || reply.eq_ignore_ascii_case(b"yes")
+    })
+}
+
+// Data that lives in the handle, from one phase to the next.
+
+const DATA_NAME: &CStr = c"pam_session_limit:ticket";
+/// Bits of a cleanup's status that are no error: `PAM_DATA_SILENT`, `PAM_DATA_REPLACE`, and
+/// `PAM_SILENT`, which systemd adds.
+const NO_ERROR_BITS: c_int = 0x4000_0000 | REPLACE_BIT | 0x8000;
+const REPLACE_BIT: c_int = 0x2000_0000;
+
+type Kept = RefCell<Option<Ticket>>;
+
+// pam-bindings offers these too, but its cleanup does not see the status.
+unsafe extern "C" {
+    fn pam_get_data(
+        handle: *const PamHandle,
+        name: *const c_char,
+        data: *mut *const c_void,
+    ) -> c_int;
+    fn pam_set_data(
+        handle: *mut PamHandle,
+        name: *const c_char,
+        data: *mut c_void,
+        cleanup: unsafe extern "C" fn(*mut PamHandle, *mut c_void, c_int),
+    ) -> c_int;
+}
+
+/// Returns the ticket that an earlier phase kept in this handle.
+fn kept(handle: &PamHandle) -> Option<&Kept> {
+    let mut data = std::ptr::null();
+    // SAFETY: handle and name are valid, `data` is valid to write to.
+    let found = unsafe { pam_get_data(handle, DATA_NAME.as_ptr(), &raw mut data) } == 0;
+    if !found {
+        return None;
+    }
+    // SAFETY: data of this name is a `Kept` made by `keep`; it lives until the handle ends, and the
+    // handle is borrowed. libpam gives a module's data to that module only.
+    unsafe { data.cast::<Kept>().as_ref() }
+}
+
+/// Keeps `ticket` in the handle; returns whether libpam could.
+fn keep(handle: &mut PamHandle, ticket: &Ticket) -> bool {
+    // Set once and changed in place: to set it again would clean the old one up.
+    if let Some(kept) = kept(handle) {
+        kept.replace(Some(ticket.clone()));
+        return true;
+    }
+    let data = Box::into_raw(Box::new(Kept::new(Some(ticket.clone()))));
+    // SAFETY: handle and name are valid; `data` is a box of ours, which `release` takes back.
+    let set = unsafe { pam_set_data(handle, DATA_NAME.as_ptr(), data.cast(), release) } == 0;
+    if !set {
+        // SAFETY: libpam did not take the box that was made above.
+        drop(unsafe { Box::from_raw(data) });
+    }
+    set
+}
+
+/// The handle ends: takes the data back, and with it a place that nobody else would give back.
+unsafe extern "C" fn release(handle: *mut PamHandle, data: *mut c_void, status: c_int) {
+    let released = catch_unwind(AssertUnwindSafe(|| {
+        panics::silence();
+        if data.is_null() {
+            return;
+        }
+        // SAFETY: `keep` made this box for libpam, which hands it over exactly once.
+        let kept = unsafe { Box::from_raw(data.cast::<Kept>()) };
+        let Some(ticket) = kept.take() else { return };
+        let stack_failed = status & !NO_ERROR_BITS != 0;
+        if status & REPLACE_BIT == 0 && login::is_abandoned(&ticket, stack_failed) {
+            // SAFETY: libpam passes the handle that is ending, its items still there.
+            let service = unsafe { handle.as_ref() }.map(service).unwrap_or_default();
+            give_back(&ticket, &Journal::new(&service, "session", false));
+        }
+    }));
+    // A payload may panic when it is dropped.
+    if let Err(payload) = released {
+        std::mem::forget(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigError;
+    use crate::login::Cleared;
+    use crate::session::Leader;
+    use crate::store;
+    use std::path::PathBuf;
+
+    fn request() -> Request {
+        Request {
+            user: c"al\nice".to_owned(),
+            origin: Origin {
+                service: "sshd".into(),
+                tty: Some("ssh".into()),
+                rhost: Some("192.0.2.7".into()),
+            },
+            config: None,
+            state: PathBuf::from(store::DEFAULT_PATH),
+            clear_sessions: false,
+            on_limit: None,
+            answer: None,
+        }
+    }
+
+    fn ticket() -> Ticket {
+        let leader = Leader { pid: 1, start_time: 2, pid_ns: 3, boot_id: "b".into() };
+        Ticket {
+            uid: 1000,
+            user: "alice".into(),
+            id: 7,
+            leader,
+            open: true,
+            state: PathBuf::from("/s"),
+        }
+    }
+
+    #[test]
+    fn every_outcome_has_its_code_level_and_line() {
+        use PamResultCode::*;
+        let cleared = Cleared { ended: 2, killed: 1, ..Cleared::default() };
+        let none = Cleared::default();
+        let config = ConfigError { path: "/c".into(), place: None, message: "bad".into() };
+        type Row = (Result<Outcome, Fault>, PamResultCode, bool, Vec<(Level, &'static str)>);
+        let table: Vec<Row> = vec![
+            (
+                Ok(Outcome::NotCounted("no")),
+                PAM_IGNORE,
+                false,
+                vec![(Level::Debug, "user al\\nice: no")],
+            ),
+            (
+                Ok(Outcome::Unlimited),
+                PAM_SUCCESS,
+                false,
+                vec![(Level::Debug, "user al\\nice: the check is off")],
+            ),
+            (
+                Ok(Outcome::Reserved { ticket: ticket(), held: 2, limit: 5, wish: Wish::None }),
+                PAM_SUCCESS,
+                false,
+                vec![(
+                    Level::Debug,
+                    "place reserved for user al\\nice: 2 of 5, service sshd, tty ssh, rhost 192.0.2.7",
+                )],
+            ),
+            (
+                Ok(Outcome::Opened { ticket: ticket(), held: 2, limit: 5, cleared: none.clone() }),
+                PAM_SUCCESS,
+                false,
+                vec![(
+                    Level::Info,
+                    "session opened for user al\\nice: 2 of 5, service sshd, tty ssh, rhost 192.0.2.7",
+                )],
+            ),
+            (
+                Ok(Outcome::Opened {
+                    ticket: ticket(),
+                    held: 1,
+                    limit: 0,
+                    cleared: cleared.clone(),
+                }),
+                PAM_SUCCESS,
+                false,
+                vec![
+                    (
+                        Level::Notice,
+                        "sessions of user al\\nice cleared: 3 sessions ended, 1 by SIGKILL",
+                    ),
+                    (
+                        Level::Info,
+                        "session opened for user al\\nice: 1, the check is off, service sshd, tty ssh, rhost 192.0.2.7",
+                    ),
+                ],
+            ),
+            (
+                Ok(Outcome::AlreadyOpen),
+                PAM_SUCCESS,
+                false,
+                vec![(Level::Debug, "user al\\nice: the session is open already")],
+            ),
+            (
+                Ok(Outcome::Refused { held: 5, limit: 5, cleared: none }),
+                PAM_PERM_DENIED,
+                true,
+                vec![(
+                    Level::Notice,
+                    "session refused for user al\\nice: 5 of 5, service sshd, tty ssh, rhost 192.0.2.7",
+                )],
+            ),
+            (
+                Ok(Outcome::Unrecorded(Fault::Store(StoreError::Broken("/s: x".into())))),
+                PAM_SUCCESS,
+                false,
+                vec![(
+                    Level::Error,
+                    "session of user al\\nice is not recorded, the check is off: /s: x",
+                )],
+            ),
+            (
+                Err(Fault::UnknownUser),
+                PAM_USER_UNKNOWN,
+                false,
+                vec![(Level::Notice, "the user is not known to this host")],
+            ),
+            (Err(Fault::Config(config)), PAM_SERVICE_ERR, false, vec![(Level::Error, "/c: bad")]),
+            (
+                Err(Fault::Store(StoreError::Broken("/s: x".into()))),
+                PAM_SYSTEM_ERR,
+                false,
+                vec![(Level::Error, "/s: x")],
+            ),
+            (
+                Err(Fault::Store(StoreError::NotPermitted("/s: x".into()))),
+                PAM_IGNORE,
+                false,
+                vec![(Level::Debug, "/s: x")],
+            ),
+            (
+                Err(Fault::Store(StoreError::ReadOnly("/s: x".into()))),
+                PAM_IGNORE,
+                false,
+                vec![(Level::Warning, "/s: x")],
+            ),
+            (
+                Err(Fault::System("/proc: x".into())),
+                PAM_SYSTEM_ERR,
+                false,
+                vec![(Level::Error, "/proc: x")],
+            ),
+        ];
+        for (decided, code, warns, lines) in table {
+            let answer = Answer::to(&decided, &request());
+            assert_eq!(answer.code, code, "{decided:?}");
+            assert_eq!(answer.warns, warns, "{decided:?}");
+            let lines_of: Vec<_> = answer.lines.iter().map(|(l, t)| (*l, t.as_str())).collect();
+            assert_eq!(lines_of, lines, "{decided:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The application's side of libpam, as pam(3) describes it.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::Path;
+
+/// Return values of libpam, from `security/_pam_types.h`.
+pub mod code {
+    #![allow(missing_docs, reason = "the names are those of the header")]
+    pub const SUCCESS: i32 = 0;
+    pub const SERVICE_ERR: i32 = 3;
+    pub const SYSTEM_ERR: i32 = 4;
+    pub const PERM_DENIED: i32 = 6;
+    pub const USER_UNKNOWN: i32 = 10;
+    pub const SESSION_ERR: i32 = 14;
+    pub const CONV_ERR: i32 = 19;
+    pub const IGNORE: i32 = 25;
+    pub const ABORT: i32 = 26;
+}
+
+/// The flag by which an application asks for no messages.
+pub const SILENT: i32 = 0x8000;
+/// The bit that marks the end of a handle in a forked child.
+pub const DATA_SILENT: i32 = 0x4000_0000;
+
+#[repr(C)]
+struct Message {
+    style: c_int,
+    text: *const c_char,
+}
+
+#[repr(C)]
+struct Response {
+    text: *mut c_char,
+    retcode: c_int,
+}
+
+type ConvFn =
+    unsafe extern "C" fn(c_int, *mut *const Message, *mut *mut Response, *mut c_void) -> c_int;
+
+#[repr(C)]
+struct Conversation {
+    function: Option<ConvFn>,
+    data: *mut c_void,
+}
+
+#[link(name = "pam")]
+unsafe extern "C" {
+    fn pam_start_confdir(
+        service: *const c_char,
+        user: *const c_char,
+        conversation: *const Conversation,
+        confdir: *const c_char,
+        handle: *mut *mut c_void,
+    ) -> c_int;
+    fn pam_set_item(handle: *mut c_void, item: c_int, value: *const c_void) -> c_int;
+    fn pam_acct_mgmt(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_open_session(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_close_session(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_end(handle: *mut c_void, status: c_int) -> c_int;
+}
+
+/// How an application converses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Shows messages, answers prompts from the queue; `PAM_CONV_ERR` when that is empty.
+    Scripted,
+    /// Shows messages, cannot prompt (sshd with a key).
+    TextOnly,
+    /// Prompts "succeed" without an answer (cronie).
+    NoAnswer,
+    /// The function pointer is null (cron, atd).
+    Null,
+}
+
+/// What an application heard and will answer.
+#[derive(Debug)]
+pub struct Talk {
+    /// See [`Manner`].
+    pub manner: Manner,
+    /// Answers to prompts, first to last.
+    pub answers: Vec<CString>,
+    /// Style and text of what the module said.
+    pub heard: Vec<(i32, Vec<u8>)>,
+}
+
+/// One PAM handle.
+pub struct Handle {
+    handle: *mut c_void,
+    talk: *mut Talk,
+}
+
+impl Handle {
+    /// Starts a transaction with the stacks in `confdir`.
+    ///
+    /// # Errors
+    ///
+    /// libpam's code.
+    pub fn start(
+        confdir: &Path,
+        service: &CStr,
+        user: Option<&CStr>,
+        manner: Manner,
+    ) -> Result<Self, i32> {
+        let talk = Box::into_raw(Box::new(Talk { manner, answers: Vec::new(), heard: Vec::new() }));
+        let function: Option<ConvFn> =
+            if manner == Manner::Null { None } else { Some(converse) };
+        let conversation = Conversation { function, data: talk.cast() };
+        let confdir = CString::new(confdir.as_os_str().as_encoded_bytes()).map_err(|_| code::ABORT)?;
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: all strings are terminated and live across the call, libpam copies conversation.
+        let started = unsafe {
+            pam_start_confdir(
+                service.as_ptr(),
+                user.map_or(std::ptr::null(), CStr::as_ptr),
+                &raw const conversation,
+                confdir.as_ptr(),
+                &raw mut handle,
+            )
+        };
+        if started == code::SUCCESS { Ok(Self { handle, talk }) } else { Err(started) }
+    }
+
+    /// Sets a string item.
+    pub fn set(&mut self, item: i32, value: Option<&CStr>) -> i32 {
+        let value = value.map_or(std::ptr::null(), |value| value.as_ptr().cast());
+        // SAFETY: the handle is open; the string is terminated and libpam copies it.
+        unsafe { pam_set_item(self.handle, item, value) }
+    }
+
+    /// Runs the account phase.
+    pub fn acct(&mut self, flags: i32) -> i32 {
+        // SAFETY: the handle is open.
+        unsafe { pam_acct_mgmt(self.handle, flags) }
+    }
+
+    /// Opens the session.
+    pub fn open(&mut self, flags: i32) -> i32 {
+        // SAFETY: the handle is open.
+        unsafe { pam_open_session(self.handle, flags) }
+    }
+
+    /// Closes the session.
+    pub fn close(&mut self, flags: i32) -> i32 {
+        // SAFETY: the handle is open.
+        unsafe { pam_close_session(self.handle, flags) }
+    }
+
+    /// Ends the transaction; the handle is not to be used again.
+    pub fn end(&mut self, status: i32) -> i32 {
+        // SAFETY: the handle is open; the caller gives it up.
+        unsafe { pam_end(self.handle, status) }
+    }
+
+    /// What was heard, and what will be answered.
+    pub fn talk(&mut self) -> &mut Talk {
+        // SAFETY: made by `start`, never freed; libpam uses it only inside its own calls, which
+        // need the handle that is borrowed here.
+        unsafe { &mut *self.talk }
+    }
+}
+
+unsafe extern "C" fn converse(
+    count: c_int,
+    messages: *mut *const Message,
+    responses: *mut *mut Response,
+    data: *mut c_void,
+) -> c_int {
+    // SAFETY: `data` is the talk of the handle that libpam is working for.
+    let talk = unsafe { &mut *data.cast::<Talk>() };
+    if count != 1 {
+        return code::CONV_ERR;
+    }
+    // SAFETY: libpam passes `count` messages.
+    let message = unsafe { &**messages };
+    // SAFETY: a message's text is terminated.
+    let text = unsafe { CStr::from_ptr(message.text) };
+    let is_prompt = matches!(message.style, 1 | 2);
+    if is_prompt && talk.manner == Manner::TextOnly {
+        return code::CONV_ERR;
+    }
+    talk.heard.push((message.style, text.to_bytes().to_vec()));
+    let mut answer = std::ptr::null_mut();
+    if is_prompt && talk.manner == Manner::Scripted {
+        if talk.answers.is_empty() {
+            return code::CONV_ERR;
+        }
+        // SAFETY: strdup copies a terminated string.
+        answer = unsafe { libc::strdup(talk.answers.remove(0).as_ptr()) };
+    }
+    // SAFETY: calloc of one plain struct; the module frees it.
+    let response = unsafe { libc::calloc(1, size_of::<Response>()) }.cast::<Response>();
+    if response.is_null() {
+        return code::CONV_ERR;
+    }
+    // SAFETY: `response` was just made, `responses` is valid to write to.
+    unsafe {
+        (*response).text = answer;
+        (*response).retcode = 0;
+        *responses = response;
+    }
+    code::SUCCESS
+}
