@@ -381,7 +381,11 @@ impl<'a> Login<'a> {
         for earlier in &own {
             tx.remove(earlier.uid, earlier.id)?;
         }
-        let mut wish = self.standing_wish();
+        // A stack with two lines: the plain one takes nothing back of what the clearing one wished.
+        let mut wish = match self.standing_wish() {
+            Wish::None => wish_of(&own, ticket),
+            standing => standing,
+        };
         if decide(self.case.limit, others.len()) == Decision::Deny && wish == Wish::None {
             match self.when_full(&others) {
                 WhenFull::Wish(when_full) => wish = when_full,
@@ -607,6 +611,17 @@ fn new_id(others: &[Session]) -> i64 {
 /// Returns how many of the rows take a place from a login that opens.
 fn places(others: &[Session]) -> usize {
     others.iter().filter(|session| session.holds_a_place()).count()
+}
+
+/// Returns what the handle's own reservation wishes for.
+fn wish_of(own: &[Session], ticket: Option<&Ticket>) -> Wish {
+    own.iter()
+        .filter(|session| ticket.is_some_and(|ticket| ticket.id == session.id))
+        .find_map(|session| match session.state {
+            State::Reserved { wish, .. } => Some(wish),
+            State::Open => None,
+        })
+        .unwrap_or(Wish::None)
 }
 
 fn ask(others: &[Session]) -> Outcome {

@@ -128,7 +128,7 @@ impl Host {
     pub fn sshd(&self, lines: &str) {
         self.write("/etc/ssh/sshd_config.d/10-scenario.conf", lines);
         self.run("sshd -t && systemctl reload-or-restart ssh").ok();
-        until("sshd is back", seconds(20), || self.run("nc -z 127.0.0.1 22 || exec 3<>/dev/tcp/127.0.0.1/22").status == 0);
+        until("sshd is back", seconds(20), || self.run("exec 3<>/dev/tcp/127.0.0.1/22").status == 0);
     }
 
     pub fn ssh(&self, user: &str) -> Ssh<'_> {
@@ -173,7 +173,7 @@ impl Host {
     pub fn recorded(&self, user: &str) -> usize {
         let query = format!(
             "test ! -s {DATABASE} || sqlite3 -readonly -cmd '.timeout 3000' {DATABASE} \
-             \"SELECT count(*) FROM session WHERE uid = $(id -u {user})\""
+             \"SELECT count(*) FROM session WHERE expires IS NULL AND uid = $(id -u {user})\""
         );
         self.ok(&query).parse().unwrap_or(0)
     }

@@ -26,5 +26,6 @@ mod terminal;
 mod wait;
 
 fn main() {
+    // The newest module, whatever profile this test was built with.
     std::process::exit(runner::run(scenarios::ALL));
 }

@@ -1,5 +1,6 @@
 //! Runs the scenarios: the releases side by side, the groups of a release one after the other.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -16,6 +17,11 @@ struct Choice {
     words: Vec<String>,
     exact: bool,
     list: bool,
+}
+
+thread_local! {
+    /// What broke the scenario, and where; printed with its verdict.
+    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// How a scenario ended on a release.
@@ -78,6 +84,7 @@ pub fn run(groups: &[Group]) -> i32 {
     let total = all().count();
     let chosen = all().filter(|name| choice.takes(name)).count();
     println!("\nrunning {chosen} tests");
+    std::panic::set_hook(Box::new(|panic| LAST_PANIC.set(panic.to_string())));
     let results = Mutex::new(Results::new());
     let obstacle = root::obstacle();
     std::thread::scope(|scope| {
@@ -123,9 +130,9 @@ fn run_release(
                     }));
                     match outcome {
                         Ok(figure) => Verdict::Held(figure),
-                        Err(cause) => {
+                        Err(_) => {
                             host = None;
-                            Verdict::Broken(message(cause.as_ref()))
+                            Verdict::Broken(LAST_PANIC.take())
                         }
                     }
                 }
@@ -142,15 +149,6 @@ fn run_release(
                 .insert((group.name, scenario.name, release.suite()), verdict);
         }
     }
-}
-
-fn message(cause: &(dyn std::any::Any + Send)) -> String {
-    cause
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| cause.downcast_ref::<&str>().copied())
-        .unwrap_or("it panicked")
-        .to_owned()
 }
 
 /// Prints the closing lines in the form of the standard test runner.

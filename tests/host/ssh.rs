@@ -1,5 +1,7 @@
 //! What a person at a keyboard does: an ssh client, run inside the host against its own sshd.
 
+use std::process::Command;
+
 use crate::client::{Client, Ended};
 use crate::host::Host;
 use crate::terminal::Terminal;
@@ -103,7 +105,8 @@ impl<'h> Ssh<'h> {
 
     /// A login with a terminal, as a person has it; nothing is waited for.
     pub fn on_a_terminal(&self, remote: &[&str]) -> Terminal {
-        let words = self.clone().flag("-tt").words(remote);
+        let mut words = vec!["ssh".to_owned(), "-tt".to_owned()];
+        words.extend(self.arguments(remote));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         Terminal::run(self.host.machine(), &words)
     }
@@ -129,25 +132,23 @@ impl<'h> Ssh<'h> {
         client
     }
 
-    fn command(&self, remote: &[&str]) -> std::process::Command {
-        let words = self.words(remote);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    /// The client where nobody sits at a keyboard: what it may be asked for is given beforehand.
+    fn command(&self, remote: &[&str]) -> Command {
+        let mut words = match &self.password {
+            Some(password) => vec!["sshpass", "-p", password, "ssh"],
+            None => vec!["ssh", "-o", "BatchMode=yes"],
+        };
+        let arguments = self.arguments(remote);
+        words.extend(arguments.iter().map(String::as_str));
         self.host.machine().enter(&words)
     }
 
-    fn words(&self, remote: &[&str]) -> Vec<String> {
-        let mut words = Vec::new();
-        match &self.password {
-            Some(password) => words.extend(["sshpass", "-p", password, "ssh"]),
-            None => words.extend(["ssh", "-o", "BatchMode=yes"]),
-        }
-        let port = self.port.to_string();
-        let target = format!("{}@127.0.0.1", self.user);
-        words.extend(["-p", &port]);
-        words.extend(self.options.iter().map(String::as_str));
-        words.push(&target);
-        words.extend(remote);
-        words.into_iter().map(str::to_owned).collect()
+    fn arguments(&self, remote: &[&str]) -> Vec<String> {
+        let mut words = vec!["-p".to_owned(), self.port.to_string()];
+        words.extend(self.options.iter().cloned());
+        words.push(format!("{}@127.0.0.1", self.user));
+        words.extend(remote.iter().map(|&word| word.to_owned()));
+        words
     }
 }
 
