@@ -9,9 +9,11 @@
 
 PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
+# Debian keeps PAM modules in its multiarch folder. Elsewhere, and where no tool names that folder:
+# beside the modules of libpam.
 TRIPLET    ?= $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || $(CC) -print-multiarch 2>/dev/null)
-# Debian keeps PAM modules in the multiarch folder, others in lib/security or lib64/security.
-PAMDIR     ?= $(PREFIX)/lib/$(if $(TRIPLET),$(TRIPLET)/)security
+BESIDE_PAM  = $(patsubst %/pam_permit.so,%,$(firstword $(wildcard /usr/lib/*/security/pam_permit.so /usr/lib64/security/pam_permit.so /usr/lib/security/pam_permit.so)))
+PAMDIR     ?= $(if $(TRIPLET),$(PREFIX)/lib/$(TRIPLET)/security,$(or $(BESIDE_PAM),$(PREFIX)/lib/security))
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 
 BUILT_MODULE := $(TARGET_DIR)/release/libpam_session_limit.so

@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Ended};
@@ -17,6 +18,8 @@ const DATABASE: &str = "/run/session-limit/sessions.db";
 
 pub struct Host {
     pub release: Release,
+    /// What the machine's disk is a copy of.
+    pub root: PathBuf,
     machine: Machine,
     /// Where the journal ended when the scenario began.
     since: Cell<String>,
@@ -62,7 +65,7 @@ impl Rules {
 impl Host {
     /// Boots a copy of `root` with the module installed and enabled, the way an administrator does it.
     pub fn boot(release: Release, root: &Path) -> Self {
-        let host = Self::boot_fresh(release, root, &install_command());
+        let host = Self::boot_fresh(release, root, &install_into("/mnt/root"));
         host.run("pam-auth-update --enable session-limit").ok();
         host
     }
@@ -71,6 +74,7 @@ impl Host {
     pub fn boot_fresh(release: Release, root: &Path, prepare: &str) -> Self {
         let host = Self {
             release,
+            root: root.to_owned(),
             machine: Machine::boot(release, root, prepare),
             since: Cell::default(),
         };
@@ -103,6 +107,7 @@ impl Host {
         self.run(
             "for user in alice bob carol; do loginctl disable-linger $user; loginctl terminate-user $user; \
                  pkill -KILL -u $user; done 2>/dev/null
+             systemctl stop 'container-getty@*' sshd-clear-sessions 2>/dev/null
              rm -f /etc/ssh/sshd_config.d/10-scenario.conf; systemctl reset-failed; systemctl reload-or-restart ssh",
         );
         until("nobody is in before the scenario", seconds(20), || {
@@ -110,6 +115,13 @@ impl Host {
         });
         let end = self.run("journalctl --quiet -n 0 --show-cursor").stdout;
         self.since.set(end.trim().trim_start_matches("-- cursor: ").to_owned());
+    }
+
+    /// `make install` once more, into the running host.
+    pub fn install_again(&self) {
+        let folder = self.machine.path("/");
+        let status = Command::new("sh").args(["-c", &install_into(&folder.display().to_string())]).status();
+        assert!(status.is_ok_and(|status| status.success()));
     }
 
     // What a scenario says.
@@ -213,17 +225,17 @@ impl Host {
     }
 }
 
-/// `make install` into the copy, of what was built for this run.
-pub fn install_command() -> String {
+/// `make install` of what was built for this run.
+fn install_into(folder: &str) -> String {
     format!(
-        "make --silent --no-print-directory -C '{}' install DESTDIR=/mnt/root TARGET_DIR='{}'",
+        "make --silent --no-print-directory -C '{}' install DESTDIR='{folder}' TARGET_DIR='{}'",
         env!("CARGO_MANIFEST_DIR"),
         target_dir().display()
     )
 }
 
-/// The folder that this test was built in, three levels above it.
-pub fn target_dir() -> std::path::PathBuf {
+/// The folder that this test was built in: three levels above it.
+pub fn target_dir() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(3).unwrap().to_owned()
 }

@@ -32,6 +32,15 @@ while
 do :; done
 "#;
 
+/// `$1` names the control groups. A process outside the machine's groups would puzzle its systemd.
+const ENTER: &str = r#"
+for group in $1; do
+    if [ -d "$group/payload/init.scope" ]; then echo 0 >"$group/payload/init.scope/cgroup.procs"; fi
+done
+shift
+exec nsenter "$@"
+"#;
+
 /// `$@` are the control groups. rmdir only: a group that still holds a process is not ours to take.
 const GUARD: &str = r#"
 cat >/dev/null
@@ -135,8 +144,10 @@ impl Machine {
 
     /// A command inside the machine, in all its namespaces, as root with a plain environment.
     pub fn enter(&self, program: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
+        let mut command = Command::new("sh");
         command
+            .args(["-c", ENTER, "enter"])
+            .arg(joined(&self.groups))
             .arg(format!("--target={}", self.init()))
             .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wdns=/"])
             .arg("--")
