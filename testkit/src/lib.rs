@@ -17,6 +17,6 @@ mod host;
 mod libpam;
 mod login;
 
-pub use host::{AVAILABILITY, Host, STRICT, Stack, User};
-pub use libpam::code;
+pub use host::{AVAILABILITY, Host, STRICT, Stack, User, default_limit};
+pub use libpam::{SILENT, code};
 pub use login::{Login, Said};

@@ -102,10 +102,10 @@ impl Handle {
         manner: Manner,
     ) -> Result<Self, i32> {
         let talk = Box::into_raw(Box::new(Talk { manner, answers: Vec::new(), heard: Vec::new() }));
-        let function: Option<ConvFn> =
-            if manner == Manner::Null { None } else { Some(converse) };
+        let function: Option<ConvFn> = if manner == Manner::Null { None } else { Some(converse) };
         let conversation = Conversation { function, data: talk.cast() };
-        let confdir = CString::new(confdir.as_os_str().as_encoded_bytes()).map_err(|_| code::ABORT)?;
+        let confdir =
+            CString::new(confdir.as_os_str().as_encoded_bytes()).map_err(|_| code::ABORT)?;
         let mut handle = std::ptr::null_mut();
         // SAFETY: all strings are terminated and live across the call, libpam copies conversation.
         let started = unsafe {

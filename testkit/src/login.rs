@@ -1,0 +1,183 @@
+//! One application, seen from the test.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::actor::to_hex;
+
+/// What a module said: PAM's message style and the text.
+pub type Said = (i32, String);
+
+/// One application in a process of its own. Killed when dropped, as a crash would.
+pub struct Login {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    stderr: PathBuf,
+    said: Vec<Said>,
+    results: Vec<(i32, i32)>,
+}
+
+impl Login {
+    pub(crate) fn spawn(program: &Path, etc: &Path, confdir: &Path, stderr: &Path) -> Self {
+        let errors = OpenOptions::new().create(true).append(true).open(stderr).unwrap();
+        let mut child = Command::new(program)
+            .args([etc, confdir])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            // Must change nothing: see the tests of panics.
+            .env("RUST_BACKTRACE", "1")
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            stdin,
+            stdout,
+            stderr: stderr.to_owned(),
+            said: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+
+    /// Gives a command of [`crate::actor`], without waiting for the answer.
+    pub fn begin(&mut self, command: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{command}").unwrap();
+    }
+
+    /// Waits for the answer to [`Login::begin`].
+    pub fn finish(&mut self) -> i32 {
+        self.said.clear();
+        self.results.clear();
+        loop {
+            let mut line = String::new();
+            let read = self.stdout.read_line(&mut line).unwrap();
+            assert!(
+                read > 0,
+                "the application ended before it answered: {}",
+                std::fs::read_to_string(&self.stderr).unwrap_or_default()
+            );
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["msg", style, hex] => self.said.push((style.parse().unwrap(), text_of(hex))),
+                ["result", acct, open] => {
+                    self.results.push((acct.parse().unwrap(), open.parse().unwrap()));
+                }
+                ["=", code] => return code.parse().unwrap(),
+                other => panic!("answer {other:?}"),
+            }
+        }
+    }
+
+    /// Gives a command and returns the code it ended with.
+    pub fn tell(&mut self, command: &str) -> i32 {
+        self.begin(command);
+        self.finish()
+    }
+
+    /// Starts the PAM transaction; `None` leaves the user out. See [`crate::actor`] for `manner`.
+    pub fn start(&mut self, service: &[u8], user: Option<&[u8]>, manner: &str) -> i32 {
+        let user = user.map_or("-".to_owned(), to_hex);
+        self.tell(&format!("start {} {user} {manner}", to_hex(service)))
+    }
+
+    /// Sets a PAM item by its number; `None` unsets it.
+    pub fn item(&mut self, item: i32, value: Option<&[u8]>) -> i32 {
+        let value = value.map_or("-".to_owned(), to_hex);
+        self.tell(&format!("item {item} {value}"))
+    }
+
+    /// Queues the answer to a prompt.
+    pub fn will_answer(&mut self, text: &str) -> &mut Self {
+        self.tell(&format!("answer {}", to_hex(text.as_bytes())));
+        self
+    }
+
+    /// Runs the account phase.
+    pub fn acct(&mut self) -> i32 {
+        self.tell("acct")
+    }
+
+    /// Opens the session.
+    pub fn open(&mut self) -> i32 {
+        self.tell("open")
+    }
+
+    /// Runs the account phase and, if that lets the login in, opens the session.
+    pub fn log_in(&mut self) -> i32 {
+        match self.acct() {
+            0 => self.open(),
+            refused => refused,
+        }
+    }
+
+    /// Closes the session.
+    pub fn close(&mut self) -> i32 {
+        self.tell("close")
+    }
+
+    /// Ends the transaction.
+    pub fn end(&mut self, status: i32) -> i32 {
+        self.tell(&format!("end {status}"))
+    }
+
+    /// What the module said during the last command.
+    #[must_use]
+    pub fn said(&self) -> &[Said] {
+        &self.said
+    }
+
+    /// Account and opening codes of every process of the last `herd` command.
+    #[must_use]
+    pub fn results(&self) -> &[(i32, i32)] {
+        &self.results
+    }
+
+    /// Pid of the application.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Kills the application and leaves it a zombie.
+    pub fn kill_unreaped(&mut self) {
+        // SAFETY: the child was not waited for, so the pid is its own.
+        unsafe { libc::kill(self.pid(), libc::SIGKILL) };
+        while !std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))
+            .unwrap()
+            .contains(") Z ")
+        {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Kills the application, as `kill -9` and its parent do.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Returns whether the application has ended, a zombie included.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        self.stdin.take();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text_of(hex: &str) -> String {
+    let bytes: Vec<u8> = (0..hex.len() / 2)
+        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+        .collect();
+    String::from_utf8(bytes).unwrap()
+}

@@ -1,0 +1,30 @@
+//! SIGKILL at any instant: the database stays whole and no place leaks.
+
+use testkit::code;
+
+use crate::{host, rows};
+
+#[test]
+fn five_thousand_kills_of_eight_writers_leak_nothing() {
+    let host = host();
+    host.limit(4);
+    let mut killer = host.application();
+    assert_eq!(killer.tell("massacre 6c6f67696e 616c696365 8 5000"), 0, "{}", host.stderr());
+    let database = rusqlite::Connection::open(host.state()).unwrap();
+    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+    drop(database);
+    let names: Vec<_> = std::fs::read_dir(host.path("state"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("damaged"))
+        .collect();
+    assert_eq!(names, Vec::<String>::new(), "no database was given up");
+    let mut open: Vec<_> = (0..4).map(|_| host.logged_in("login", "alice")).collect();
+    assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
+    assert_eq!(rows(&host).len(), 4);
+    for login in &mut open {
+        assert_eq!(login.close(), 0);
+    }
+    assert_eq!(rows(&host), []);
+}

@@ -1,0 +1,227 @@
+//! A store that is damaged, unsafe, out of reach or gone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use testkit::{AVAILABILITY, Host, Stack, code};
+
+use crate::{host, rows};
+
+/// A host with limit 1 whose stack shows the module's own code.
+fn strict() -> Host {
+    let host = host();
+    host.limit(1);
+    host.stack("login", &Stack::both().control("required"));
+    host
+}
+
+fn damaged_files(host: &Host) -> Vec<String> {
+    fs::read_dir(host.path("state"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains(".damaged-"))
+        .collect()
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn the_first_login_makes_folder_and_files_that_only_root_can_read() {
+    let host = strict();
+    fs::remove_dir(host.path("state")).unwrap();
+    let _login = host.logged_in("login", "alice");
+    assert_eq!(mode(&host.path("state")), 0o700);
+    assert_eq!(mode(&host.state()), 0o600);
+    assert_eq!(mode(&host.path("state/sessions.db.lock")), 0o600);
+}
+
+#[test]
+fn a_damaged_or_alien_file_is_moved_aside_once_and_kept() {
+    let alien = {
+        let path = host().path("alien");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        drop(database);
+        fs::read(path).unwrap()
+    };
+    let newer = {
+        let host = strict();
+        let _ = host.logged_in("login", "alice");
+        let database = rusqlite::Connection::open(host.state()).unwrap();
+        database.execute_batch("PRAGMA user_version = 99").unwrap();
+        drop(database);
+        fs::read(host.state()).unwrap()
+    };
+    let truncated = newer.get(..5000).unwrap().to_vec();
+    let images: [(&str, Vec<u8>); 5] = [
+        ("text", b"this is no database at all, but some text of a certain length".repeat(100)),
+        ("alien", alien),
+        ("newer", newer),
+        ("truncated", truncated),
+        ("zeroes", vec![0; 8192]),
+    ];
+    for (what, image) in images {
+        let host = strict();
+        fs::write(host.state(), &image).unwrap();
+        fs::set_permissions(host.state(), fs::Permissions::from_mode(0o600)).unwrap();
+        let _login = host.logged_in("login", "alice");
+        assert_eq!(
+            host.login("login", "alice").log_in(),
+            code::PERM_DENIED,
+            "{what}: counts again"
+        );
+        let kept = damaged_files(&host);
+        assert_eq!(kept.len(), 1, "{what}: {kept:?}");
+        assert_eq!(
+            fs::read(host.path("state").join(&kept[0])).unwrap(),
+            image,
+            "{what}: kept whole"
+        );
+    }
+}
+
+#[test]
+fn tables_of_another_shape_are_moved_aside() {
+    let host = strict();
+    drop(host.logged_in("login", "alice"));
+    let database = rusqlite::Connection::open(host.state()).unwrap();
+    database.execute_batch("DROP TABLE session; CREATE TABLE session (uid TEXT)").unwrap();
+    drop(database);
+    let _login = host.logged_in("login", "alice");
+    assert_eq!(damaged_files(&host).len(), 1);
+}
+
+#[test]
+fn an_empty_file_is_begun_as_a_new_store() {
+    let host = strict();
+    fs::write(host.state(), "").unwrap();
+    fs::set_permissions(host.state(), fs::Permissions::from_mode(0o600)).unwrap();
+    let _login = host.logged_in("login", "alice");
+    assert_eq!(damaged_files(&host), Vec::<String>::new());
+    assert_eq!(rows(&host).len(), 1);
+}
+
+#[test]
+fn a_store_deleted_under_open_sessions_is_begun_anew() {
+    let host = strict();
+    let mut open = host.logged_in("login", "alice");
+    fs::remove_dir_all(host.path("state")).unwrap();
+    let _second = host.logged_in("login", "alice");
+    assert_eq!(open.close(), 0, "closing finds nothing of its own");
+    assert_eq!(rows(&host).len(), 1, "and takes nothing of the other's");
+}
+
+/// Breaks a host, then expects `SYSTEM_ERR` from the module and a login that passes by the shipped lines.
+fn is_refused(what: &str, break_it: impl Fn(&Host)) {
+    let host = strict();
+    break_it(&host);
+    assert_eq!(host.login("login", "alice").acct(), code::SYSTEM_ERR, "{what}: account");
+    host.stack("login", &Stack::session_only().control("required"));
+    assert_eq!(host.login("login", "alice").open(), code::SYSTEM_ERR, "{what}: session");
+    host.stack("login", &Stack::both().control(AVAILABILITY));
+    assert_eq!(host.login("login", "alice").log_in(), 0, "{what}: availability");
+    host.stack("login", &Stack::both().control(testkit::STRICT));
+    assert_ne!(host.login("login", "alice").log_in(), 0, "{what}: strict");
+}
+
+#[test]
+fn unsafe_folders_and_files_are_refused() {
+    let chmod = |path: std::path::PathBuf, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    is_refused("open folder", |host| chmod(host.path("state"), 0o755));
+    is_refused("world-writable folder", |host| chmod(host.path("state"), 0o777));
+    is_refused("writable folder above", |host| chmod(host.path(""), 0o777));
+    is_refused("missing folder above", |host| {
+        host.stack("login", &Stack::both());
+        fs::remove_dir(host.path("state")).unwrap();
+        fs::write(host.path("state"), "a file").unwrap();
+    });
+    is_refused("readable file", |host| {
+        fs::write(host.state(), "").unwrap();
+        chmod(host.state(), 0o644);
+    });
+    is_refused("file is a folder", |host| fs::create_dir(host.state()).unwrap());
+    is_refused("file is a symbolic link", |host| {
+        std::os::unix::fs::symlink(host.path("elsewhere"), host.state()).unwrap();
+    });
+    is_refused("folder is a symbolic link", |host| {
+        fs::rename(host.path("state"), host.path("moved")).unwrap();
+        std::os::unix::fs::symlink(host.path("moved"), host.path("state")).unwrap();
+    });
+    is_refused("lock is a FIFO", |host| {
+        let fifo = host.path("state/sessions.db.lock");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .args(["-m", "600"])
+                .arg(fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
+    });
+    is_refused("file is a FIFO", |host| {
+        let fifo = host.state();
+        assert!(
+            std::process::Command::new("mkfifo")
+                .args(["-m", "600"])
+                .arg(fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
+    });
+    is_refused("hard link", |host| {
+        fs::write(host.path("other"), "").unwrap();
+        chmod(host.path("other"), 0o600);
+        fs::hard_link(host.path("other"), host.state()).unwrap();
+    });
+    is_refused("foreign owner", |host| {
+        fs::write(host.state(), "").unwrap();
+        chmod(host.state(), 0o600);
+        std::os::unix::fs::chown(host.state(), Some(4001), Some(4001)).unwrap();
+    });
+}
+
+#[test]
+fn a_stopped_holder_of_the_lock_stops_others_no_longer_than_the_deadline() {
+    let host = strict();
+    let _first = host.logged_in("login", "alice");
+    let lock = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(host.path("state/sessions.db.lock"))
+        .unwrap();
+    assert!(pam_session_limit::sys::try_lock(&lock).unwrap());
+    let began = std::time::Instant::now();
+    assert_eq!(host.login("login", "alice").acct(), code::SYSTEM_ERR);
+    let took = began.elapsed().as_secs_f64();
+    assert!((2.9..4.0).contains(&took), "took {took} s");
+    pam_session_limit::sys::unlock(&lock);
+    assert_eq!(host.login("login", "alice").acct(), code::PERM_DENIED);
+}
+
+#[test]
+fn an_unprivileged_caller_is_ignored() {
+    let host = strict();
+    drop(host.logged_in("login", "alice"));
+    let mut locker = host.login("login", "alice");
+    assert_eq!(locker.tell("seteuid 4001"), 0);
+    assert_eq!((locker.acct(), locker.open()), (0, 0), "pam_permit decides alone");
+    host.stack("login", &Stack::both().control("[default=die success=ok]"));
+    let mut locker = host.login("login", "alice");
+    assert_eq!(locker.tell("seteuid 4001"), 0);
+    assert_eq!(locker.acct(), code::IGNORE, "the module's own code");
+}
+
+#[test]
+fn whose_check_is_off_is_never_kept_out_by_a_broken_store() {
+    let host = strict();
+    host.limit(0);
+    fs::create_dir(host.state()).unwrap();
+    let mut login = host.logged_in("login", "root");
+    assert_eq!(login.close(), 0);
+}
