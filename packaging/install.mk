@@ -3,7 +3,7 @@
 #   make install   [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
 #   make uninstall [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
 #
-# `install` copies what has been built and builds nothing: run `make` first, so that root
+# `install` copies what has been built and builds nothing: run 'make build' first, so that root
 # compiles no code. What an administrator may have edited (everything below /etc) is never
 # overwritten and never removed.
 
@@ -16,7 +16,7 @@ BESIDE_PAM  = $(patsubst %/pam_permit.so,%,$(firstword $(wildcard /usr/lib/*/sec
 PAMDIR     ?= $(if $(TRIPLET),$(PREFIX)/lib/$(TRIPLET)/security,$(or $(BESIDE_PAM),$(PREFIX)/lib/security))
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 
-BUILT_MODULE := $(TARGET_DIR)/release/libpam_session_limit.so
+BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
 BUILT_SHELL  := $(TARGET_DIR)/release/shell
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
 MAN_PAGES     = $(wildcard man/*.[1-8] $(TARGET_DIR)/man/*.[1-8])
@@ -27,7 +27,7 @@ SAMPLE_STACKS = $(filter-out $(LIVE_STACKS),$(wildcard pam.d/*))
 .PHONY: install uninstall
 
 install:
-	@test -f $(BUILT_MODULE) || { echo "$(BUILT_MODULE) is missing: run 'make' first" >&2; exit 1; }
+	@test -f $(BUILT_MODULE) || { echo "$(BUILT_MODULE) is missing: run 'make build' first" >&2; exit 1; }
 	install -D -m 0644 $(BUILT_MODULE) $(DESTDIR)$(PAMDIR)/pam_session_limit.so
 	install -D -m 0644 packaging/tmpfiles.d/session-limit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
 	install -D -m 0644 packaging/pam-configs/session-limit $(DESTDIR)$(PREFIX)/share/pam-configs/session-limit
