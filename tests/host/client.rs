@@ -29,11 +29,6 @@ impl Ended {
         assert_eq!(self.status, 0, "{self:#?}");
         self
     }
-
-    /// Both outputs, for programs on a terminal and for messages.
-    pub fn text(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
-    }
 }
 
 /// A running program.
@@ -111,7 +106,8 @@ impl Client {
 
     /// Waits for the end.
     pub fn wait(mut self) -> Ended {
-        let (status, _) = until_some("the program ends", PATIENCE, || self.child.try_wait().unwrap());
+        let (status, _) =
+            until_some("the program ends", PATIENCE, || self.child.try_wait().unwrap());
         self.stdout.drain();
         self.stderr.drain();
         Ended {
@@ -160,10 +156,7 @@ impl Pipe {
                 text.extend_from_slice(&buffer[..count]);
             }
         });
-        Self {
-            text,
-            reader: Some(reader),
-        }
+        Self { text, reader: Some(reader) }
     }
 
     fn text(&self) -> String {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Ended};
@@ -120,7 +120,8 @@ impl Host {
     /// `make install` once more, into the running host.
     pub fn install_again(&self) {
         let folder = self.machine.path("/");
-        let status = Command::new("sh").args(["-c", &install_into(&folder.display().to_string())]).status();
+        let status =
+            Command::new("sh").args(["-c", &install_into(&folder.display().to_string())]).status();
         assert!(status.is_ok_and(|status| status.success()));
     }
 
@@ -140,7 +141,9 @@ impl Host {
     pub fn sshd(&self, lines: &str) {
         self.write("/etc/ssh/sshd_config.d/10-scenario.conf", lines);
         self.run("sshd -t && systemctl reload-or-restart ssh").ok();
-        until("sshd is back", seconds(20), || self.run("exec 3<>/dev/tcp/127.0.0.1/22").status == 0);
+        until("sshd is back", seconds(20), || {
+            self.run("exec 3<>/dev/tcp/127.0.0.1/22").status == 0
+        });
     }
 
     pub fn ssh(&self, user: &str) -> Ssh<'_> {
@@ -174,11 +177,13 @@ impl Host {
     }
 
     pub fn write(&self, path: &str, text: &str) {
-        std::fs::write(self.machine.path(path), text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        std::fs::write(self.machine.path(path), text)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 
     pub fn read(&self, path: &str) -> String {
-        std::fs::read_to_string(self.machine.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+        std::fs::read_to_string(self.machine.path(path))
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// How many sessions of the user the module has on record.
@@ -192,7 +197,7 @@ impl Host {
 
     /// How many ssh connections of the user are open (of anybody: ""), by sshd's processes.
     pub fn connections(&self, user: &str) -> usize {
-        self.run(&format!("pgrep -c -f '^sshd(-session)?: {user}.*\\[priv\\]'"))
+        self.run(&format!("pgrep -c -f '^sshd[a-z-]*: {user}.*\\[priv\\]'"))
             .stdout
             .trim()
             .parse()
@@ -223,6 +228,16 @@ impl Host {
         until("the user is admitted again", limit, || self.ssh(user).run("true").status == 0);
         start.elapsed()
     }
+}
+
+/// `make build`: the newest module, as it is shipped, whatever profile this test was built with.
+pub fn build() -> bool {
+    Command::new("make")
+        .args(["--silent", "-C", env!("CARGO_MANIFEST_DIR"), "build"])
+        .env("CARGO_TARGET_DIR", target_dir())
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// `make install` of what was built for this run.

@@ -94,12 +94,7 @@ impl Machine {
             launcher.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
         }
         let launcher = sys::die_with_this_thread(&mut launcher).spawn().unwrap();
-        let mut machine = Self {
-            launcher,
-            guardian,
-            console,
-            groups,
-        };
+        let mut machine = Self { launcher, guardian, console, groups };
         machine.await_init(None);
         machine
     }
@@ -117,8 +112,7 @@ impl Machine {
 
     /// Pid of the machine's first process as this process sees it.
     pub fn init(&self) -> u32 {
-        self.find_init()
-            .unwrap_or_else(|| panic!("the machine is down:\n{}", self.console_text()))
+        self.find_init().unwrap_or_else(|| panic!("the machine is down:\n{}", self.console_text()))
     }
 
     fn find_init(&self) -> Option<u32> {
@@ -193,25 +187,36 @@ impl Drop for Machine {
     }
 }
 
+const GROUP_PREFIX: &str = "session-limit-test";
+
 /// Control groups for one machine: two machines in one group would take each other's units.
 fn control_groups() -> Vec<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!(
-        "session-limit-test-{}-{}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    );
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{GROUP_PREFIX}-{}-{number}", std::process::id());
+    hierarchies().into_iter().map(|hierarchy| hierarchy.join(&name)).collect()
+}
+
+/// The control groups that a run of these tests has, or has left.
+pub fn control_groups_of(run: u32) -> Vec<PathBuf> {
+    let prefix = format!("{GROUP_PREFIX}-{run}-");
+    hierarchies()
+        .into_iter()
+        .flat_map(|hierarchy| fs::read_dir(hierarchy).into_iter().flatten().flatten())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// Where systemd keeps its groups: version 1, version 2 beside it, or version 2 alone.
+fn hierarchies() -> Vec<PathBuf> {
     let base = Path::new("/sys/fs/cgroup");
-    let hierarchies: Vec<PathBuf> = ["systemd", "unified"]
+    let mixed: Vec<PathBuf> = ["systemd", "unified"]
         .into_iter()
         .map(|hierarchy| base.join(hierarchy))
         .filter(|hierarchy| hierarchy.join("cgroup.procs").exists())
         .collect();
-    if hierarchies.is_empty() {
-        vec![base.join(name)]
-    } else {
-        hierarchies.into_iter().map(|hierarchy| hierarchy.join(&name)).collect()
-    }
+    if mixed.is_empty() { vec![base.to_owned()] } else { mixed }
 }
 
 fn joined(groups: &[PathBuf]) -> String {
@@ -221,15 +226,20 @@ fn joined(groups: &[PathBuf]) -> String {
 
 /// Kills a process and everything below it, the youngest first.
 pub fn kill_tree(pid: u32) {
+    for pid in descendants(pid).into_iter().rev() {
+        sys::kill(pid, libc::SIGKILL);
+    }
+}
+
+/// A process and everything below it.
+pub fn descendants(pid: u32) -> Vec<u32> {
     let mut all = vec![pid];
     let mut at = 0;
     while let Some(&pid) = all.get(at) {
         all.extend(children(pid));
         at += 1;
     }
-    for pid in all.into_iter().rev() {
-        sys::kill(pid, libc::SIGKILL);
-    }
+    all
 }
 
 fn children(pid: u32) -> Vec<u32> {

@@ -26,6 +26,9 @@ mod terminal;
 mod wait;
 
 fn main() {
-    // The newest module, whatever profile this test was built with.
-    std::process::exit(runner::run(scenarios::ALL));
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(scenarios::harness::HOLD) => scenarios::harness::hold(arguments.next()),
+        _ => std::process::exit(runner::run(scenarios::ALL)),
+    }
 }

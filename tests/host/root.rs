@@ -47,10 +47,7 @@ pub fn obstacle() -> Option<String> {
         .filter(|tool| !on_path(tool))
         .collect();
     (!missing.is_empty()).then(|| {
-        format!(
-            "missing: {} (packaging/apt-test-deps.txt names the packages)",
-            missing.join(", ")
-        )
+        format!("missing: {} (packaging/apt-test-deps.txt names the packages)", missing.join(", "))
     })
 }
 
@@ -65,10 +62,8 @@ fn on_path(tool: &str) -> bool {
 ///
 /// One line of why it could not be made: the registry is not reached, mostly.
 pub fn ready(release: Release) -> Result<PathBuf, String> {
-    let packages: Vec<&str> = PACKAGES
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .collect();
+    let packages: Vec<&str> =
+        PACKAGES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let key = fingerprint(&[release.suite(), &packages.join(","), PROVISION]);
     let cache = Path::new(CACHE);
     let root = cache.join(format!("{}-{key:016x}", release.suite()));

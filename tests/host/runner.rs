@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::root::{self, Release};
 use crate::scenario::Group;
 
@@ -87,6 +87,10 @@ pub fn run(groups: &[Group]) -> i32 {
     std::panic::set_hook(Box::new(|panic| LAST_PANIC.set(panic.to_string())));
     let results = Mutex::new(Results::new());
     let obstacle = root::obstacle();
+    if obstacle.is_none() && chosen > 0 && !host::build() {
+        eprintln!("`make build` failed: there is no module to test");
+        return 1;
+    }
     std::thread::scope(|scope| {
         for release in Release::ALL {
             let (choice, results, obstacle) = (&choice, &results, &obstacle);
@@ -140,7 +144,9 @@ fn run_release(
             let took = start.elapsed().as_secs_f64();
             match &verdict {
                 Verdict::Held(figure) => println!("test {name} ... ok ({took:.1} s) {figure}"),
-                Verdict::Broken(message) => println!("test {name} ... FAILED ({took:.1} s)\n{message}"),
+                Verdict::Broken(message) => {
+                    println!("test {name} ... FAILED ({took:.1} s)\n{message}")
+                }
                 Verdict::Skipped(reason) => println!("test {name} ... ignored, {reason}"),
             }
             results
@@ -153,7 +159,8 @@ fn run_release(
 
 /// Prints the closing lines in the form of the standard test runner.
 fn report(results: &Results, total: usize, start: Instant) -> i32 {
-    let count = |wanted: fn(&Verdict) -> bool| results.values().filter(|verdict| wanted(verdict)).count();
+    let count =
+        |wanted: fn(&Verdict) -> bool| results.values().filter(|verdict| wanted(verdict)).count();
     let passed = count(|verdict| matches!(verdict, Verdict::Held(_)));
     let failed = count(|verdict| matches!(verdict, Verdict::Broken(_)));
     let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
@@ -162,7 +169,10 @@ fn report(results: &Results, total: usize, start: Instant) -> i32 {
             Verdict::Skipped(reason) => Some(reason.as_str()),
             _ => None,
         });
-        eprintln!("\n*** {skipped} whole-host scenarios were NOT RUN: {} ***", reason.unwrap_or("?"));
+        eprintln!(
+            "\n*** {skipped} whole-host scenarios were NOT RUN: {} ***",
+            reason.unwrap_or("?")
+        );
     }
     // Where the scenarios have to run, a skip is a failure.
     let demanded = std::env::var_os("HOST_TESTS_REQUIRED").is_some();

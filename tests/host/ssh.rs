@@ -29,13 +29,7 @@ pub struct Ssh<'h> {
 
 impl<'h> Ssh<'h> {
     pub fn new(host: &'h Host, user: &str) -> Self {
-        Self {
-            host,
-            user: user.to_owned(),
-            port: 22,
-            options: Vec::new(),
-            password: None,
-        }
+        Self { host, user: user.to_owned(), port: 22, options: Vec::new(), password: None }
     }
 
     /// Logs in by the password method.

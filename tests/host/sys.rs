@@ -10,30 +10,26 @@ use std::process::Command;
 
 /// Has the kernel kill the child when the thread that spawned it ends, however it ends.
 pub fn die_with_this_thread(command: &mut Command) -> &mut Command {
-    // SAFETY: prctl is async-signal-safe and touches no memory of this process.
-    unsafe {
-        command.pre_exec(|| {
-            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 {
-                Ok(())
-            } else {
-                Err(io::Error::last_os_error())
-            }
-        })
-    }
+    let ask_the_kernel = || {
+        // SAFETY: prctl takes two integers here.
+        checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })
+    };
+    // SAFETY: between fork and exec only an async-signal-safe call is made.
+    unsafe { command.pre_exec(ask_the_kernel) }
 }
 
 /// Gives the child a session of its own, so that a signal to our group does not reach it.
 pub fn in_own_session(command: &mut Command) -> &mut Command {
-    // SAFETY: setsid is async-signal-safe and touches no memory of this process.
-    unsafe {
-        command.pre_exec(|| {
-            if libc::setsid() >= 0 {
-                Ok(())
-            } else {
-                Err(io::Error::last_os_error())
-            }
-        })
-    }
+    let leave_ours = || {
+        // SAFETY: setsid takes nothing.
+        checked(unsafe { libc::setsid() })
+    };
+    // SAFETY: between fork and exec only an async-signal-safe call is made.
+    unsafe { command.pre_exec(leave_ours) }
+}
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Opens a pseudo terminal of the devpts instance at `devpts`: the master and the slave's number.
@@ -58,11 +54,7 @@ pub fn open_pty(devpts: &Path) -> io::Result<(File, u32)> {
 /// Takes the lock of a file, waiting for it. The kernel gives it back when its holder dies.
 pub fn lock(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open for as long as the call lasts.
-    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) } == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    checked(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) })
 }
 
 /// Sends a signal. A process that is gone already is no error.

@@ -21,7 +21,12 @@ pub fn write_if_asked(results: &Results) {
 fn table(results: &Results) -> String {
     let mut text = String::new();
     for group in scenarios::ALL {
-        write!(text, "\n### {}\n\n| scenario | Debian 12 | Debian 13 |\n|---|---|---|\n", group.name).unwrap();
+        write!(
+            text,
+            "\n### {}\n\n| scenario | Debian 12 | Debian 13 |\n|---|---|---|\n",
+            group.name
+        )
+        .unwrap();
         for scenario in group.scenarios {
             let cells: BTreeMap<&str, String> = ["bookworm", "trixie"]
                 .into_iter()

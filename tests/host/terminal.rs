@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::machine::{Machine, kill_tree};
 use crate::sys;
-use crate::wait::{seconds, until_some, within};
+use crate::wait::{seconds, within};
 
 const PATIENCE: Duration = seconds(30);
 
@@ -41,18 +41,14 @@ impl Terminal {
                         .unwrap_or_else(PoisonError::into_inner)
                         .extend_from_slice(&buffer[..count]),
                     // EIO: nobody has the slave open. The next getty will.
-                    Err(_) if Arc::strong_count(&sink) > 1 => std::thread::sleep(Duration::from_millis(20)),
+                    Err(_) if Arc::strong_count(&sink) > 1 => {
+                        std::thread::sleep(Duration::from_millis(20))
+                    }
                     Err(_) => break,
                 }
             }
         });
-        Self {
-            master,
-            number,
-            screen,
-            seen: 0,
-            program: None,
-        }
+        Self { master, number, screen, seen: 0, program: None }
     }
 
     /// A terminal with a program on it.
@@ -104,17 +100,8 @@ impl Terminal {
         String::from_utf8_lossy(&screen).into_owned()
     }
 
-    /// Waits for the program's end and returns its exit status.
-    pub fn wait(&mut self) -> i32 {
-        let program = self.program.as_mut().unwrap();
-        let (status, _) = until_some("the program on the terminal ends", PATIENCE, || program.try_wait().unwrap());
-        status.code().unwrap_or(-1)
-    }
-
     pub fn is_running(&mut self) -> bool {
-        self.program
-            .as_mut()
-            .is_some_and(|program| matches!(program.try_wait(), Ok(None)))
+        self.program.as_mut().is_some_and(|program| matches!(program.try_wait(), Ok(None)))
     }
 }
 

@@ -32,7 +32,11 @@ pub fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -
 /// # Panics
 ///
 /// When the time is up: `what` did not happen.
-pub fn until_some<T>(what: &str, limit: Duration, value: impl FnMut() -> Option<T>) -> (T, Duration) {
+pub fn until_some<T>(
+    what: &str,
+    limit: Duration,
+    value: impl FnMut() -> Option<T>,
+) -> (T, Duration) {
     within(limit, value).unwrap_or_else(|| panic!("waited {limit:?} in vain for this: {what}"))
 }
 

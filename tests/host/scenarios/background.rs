@@ -21,9 +21,13 @@ fn cron_and_at_jobs_run_at_the_limit_and_are_not_counted(host: &mut Host) -> Str
          runuser -u alice -- sh -c 'cd; echo touch /home/alice/at-ran | at now'",
     )
     .ok();
-    let at = until("the at job runs", seconds(20), || host.run("test -e /home/alice/at-ran").status == 0);
+    let at = until("the at job runs", seconds(20), || {
+        host.run("test -e /home/alice/at-ran").status == 0
+    });
     assert_eq!(host.recorded("alice"), 1);
-    until("the cron job runs", seconds(80), || host.run("test -e /home/alice/cron-ran").status == 0);
+    until("the cron job runs", seconds(80), || {
+        host.run("test -e /home/alice/cron-ran").status == 0
+    });
     assert_eq!(host.recorded("alice"), 1);
     host.run("crontab -u alice -r").ok();
     format!("both ran, at after {:.1} s; 1 recorded", at.as_secs_f64())

@@ -75,7 +75,9 @@ fn commands_without_a_terminal_and_children_that_called_setsid_end_too(host: &mu
         host.machine().enter(&["ssh", "-o", "BatchMode=yes", "alice@127.0.0.1", "sleep 403"]),
         "",
     );
-    until("the command runs", seconds(10), || host.run("pgrep -u alice -f 'sleep 403'").status == 0);
+    until("the command runs", seconds(10), || {
+        host.run("pgrep -u alice -f 'sleep 403'").status == 0
+    });
     let _new = host.ssh("alice").port(PORT).log_in();
     shell.sees_its_connection_close(seconds(2));
     command.sees_its_connection_close(seconds(2));
@@ -112,7 +114,8 @@ fn a_session_that_ignores_signals_ends_within_five_seconds(host: &mut Host) -> S
 
 fn a_failed_second_factor_clears_nothing(host: &mut Host) -> String {
     start_second_sshd(host, "KbdInteractiveAuthentication yes");
-    host.run("sed -i 's/^KbdInteractiveAuthentication no//' /etc/ssh/sshd_config.clear-sessions").ok();
+    host.run("sed -i 's/^KbdInteractiveAuthentication no//' /etc/ssh/sshd_config.clear-sessions")
+        .ok();
     host.limit("alice", 1);
     for (order, methods, password) in [
         ("publickey,keyboard-interactive", "publickey,keyboard-interactive", "wrong"),
@@ -129,7 +132,10 @@ fn a_failed_second_factor_clears_nothing(host: &mut Host) -> String {
         assert!(failed.stderr.contains("Permission denied"), "{failed:#?}");
         assert!(only.is_running());
         host.ssh("alice").is_refused();
-        let both = host.ssh("alice").port(PORT).with_password("publickey,keyboard-interactive", "password-of-alice");
+        let both = host
+            .ssh("alice")
+            .port(PORT)
+            .with_password("publickey,keyboard-interactive", "password-of-alice");
         let new = both.log_in();
         only.sees_its_connection_close(seconds(2));
         new.log_out().ok();

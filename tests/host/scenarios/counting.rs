@@ -40,14 +40,18 @@ fn the_third_login_by_key_is_refused_with_both_lines_of_the_warning(host: &mut H
     format!("exit status {}, {:.1} s", refused.status, refused.took.as_secs_f64())
 }
 
-fn the_third_login_by_password_is_refused_with_both_lines_of_the_warning(host: &mut Host) -> String {
+fn the_third_login_by_password_is_refused_with_both_lines_of_the_warning(
+    host: &mut Host,
+) -> String {
     host.limit("alice", 2);
     let by_password = host.ssh("alice").by_password();
     let _two = [by_password.log_in(), by_password.log_in()];
     format!("exit status {}", by_password.is_refused().status)
 }
 
-fn the_third_keyboard_interactive_login_is_refused_with_both_lines_of_the_warning(host: &mut Host) -> String {
+fn the_third_keyboard_interactive_login_is_refused_with_both_lines_of_the_warning(
+    host: &mut Host,
+) -> String {
     host.limit("alice", 2);
     let by_keyboard = host.ssh("alice").by_keyboard();
     let _two = [by_keyboard.log_in(), by_keyboard.log_in()];
@@ -76,10 +80,8 @@ fn a_killed_client_gives_the_place_back(host: &mut Host) -> String {
 
 fn ssh_without_a_command_counts_and_is_refused(host: &mut Host) -> String {
     host.limit("alice", 2);
-    let mut two = [
-        host.ssh("alice").start_without_command(),
-        host.ssh("alice").start_without_command(),
-    ];
+    let mut two =
+        [host.ssh("alice").start_without_command(), host.ssh("alice").start_without_command()];
     assert!(two.iter_mut().all(crate::client::Client::gets_in));
     host.ssh("alice").is_refused();
     let mut third = host.ssh("alice").start_without_command();
@@ -97,7 +99,8 @@ fn a_connection_that_only_forwards_a_port_counts_and_is_refused(host: &mut Host)
     assert!(only.gets_in());
     let greeting = "exec 3<>/dev/tcp/127.0.0.1/10022; head -c 4 <&3";
     assert_eq!(host.ok(greeting), "SSH-");
-    let mut second = host.ssh("alice").flag("-L").flag("10023:127.0.0.1:22").start_without_command();
+    let mut second =
+        host.ssh("alice").flag("-L").flag("10023:127.0.0.1:22").start_without_command();
     assert!(!second.gets_in());
     assert_refused(&second.wait());
     assert_eq!(host.ok(greeting), "SSH-", "the first one still forwards");
@@ -132,7 +135,9 @@ fn scp_sftp_and_rsync_are_refused_with_a_clean_standard_output(host: &mut Host) 
 
 fn sftp_and_a_pipe_hold_a_place_while_they_run(host: &mut Host) -> String {
     host.limit("alice", 2);
-    let _sftp = host.start("mkfifo /tmp/commands; exec 3<>/tmp/commands; sftp -b /tmp/commands alice@127.0.0.1");
+    let _sftp = host.start(
+        "mkfifo /tmp/commands; exec 3<>/tmp/commands; sftp -b /tmp/commands alice@127.0.0.1",
+    );
     let _pipe = host.start("sleep 60 | ssh -o BatchMode=yes alice@127.0.0.1 tar -xf -");
     until("both are recorded", seconds(10), || host.recorded("alice") == 2);
     host.ssh("alice").is_refused();

@@ -47,7 +47,9 @@ fn the_monitor_hung_up(host: &mut Host) -> String {
     place_is_back_after(host, "pkill -HUP -f '^sshd(-session)?: alice \\[priv\\]'")
 }
 
-fn a_connection_whose_monitor_alone_was_killed_still_counts_while_it_lives(host: &mut Host) -> String {
+fn a_connection_whose_monitor_alone_was_killed_still_counts_while_it_lives(
+    host: &mut Host,
+) -> String {
     host.limit("alice", 1);
     let mut only = host.ssh("alice").log_in_to_a_shell();
     host.run("pkill -KILL -f '^sshd(-session)?: alice \\[priv\\]'").ok();

@@ -68,7 +68,12 @@ fn the_lines_stand_behind_the_other_account_lines_and_before_logind(host: &mut H
     let at = |module: &str| session.iter().position(|name| name == module).unwrap();
     assert!(at("pam_unix.so") < at("pam_session_limit.so"), "{session:?}");
     assert!(at("pam_session_limit.so") < at("pam_systemd.so"), "{session:?}");
-    format!("account: last of {}; session: {} of {}", account.len(), at("pam_session_limit.so") + 1, session.len())
+    format!(
+        "account: last of {}; session: {} of {}",
+        account.len(),
+        at("pam_session_limit.so") + 1,
+        session.len()
+    )
 }
 
 fn installing_again_keeps_the_edited_configuration(host: &mut Host) -> String {
@@ -82,17 +87,23 @@ fn installing_again_keeps_the_edited_configuration(host: &mut Host) -> String {
 fn the_shipped_configuration_is_accepted_and_lets_everybody_in(host: &mut Host) -> String {
     host.run("rm /etc/session-limit/config.toml").ok();
     host.install_again();
-    let _many: Vec<_> = ["alice", "alice", "root", "root"].map(|user| host.ssh(user).log_in()).into();
+    let _many: Vec<_> =
+        ["alice", "alice", "root", "root"].map(|user| host.ssh(user).log_in()).into();
     assert_eq!(host.recorded("alice"), 2);
     host.logs(&["sshd:session", "alice"]);
     let config = host.read("/etc/session-limit/config.toml");
-    host.write("/etc/session-limit/config.toml", &config.replace("max_concurrent_sessions = 0", "max_concurrent_sessions = 2"));
+    host.write(
+        "/etc/session-limit/config.toml",
+        &config.replace("max_concurrent_sessions = 0", "max_concurrent_sessions = 2"),
+    );
     host.ssh("alice").is_refused();
     "no limit as shipped; holds as soon as a number is written".to_owned()
 }
 
 fn uninstalling_takes_the_lines_out_and_keeps_the_configuration(host: &mut Host) -> String {
-    let makefile = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/install.mk")).unwrap();
+    let makefile =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/install.mk"))
+            .unwrap();
     host.write("/root/install.mk", &makefile);
     host.run("make -f /root/install.mk uninstall").ok();
     assert_untouched(host);

@@ -8,6 +8,7 @@ mod console;
 mod counting;
 mod deaths;
 mod faults;
+pub mod harness;
 mod install;
 mod journal;
 mod on_limit;
@@ -32,4 +33,5 @@ pub const ALL: &[Group] = &[
     faults::GROUP,
     penalties::GROUP,
     journal::GROUP,
+    harness::GROUP,
 ];

@@ -31,9 +31,15 @@ fn evict_oldest_ends_the_oldest_session_and_no_other(host: &mut Host) -> String 
 fn evict_oldest_needs_every_factor_first(host: &mut Host) -> String {
     host.sshd("AuthenticationMethods keyboard-interactive,publickey\n");
     host.rules(Rules::default().user("alice", 1).policy("on_limit = \"evict-oldest\""));
-    let both = host.ssh("alice").with_password("publickey,keyboard-interactive", "password-of-alice");
+    let both =
+        host.ssh("alice").with_password("publickey,keyboard-interactive", "password-of-alice");
     let mut only = both.log_in();
-    let half = host.ssh("alice").by_keyboard().option("IdentityFile=/dev/null").option("IdentitiesOnly=yes").run("true");
+    let half = host
+        .ssh("alice")
+        .by_keyboard()
+        .option("IdentityFile=/dev/null")
+        .option("IdentitiesOnly=yes")
+        .run("true");
     assert_ne!(half.status, 0);
     assert!(only.is_running());
     let _new = both.log_in();
@@ -43,7 +49,10 @@ fn evict_oldest_needs_every_factor_first(host: &mut Host) -> String {
 
 fn asked(host: &Host) -> crate::terminal::Terminal {
     host.rules(Rules::default().user("alice", 1).policy("on_limit = \"ask\""));
-    let mut terminal = host.ssh("alice").option("PreferredAuthentications=keyboard-interactive").on_a_terminal(&[]);
+    let mut terminal = host
+        .ssh("alice")
+        .option("PreferredAuthentications=keyboard-interactive")
+        .on_a_terminal(&[]);
     terminal.expect("Password:").send("password-of-alice").expect(WARNING[0]);
     terminal
 }

@@ -9,6 +9,7 @@ use crate::wait::{seconds, until};
 
 group!("penalties":
     who_retries_at_his_limit_is_told_the_reason_until_sshd_shuts_his_address_out,
+    who_retries_every_five_seconds_is_never_shut_out,
     neighbours_behind_the_same_address_are_shut_out_with_him_and_others_are_not,
     with_the_documented_lines_nobody_is_shut_out,
 );
@@ -19,13 +20,18 @@ fn penalties(host: &Host, line: &str) -> bool {
         return false;
     }
     host.sshd(&format!("{line}\n"));
-    host.run("sed -i '/PerSourcePenalties/d' /etc/ssh/sshd_config.d/00-test.conf; systemctl restart ssh").ok();
+    host.run(
+        "sed -i '/PerSourcePenalties/d' /etc/ssh/sshd_config.d/00-test.conf; systemctl restart ssh",
+    )
+    .ok();
     true
 }
 
 const NONE_THERE: &str = "no penalties in OpenSSH 9.2";
 
-fn who_retries_at_his_limit_is_told_the_reason_until_sshd_shuts_his_address_out(host: &mut Host) -> String {
+fn who_retries_at_his_limit_is_told_the_reason_until_sshd_shuts_his_address_out(
+    host: &mut Host,
+) -> String {
     if !penalties(host, "") {
         return NONE_THERE.to_owned();
     }
@@ -52,7 +58,24 @@ fn who_retries_at_his_limit_is_told_the_reason_until_sshd_shuts_his_address_out(
     )
 }
 
-fn neighbours_behind_the_same_address_are_shut_out_with_him_and_others_are_not(host: &mut Host) -> String {
+fn who_retries_every_five_seconds_is_never_shut_out(host: &mut Host) -> String {
+    if !penalties(host, "") {
+        return NONE_THERE.to_owned();
+    }
+    host.limit("alice", 1);
+    let _only = host.ssh("alice").log_in();
+    const TRIES: u32 = 5;
+    for _ in 0..TRIES {
+        host.ssh("alice").is_refused();
+        // The measure itself: as long as one penalty lasts.
+        std::thread::sleep(seconds(5));
+    }
+    format!("{TRIES} tries, each told the reason")
+}
+
+fn neighbours_behind_the_same_address_are_shut_out_with_him_and_others_are_not(
+    host: &mut Host,
+) -> String {
     if !penalties(host, "") {
         return NONE_THERE.to_owned();
     }

@@ -21,7 +21,9 @@ fn of_sixty_logins_at_once_exactly_five_get_in(host: &mut Host) -> String {
     storm(host, |ssh| ssh.start())
 }
 
-fn of_sixty_ssh_without_a_command_at_once_exactly_five_get_in_and_none_lingers(host: &mut Host) -> String {
+fn of_sixty_ssh_without_a_command_at_once_exactly_five_get_in_and_none_lingers(
+    host: &mut Host,
+) -> String {
     storm(host, |ssh| ssh.start_without_command())
 }
 

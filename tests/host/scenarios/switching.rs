@@ -16,7 +16,8 @@ group!("switching":
     with_switches_counted_a_switch_to_the_own_user_stays_free,
 );
 
-const SWITCHES_TOO: &str = "counted_services = [\"sshd\", \"sshd-*\", \"login\", \"sudo\", \"sudo-i\", \"su\", \"su-l\"]";
+const SWITCHES_TOO: &str =
+    "counted_services = [\"sshd\", \"sshd-*\", \"login\", \"sudo\", \"sudo-i\", \"su\", \"su-l\"]";
 
 fn su_and_sudo_and_runuser_are_neither_counted_nor_blocked_at_the_limit(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 1).user("root", 1));
@@ -38,7 +39,10 @@ fn su_and_sudo_and_runuser_are_neither_counted_nor_blocked_at_the_limit(host: &m
         "echo password-of-alice | su -c id alice",
     ];
     for (number, command) in commands.iter().enumerate() {
-        only.ask(&format!("{command} >/dev/null && echo done-{number}-$((40 + 2))"), &format!("done-{number}-42"));
+        only.ask(
+            &format!("{command} >/dev/null && echo done-{number}-$((40 + 2))"),
+            &format!("done-{number}-42"),
+        );
     }
     assert_eq!((host.recorded("alice"), host.recorded("root")), (1, 1));
     format!("{} ways, 1 recorded", commands.len())
@@ -57,7 +61,8 @@ fn a_switch_by_root_to_a_user_at_his_limit_is_not_blocked(host: &mut Host) -> St
 fn machinectl_shell_is_neither_counted_nor_blocked_at_the_limit(host: &mut Host) -> String {
     host.limit("alice", 1);
     let _only = host.ssh("alice").log_in();
-    let mut shell = crate::terminal::Terminal::run(host.machine(), &["machinectl", "shell", "alice@.host"]);
+    let mut shell =
+        crate::terminal::Terminal::run(host.machine(), &["machinectl", "shell", "alice@.host"]);
     shell.expect("$").send("echo in-as-$(id -un)").expect("in-as-alice");
     assert_eq!(host.recorded("alice"), 1);
     host.ssh("alice").is_refused();
@@ -98,11 +103,15 @@ fn the_third_elevation_is_refused(host: &Host, command: &str) -> String {
     "2 of 2, the third refused, free again after".to_owned()
 }
 
-fn with_sudo_counted_the_third_elevation_to_root_is_refused_with_the_warning(host: &mut Host) -> String {
+fn with_sudo_counted_the_third_elevation_to_root_is_refused_with_the_warning(
+    host: &mut Host,
+) -> String {
     the_third_elevation_is_refused(host, "sudo -i")
 }
 
-fn with_su_counted_the_third_elevation_to_root_is_refused_with_the_warning(host: &mut Host) -> String {
+fn with_su_counted_the_third_elevation_to_root_is_refused_with_the_warning(
+    host: &mut Host,
+) -> String {
     host.run("echo root:password-of-root | chpasswd; sed -i 's/^auth.*pam_rootok.so/&\\nauth sufficient pam_succeed_if.so use_uid user = alice/' /etc/pam.d/su").ok();
     the_third_elevation_is_refused(host, "su -")
 }

@@ -59,7 +59,8 @@ fn a_refusal_leaves_no_logind_session_behind(host: &mut Host) -> String {
     }
     let count = "loginctl list-sessions --no-legend | grep -c 'alice.*pts\\|alice' || true";
     // The manager's own session, where logind lists it, is of no person.
-    let listed = host.ok("loginctl list-sessions --no-legend | grep alice | grep -v manager | wc -l");
+    let listed =
+        host.ok("loginctl list-sessions --no-legend | grep alice | grep -v manager | wc -l");
     assert_eq!(listed, "1", "{}", host.ok(count));
     only.log_out().ok();
     until("logind lists nobody", seconds(10), || {

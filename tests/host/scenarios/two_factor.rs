@@ -62,7 +62,9 @@ fn a_missing_key_after_the_password_takes_no_place(host: &mut Host) -> String {
     "in at once after 3 without a key".to_owned()
 }
 
-fn a_second_factor_that_never_comes_gives_its_place_back_with_the_login_grace_time(host: &mut Host) -> String {
+fn a_second_factor_that_never_comes_gives_its_place_back_with_the_login_grace_time(
+    host: &mut Host,
+) -> String {
     host.sshd("AuthenticationMethods keyboard-interactive,publickey\nLoginGraceTime 8\n");
     host.limit("alice", 1);
     // A key with a passphrase: the client has passed the first factor and waits for its owner.
@@ -77,6 +79,10 @@ fn a_second_factor_that_never_comes_gives_its_place_back_with_the_login_grace_ti
     half.expect("Enter passphrase");
     let both = host.ssh("alice").with_password(BOTH, "password-of-alice");
     both.is_refused();
-    let took = crate::wait::until("the place comes back", seconds(20), || both.run("true").status == 0);
-    format!("a half login holds a place, back after {:.0} s at LoginGraceTime 8", took.as_secs_f64())
+    let took =
+        crate::wait::until("the place comes back", seconds(20), || both.run("true").status == 0);
+    format!(
+        "a half login holds a place, back after {:.0} s at LoginGraceTime 8",
+        took.as_secs_f64()
+    )
 }
