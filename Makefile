@@ -45,3 +45,5 @@ doc: deps
 
 clean:
 	$(CARGO) clean
+
+include packaging/install.mk
