@@ -56,11 +56,11 @@ impl Arguments {
             (b"state", Some(path)) => self.state = absolute(path)?,
             (b"clear_sessions", None) => self.clear_sessions = true,
             (b"debug", None) => self.debug = true,
-            (b"on_limit", Some(b"reject")) => self.on_limit = Some(OnLimit::Reject),
-            (b"on_limit", Some(b"ask")) => self.on_limit = Some(OnLimit::Ask),
-            (b"on_limit", Some(b"evict-oldest")) => self.on_limit = Some(OnLimit::EvictOldest),
-            (b"on_limit", _) => {
-                return Err("on_limit=reject, on_limit=ask or on_limit=evict-oldest");
+            (b"on_limit", word) => {
+                let known = OnLimit::WORDS.iter().find(|(name, _)| Some(name.as_bytes()) == word);
+                let (_, on_limit) =
+                    known.ok_or("on_limit=reject, on_limit=ask or on_limit=evict-oldest")?;
+                self.on_limit = Some(*on_limit);
             }
             _ => return Err("config=PATH, state=PATH, clear_sessions, on_limit=WORD or debug"),
         }

@@ -7,12 +7,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use toml::Spanned;
 
 use crate::policy::{Attachment, DEFAULT_PROFILE, OnClear, OnLimit, Policy, Profile};
@@ -202,7 +204,19 @@ impl From<toml::de::Error> for Mistake {
     fn from(error: toml::de::Error) -> Self {
         // Syntax errors come in several lines: "invalid table header", "expected `.`, `]`".
         let lines: Vec<_> = error.message().lines().map(str::trim).collect();
-        Self { span: error.span(), message: lines.join(", ") }
+        let message = match lines.join(", ").as_str() {
+            "duplicate key" => "duplicate key, expected every key once".to_owned(),
+            // TOML's words instead of serde's.
+            other => other
+                .replace("invalid type: map", "invalid type: table")
+                .replace("invalid type: sequence", "invalid type: array")
+                .replace("expected a sequence", "expected an array")
+                .replace(
+                    "table, expected an array",
+                    "table, expected an array of tables ([[...]])",
+                ),
+        };
+        Self { span: error.span(), message }
     }
 }
 
@@ -274,8 +288,27 @@ struct AsTyped {
     user: Vec<Spanned<TypedUser>>,
     #[serde(default)]
     group: Vec<Spanned<TypedGroup>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "one_table")]
     policy: TypedPolicy,
+}
+
+/// Reads a table; serde would take an array for one, field by field.
+fn one_table<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    struct OneTable<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for OneTable<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("one table ([...])")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(OneTable(PhantomData))
 }
 
 #[derive(Deserialize)]
@@ -308,24 +341,9 @@ struct TypedGroup {
 #[serde(deny_unknown_fields)]
 struct TypedPolicy {
     counted_services: Option<Vec<Spanned<String>>>,
-    on_limit: Option<TypedOnLimit>,
-    on_clear: Option<TypedOnClear>,
+    on_limit: Option<Spanned<String>>,
+    on_clear: Option<Spanned<String>>,
     admin_groups: Option<Vec<Spanned<String>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum TypedOnLimit {
-    Reject,
-    Ask,
-    EvictOldest,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum TypedOnClear {
-    Terminate,
-    Forget,
 }
 
 /// A whole number of 32 bits, with an error message that says so.
@@ -535,15 +553,12 @@ impl TypedPolicy {
                 Some(typed) => typed.into_iter().map(checked_service).collect::<Result<_, _>>()?,
                 None => default.counted_services,
             },
-            on_limit: match self.on_limit {
-                Some(TypedOnLimit::Reject) => OnLimit::Reject,
-                Some(TypedOnLimit::Ask) => OnLimit::Ask,
-                Some(TypedOnLimit::EvictOldest) => OnLimit::EvictOldest,
+            on_limit: match &self.on_limit {
+                Some(word) => one_of(word, "on_limit", &OnLimit::WORDS)?,
                 None => default.on_limit,
             },
-            on_clear: match self.on_clear {
-                Some(TypedOnClear::Terminate) => OnClear::Terminate,
-                Some(TypedOnClear::Forget) => OnClear::Forget,
+            on_clear: match &self.on_clear {
+                Some(word) => one_of(word, "on_clear", &OnClear::WORDS)?,
                 None => default.on_clear,
             },
             admin_groups: match self.admin_groups {
@@ -555,6 +570,15 @@ impl TypedPolicy {
             },
         })
     }
+}
+
+/// Returns the value that `words` gives to a word.
+fn one_of<T: Copy>(word: &Spanned<String>, key: &str, words: &[(&str, T)]) -> Result<T, Mistake> {
+    let found = words.iter().find(|(name, _)| name == word.get_ref());
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let expected: Vec<_> = words.iter().map(|(name, _)| format!("{name:?}")).collect();
+        Mistake::at(word, format!("{key} {:?}, expected {}", word.get_ref(), expected.join(" or ")))
+    })
 }
 
 fn checked_service(pattern: Spanned<String>) -> Result<String, Mistake> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use crate::account::{self, User};
 use crate::config::{Config, ConfigError};
 use crate::policy::{Decision, Habit, Limit, OnClear, OnLimit, Policy, decide, habit};
-use crate::process::{self, Here, Life};
+use crate::process::{self, Connections, Here, Life};
 use crate::session::{Leader, Origin, Session, State, Wish};
 use crate::store::{Store, StoreError, Transaction, TxError};
 use crate::sys;
@@ -289,7 +289,10 @@ impl<'a> Case<'a> {
             Some(path) => Config::load(path)?,
             None => Config::load_default()?,
         };
-        if !config.policy.counts(&request.origin.service) {
+        let service = request.origin.service.as_str();
+        // `machinectl shell` asks for the service of login(1), but only switches the user.
+        let is_unit = service == "login" && process::is_becoming_a_unit();
+        if is_unit || !config.policy.counts(service) {
             return Ok(None);
         }
         let user = named_user(&request.user)?;
@@ -382,7 +385,11 @@ impl<'a> Login<'a> {
         for earlier in &own {
             tx.remove(earlier.uid, earlier.id)?;
         }
-        let mut wish = self.standing_wish();
+        // A stack with two lines: the plain one takes nothing back of what the clearing one wished.
+        let mut wish = match self.standing_wish() {
+            Wish::None => wish_of(&own, ticket),
+            standing => standing,
+        };
         if decide(self.case.limit, others.len()) == Decision::Deny && wish == Wish::None {
             match self.when_full(&others) {
                 WhenFull::Wish(when_full) => wish = when_full,
@@ -435,7 +442,8 @@ impl<'a> Login<'a> {
         let (to_end, to_forget) = chosen.into_iter().partition::<Vec<_>, _>(|session| {
             session.is_open()
                 && self.case.policy.on_clear == OnClear::Terminate
-                && self.here.life(&session.leader) == Life::Alive
+                // Of another pid namespace: out of reach. The dead ones among these serve on.
+                && self.here.life(&session.leader) != Life::Elsewhere
         });
         // Whoever runs inside a session cannot make it uncounted.
         let (_, to_forget) = to_forget
@@ -473,9 +481,10 @@ impl<'a> Login<'a> {
     /// Returns the user's rows whose leaders live and whose time is not over; removes the others.
     fn living(&self, tx: &Transaction) -> Result<Vec<Session>, TxError> {
         let now = sys::boot_ms();
+        let connections = LazyCell::new(Connections::now);
         let mut living = Vec::new();
         for session in tx.sessions_of(self.case.user.uid)? {
-            if is_stale(&session, &self.here, now) {
+            if is_over(&session, &self.here, now) && !connections.serve(&session) {
                 tx.remove(session.uid, session.id)?;
             } else {
                 living.push(session);
@@ -590,9 +599,14 @@ impl<'a> Login<'a> {
     }
 }
 
-/// Returns whether a row means nothing any more: its leader is gone, or its time is over.
+/// Returns whether a row means nothing any more: its leader is gone with the connection that it led,
+/// or its time is over.
 #[must_use]
 pub fn is_stale(session: &Session, here: &Here, now_ms: i64) -> bool {
+    is_over(session, here, now_ms) && !Connections::now().serve(session)
+}
+
+fn is_over(session: &Session, here: &Here, now_ms: i64) -> bool {
     here.life(&session.leader) == Life::Dead
         || matches!(session.state, State::Reserved { expires, .. } if expires <= now_ms)
 }
@@ -608,6 +622,17 @@ fn new_id(others: &[Session]) -> i64 {
 /// Returns how many of the rows take a place from a login that opens.
 fn places(others: &[Session]) -> usize {
     others.iter().filter(|session| session.holds_a_place()).count()
+}
+
+/// Returns what the handle's own reservation wishes for.
+fn wish_of(own: &[Session], ticket: Option<&Ticket>) -> Wish {
+    own.iter()
+        .filter(|session| ticket.is_some_and(|ticket| ticket.id == session.id))
+        .find_map(|session| match session.state {
+            State::Reserved { wish, .. } => Some(wish),
+            State::Open => None,
+        })
+        .unwrap_or(Wish::None)
 }
 
 fn ask(others: &[Session]) -> Outcome {

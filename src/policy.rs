@@ -105,6 +105,12 @@ pub enum OnLimit {
     EvictOldest,
 }
 
+impl OnLimit {
+    /// How the configuration and the module argument `on_limit=` spell them.
+    pub const WORDS: [(&str, Self); 3] =
+        [("reject", Self::Reject), ("ask", Self::Ask), ("evict-oldest", Self::EvictOldest)];
+}
+
 /// What clearing does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnClear {
@@ -112,6 +118,11 @@ pub enum OnClear {
     Terminate,
     /// Wipes the records only.
     Forget,
+}
+
+impl OnClear {
+    /// How the configuration spells them.
+    pub const WORDS: [(&str, Self); 2] = [("terminate", Self::Terminate), ("forget", Self::Forget)];
 }
 
 /// The `[policy]` table.

@@ -25,7 +25,11 @@ use crate::sys::{self, SignalsHeld};
 /// Not below `/var/run`: that is a symbolic link, and none is followed.
 pub const DEFAULT_PATH: &str = "/run/session-limit/sessions.db";
 /// How long a call waits for the lock before it gives up.
-pub const DEADLINE: Duration = Duration::from_secs(3);
+///
+/// A holder that was stopped delays a login by this much in each phase. It is far below the 120 s of
+/// sshd's `LoginGraceTime`, and long enough for hundreds of logins at once on a host without a free
+/// processor.
+pub const DEADLINE: Duration = Duration::from_secs(5);
 
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;

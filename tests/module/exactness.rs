@@ -6,7 +6,9 @@ use crate::{host, rows};
 
 fn herd(phases: &str, count: usize, limits: &[u32], rounds: usize) {
     let host = host();
-    host.stack("login", &if phases == "open" { Stack::session_only() } else { Stack::both() });
+    // `required`: an error of the module must not pass for an admission.
+    let stack = if phases == "open" { Stack::session_only() } else { Stack::both() };
+    host.stack("login", &stack.control("required"));
     let mut caller = host.application();
     for &limit in limits {
         host.limit(limit);
