@@ -20,6 +20,17 @@ pub enum Limit {
     AtMost(u32),
 }
 
+impl Limit {
+    /// Returns the number as profiles give it: 0 = off.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Off => 0,
+            Self::AtMost(most) => most,
+        }
+    }
+}
+
 impl From<u32> for Limit {
     fn from(max_concurrent_sessions: u32) -> Self {
         match max_concurrent_sessions {

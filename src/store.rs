@@ -40,7 +40,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The columns of a session, in the order of [`session_of_row`].
 const COLUMNS: &str = "id, uid, user, service, tty, rhost, pid, start_time, pid_ns, boot_id, \
-                       audit_session, expires, wish, since";
+                       audit_session, expires, wish, by_child, since";
 
 /// The store at one path.
 #[derive(Debug)]
@@ -484,16 +484,16 @@ impl Transaction {
     ///
     /// Those of SQLite.
     pub fn put(&self, session: &Session) -> Result<(), TxError> {
-        let (expires, wish) = match session.state {
-            State::Open => (None, Wish::None),
-            State::Reserved { expires, wish } => (Some(expires), wish),
+        let (expires, wish, by_child) = match session.state {
+            State::Open => (None, Wish::None, false),
+            State::Reserved { expires, wish, by_child } => (Some(expires), wish, by_child),
         };
         let leader = &session.leader;
         self.run(|connection| {
             connection.execute(
                 &format!(
                     "INSERT OR REPLACE INTO session ({COLUMNS}) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
                 ),
                 params![
                     session.id,
@@ -509,6 +509,7 @@ impl Transaction {
                     session.audit_session,
                     expires,
                     number_of_wish(wish),
+                    by_child,
                     session.since,
                 ],
             )
@@ -551,7 +552,6 @@ fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TxError {
         )
         // A value that is no value of ours.
         | None => TxError::Damaged(error.to_string()),
-        Some(ErrorCode::ReadOnly) => TxError::Store(StoreError::ReadOnly(text)),
         Some(_) => TxError::Store(StoreError::Broken(text)),
     }
 }
@@ -598,8 +598,11 @@ fn session_of_row(row: &Row) -> rusqlite::Result<Session> {
         audit_session: row.get(10)?,
         state: match expires {
             None => State::Open,
-            Some(expires) => State::Reserved { expires, wish: wish_of_number(12, row.get(12)?)? },
+            Some(expires) => {
+                let wish = wish_of_number(12, row.get(12)?)?;
+                State::Reserved { expires, wish, by_child: row.get(13)? }
+            }
         },
-        since: row.get(13)?,
+        since: row.get(14)?,
     })
 }
