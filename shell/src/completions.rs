@@ -10,15 +10,18 @@ use crate::grammar::{Form, Noun, Slot, TOP};
 /// Returns the completion script for a shell.
 #[must_use]
 pub fn script(shell: Shell) -> String {
-    let mut command = with_commands(Args::command());
+    let mut command = with_commands(&Args::command());
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "shell", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Describes each command as a subcommand; the program itself reads them by its grammar.
-fn with_commands(arguments: Command) -> Command {
-    let mut whole = arguments.mut_arg("words", |arg| arg.hide(true)).disable_help_subcommand(true);
+fn with_commands(arguments: &Command) -> Command {
+    // Made anew: the hidden arguments are for programs, and the words are told by the commands.
+    let shown =
+        arguments.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_id() != "words");
+    let mut whole = Command::new("shell").args(shown).disable_help_subcommand(true);
     for form in TOP {
         if let [Slot::Word(first), rest @ ..] = form.slots {
             if is_for_a_prompt(first) {

@@ -64,7 +64,9 @@ fn file(text: &str) -> (tempfile::TempDir, ConfigFile) {
 fn of_a_thousand_updates_by_two_writers_none_is_lost() {
     const EACH: u32 = 500;
     let (_folder, file) = file(FILE);
-    let count = |file: &ConfigFile| file.read().unwrap().profile("Contractors").unwrap().max_concurrent_sessions;
+    let count = |file: &ConfigFile| {
+        file.read().unwrap().profile("Contractors").unwrap().max_concurrent_sessions
+    };
     let before = count(&file);
     let writer = || {
         let mut told = 0;
@@ -108,8 +110,23 @@ fn processes_that_add_objects_at_the_same_time_lose_none() {
             scope.spawn(move || {
                 for n in 0..EACH {
                     let user = format!("{writer}{n}");
-                    let words = ["--config", path, "configure", "user", &user, "user_profile_ref", "Contractors"];
-                    assert!(Command::new(SHELL).args(words).stdout(Stdio::null()).status().unwrap().success());
+                    let words = [
+                        "--config",
+                        path,
+                        "configure",
+                        "user",
+                        &user,
+                        "user_profile_ref",
+                        "Contractors",
+                    ];
+                    assert!(
+                        Command::new(SHELL)
+                            .args(words)
+                            .stdout(Stdio::null())
+                            .status()
+                            .unwrap()
+                            .success()
+                    );
                 }
             });
         }
@@ -126,7 +143,10 @@ fn an_update_that_meets_another_in_the_prompt_is_told_how_the_object_changed() {
     assert!(increment(&file));
     let failure = interpreter.line("save").unwrap_err();
     assert_eq!(failure.exit.code(), 8);
-    assert_eq!(failure.message, "useraccountprofile `Contractors` changed since it was read; nothing was saved");
+    assert_eq!(
+        failure.message,
+        "useraccountprofile `Contractors` changed since it was read; nothing was saved"
+    );
     let details = failure.details.unwrap();
     assert!(details.contains("| max_concurrent_sessions | 2   | 3 "), "{details}");
     interpreter.line("save").unwrap();
@@ -153,14 +173,23 @@ fn a_save_killed_at_any_system_call_leaves_the_old_or_the_new_file() {
             command.args(["-e", inject]);
         }
         command.arg(SHELL).arg("--config").arg(file.path());
-        command.args(["configure", "useraccountprofile", "Contractors", "max_concurrent_sessions", &value.to_string()]);
+        command.args([
+            "configure",
+            "useraccountprofile",
+            "Contractors",
+            "max_concurrent_sessions",
+            &value.to_string(),
+        ]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
     };
     assert!(save("", 100).success());
     let text = fs::read_to_string(&log).unwrap();
     let calls: Vec<&str> = text.lines().map(name_of_call).collect();
     let first = text.lines().position(|call| call.contains(".config.toml.lock")).unwrap();
-    assert!(calls.iter().any(|call| call.starts_with("rename")) && calls.len() - first > 15, "{text}");
+    assert!(
+        calls.iter().any(|call| call.starts_with("rename")) && calls.len() - first > 15,
+        "{text}"
+    );
 
     let (mut old, mut new) = (0, 0);
     for call in first..calls.len() {
@@ -219,7 +248,10 @@ fn a_full_disk_leaves_the_old_file() {
     }
     assert_eq!(printed, "exit 1\n.config.toml.lock\nconfig.toml\nrest\n");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.ends_with("config.toml: cannot write: No space left on device; nothing was saved\n"), "{said}");
+    assert!(
+        said.ends_with("config.toml: cannot write: No space left on device; nothing was saved\n"),
+        "{said}"
+    );
 }
 
 fn interpreter(file: &ConfigFile, folder: &Path) -> Interpreter<Vec<u8>> {
@@ -231,7 +263,9 @@ fn interpreter(file: &ConfigFile, folder: &Path) -> Interpreter<Vec<u8>> {
 
 /// Returns the comments of a text, in order; no value in these tests holds a `#`.
 fn comments(text: &str) -> Vec<&str> {
-    text.lines().filter_map(|line| line.split_once('#').map(|(_, comment)| comment.trim())).collect()
+    text.lines()
+        .filter_map(|line| line.split_once('#').map(|(_, comment)| comment.trim()))
+        .collect()
 }
 
 const NAMES: [&str; 5] = [DEFAULT_PROFILE, "Contractors", "New", "Two words", "q\"uote\\"];
@@ -278,14 +312,19 @@ impl Model {
         }
         for (kind, entries) in [(Kind::User, &config.users), (Kind::Group, &config.groups)] {
             for entry in entries {
-                model.attached.insert((kind.word(), entry.name.clone()), entry.user_profile.clone());
+                model
+                    .attached
+                    .insert((kind.word(), entry.name.clone()), entry.user_profile.clone());
             }
         }
         model
     }
 
     fn value(&mut self, name: &str, field: Field, value: u32) {
-        let profile = self.profiles.entry(name.to_owned()).or_insert_with(|| Profile { uuid: None, ..Profile::built_in(name) });
+        let profile = self
+            .profiles
+            .entry(name.to_owned())
+            .or_insert_with(|| Profile { uuid: None, ..Profile::built_in(name) });
         *field.of_mut(profile) = value;
     }
 
@@ -294,11 +333,27 @@ impl Model {
         match deed {
             Deed::Set(n, field, value) => {
                 self.value(NAMES[*n], *field, *value);
-                (vec![configure(NAMES[*n]), format!("{field} {value}"), "where".into(), "save".into()], true)
+                (
+                    vec![
+                        configure(NAMES[*n]),
+                        format!("{field} {value}"),
+                        "where".into(),
+                        "save".into(),
+                    ],
+                    true,
+                )
             }
             Deed::Unset(n, field) => {
                 self.value(NAMES[*n], *field, field.default_value());
-                (vec![configure(NAMES[*n]), format!("{field} 77"), format!("no {field}"), "exit".into()], true)
+                (
+                    vec![
+                        configure(NAMES[*n]),
+                        format!("{field} 77"),
+                        format!("no {field}"),
+                        "exit".into(),
+                    ],
+                    true,
+                )
             }
             Deed::Cancelled(n, field, value) => {
                 (vec![configure(NAMES[*n]), format!("{field} {value}"), "cancel".into()], true)
@@ -315,7 +370,12 @@ impl Model {
                 (vec![line], possible)
             }
             Deed::Attach(kind, who, n) => {
-                let line = format!("configure {} {} user_profile_ref {}", kind.word(), quote(WHO[*who]), quote(NAMES[*n]));
+                let line = format!(
+                    "configure {} {} user_profile_ref {}",
+                    kind.word(),
+                    quote(WHO[*who]),
+                    quote(NAMES[*n])
+                );
                 let possible = self.profiles.contains_key(NAMES[*n]);
                 if possible {
                     self.attached.insert((kind.word(), WHO[*who].to_owned()), NAMES[*n].to_owned());
