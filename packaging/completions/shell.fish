@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_shell_global_optspecs
-    string join \n clear-sessions user= c/command= o/output= check-config= config= state= completions= holder h/help V/version
+    string join \n clear-sessions user= c/command= o/output= check-config= config= state= h/help
 end
 
 function __fish_shell_needs_command
@@ -31,22 +31,15 @@ json\t'One JSON object for each answer, on one line'"
 complete -c shell -n "__fish_shell_needs_command" -l check-config -d 'Judge a configuration file and leave; the file in use by default' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l config -d 'The configuration file' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l state -d 'The store of sessions' -r -F
-complete -c shell -n "__fish_shell_needs_command" -l completions -d 'Print the completions for a shell and leave' -r -f -a "bash\t''
-elvish\t''
-fish\t''
-powershell\t''
-zsh\t''"
 complete -c shell -n "__fish_shell_needs_command" -l clear-sessions -d 'End your other sessions once name and password are accepted'
-complete -c shell -n "__fish_shell_needs_command" -l holder -d 'Be the process that holds a session, with the other end on standard input'
 complete -c shell -n "__fish_shell_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c shell -n "__fish_shell_needs_command" -s V -l version -d 'Print version'
-complete -c shell -n "__fish_shell_needs_command" -a "show"
-complete -c shell -n "__fish_shell_needs_command" -a "configure"
-complete -c shell -n "__fish_shell_needs_command" -a "delete"
-complete -c shell -n "__fish_shell_needs_command" -a "clear"
-complete -c shell -n "__fish_shell_needs_command" -a "import"
-complete -c shell -n "__fish_shell_needs_command" -a "export"
-complete -c shell -n "__fish_shell_needs_command" -a "help" -d 'explain the commands; also ?'
+complete -c shell -n "__fish_shell_needs_command" -f -a "show"
+complete -c shell -n "__fish_shell_needs_command" -f -a "configure"
+complete -c shell -n "__fish_shell_needs_command" -f -a "delete"
+complete -c shell -n "__fish_shell_needs_command" -f -a "clear"
+complete -c shell -n "__fish_shell_needs_command" -f -a "import"
+complete -c shell -n "__fish_shell_needs_command" -f -a "export"
+complete -c shell -n "__fish_shell_needs_command" -f -a "help" -d 'explain the commands; also ?'
 complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "useraccountprofile" -d 'all profiles, or one with its fields'
 complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "user" -d 'the attached users, or the profile that holds for one'

@@ -187,8 +187,11 @@ impl World {
 /// The program under test.
 pub const SHELL: &str = env!("CARGO_BIN_EXE_shell");
 
-/// Returns the module that was built together with this test.
+/// Returns the module under test: the one `make test` names, else what was built with this test.
 pub fn module() -> PathBuf {
+    if let Some(shipped) = std::env::var_os("PAM_SESSION_LIMIT_MODULE") {
+        return shipped.into();
+    }
     let test = std::env::current_exe().unwrap();
     test.parent().unwrap().join("libpam_session_limit.so")
 }
