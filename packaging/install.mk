@@ -42,13 +42,14 @@ install:
 		install -m 0644 $$stack $(DESTDIR)$(EXAMPLES)/pam.d/ || exit 1; \
 	done
 	install -m 0644 packaging/sshd-clear-sessions.service packaging/sshd_config.clear-sessions $(DESTDIR)$(EXAMPLES)/
+	install -m 0644 packaging/rescue/sshd_config.rescue packaging/rescue/sudoers.rescue $(DESTDIR)$(EXAMPLES)/
 	if test -f $(BUILT_SHELL); then install -D -m 0755 $(BUILT_SHELL) $(DESTDIR)$(PREFIX)/bin/shell; fi
 	for page in $(MAN_PAGES); do \
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
-	if test -f packaging/completions/shell.bash; then \
-		install -D -m 0644 packaging/completions/shell.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell; \
-	fi
+	install -D -m 0644 packaging/completions/shell.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
+	install -D -m 0644 packaging/completions/_shell $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shell
+	install -D -m 0644 packaging/completions/shell.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 
 # The lines leave the stacks before the module they name does. In a staged tree (DESTDIR) the
 # stacks are not ours to rewrite.
@@ -60,6 +61,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_session_limit.so
 	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pam_session_limit
 	@echo "kept: $(DESTDIR)$(SYSCONFDIR)/session-limit and $(DESTDIR)$(SYSCONFDIR)/pam.d/shell*"

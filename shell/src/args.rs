@@ -67,7 +67,7 @@ pub struct Args {
     pub holder: bool,
 
     /// One command and its words
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub words: Vec<String>,
 }
 

@@ -10,15 +10,17 @@ use crate::grammar::{Form, Noun, Slot, TOP};
 /// Returns the completion script for a shell.
 #[must_use]
 pub fn script(shell: Shell) -> String {
-    let mut command = with_commands(Args::command());
+    let mut command = with_commands(&Args::command());
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "shell", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Describes each command as a subcommand; the program itself reads them by its grammar.
-fn with_commands(arguments: Command) -> Command {
-    let mut whole = arguments.mut_arg("words", |arg| arg.hide(true)).disable_help_subcommand(true);
+fn with_commands(arguments: &Command) -> Command {
+    let shown =
+        arguments.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_id() != "words");
+    let mut whole = Command::new("shell").args(shown.map(alone)).disable_help_subcommand(true);
     for form in TOP {
         if let [Slot::Word(first), rest @ ..] = form.slots {
             if is_for_a_prompt(first) {
@@ -39,6 +41,32 @@ fn with_commands(arguments: Command) -> Command {
         }
     }
     whole
+}
+
+/// Returns an option without its ties to others, which are not all shown.
+fn alone(option: &Arg) -> Arg {
+    let mut alone = Arg::new(option.get_id().clone())
+        .action(option.get_action().clone())
+        .value_hint(option.get_value_hint());
+    if let Some(long) = option.get_long() {
+        alone = alone.long(long.to_owned());
+    }
+    if let Some(short) = option.get_short() {
+        alone = alone.short(short);
+    }
+    if let Some(help) = option.get_help() {
+        alone = alone.help(help.clone());
+    }
+    if let Some(number) = option.get_num_args() {
+        alone = alone.num_args(number);
+    }
+    match option.get_possible_values() {
+        // A flag has the values true and false, which nobody types.
+        values if !values.is_empty() && option.get_action().takes_values() => {
+            alone.value_parser(PossibleValuesParser::new(values))
+        }
+        _ => alone,
+    }
 }
 
 /// Returns whether a command means nothing outside a prompt.

@@ -90,7 +90,7 @@ impl<O: Write> Interpreter<O> {
             command => match self.engine.run(&command)? {
                 Done::Reply(reply) => self.answer(&reply, filter)?,
                 Done::Configure(draft) => {
-                    self.greet(&draft)?;
+                    self.greet(&draft, filter)?;
                     self.draft = Some(draft);
                 }
             },
@@ -155,12 +155,16 @@ impl<O: Write> Interpreter<O> {
         }
     }
 
-    fn greet(&mut self, draft: &Draft) -> Result<(), Failure> {
-        if draft.is_new() {
-            return self.remark("New object being created\n");
-        }
-        let table = draft.current().table();
-        self.remark(&format!("Updating an existing object. Currently, the object is:\n{table}"))
+    fn greet(&mut self, draft: &Draft, filter: Option<&Filter>) -> Result<(), Failure> {
+        let text = if draft.is_new() {
+            "New object being created\n".to_owned()
+        } else {
+            format!(
+                "Updating an existing object. Currently, the object is:\n{}",
+                draft.current().table()
+            )
+        };
+        self.remark(&filter.map_or(text.clone(), |filter| filter.apply(&text)))
     }
 
     fn show_history(&mut self, filter: Option<&Filter>) -> Result<(), Failure> {

@@ -261,7 +261,8 @@ pub fn export(config: &Config) -> Reply {
         (1.., Some(highest)) => lines.push(format!("* hard maxlogins {highest}")),
         _ => lines.push(format!("# {DEFAULT_PROFILE} has no limit: no line for everybody")),
     }
-    for entry in &config.groups {
+    // Of a user's groups the first entry holds here, the last line there.
+    for entry in config.groups.iter().rev() {
         lines.push(line_for(&format!("@{}", entry.name), limit(&entry.user_profile)));
     }
     for entry in &config.users {

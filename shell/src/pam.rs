@@ -396,18 +396,19 @@ impl Answers {
     fn set(&mut self, n: usize, answer: Answer) -> bool {
         let Answer::Text(secret) = answer else { return true };
         let bytes = secret.bytes();
-        if n >= self.count || bytes.contains(&0) {
+        if bytes.contains(&0) {
             return false;
         }
-        // SAFETY: malloc takes a size; null is looked for below.
+        // SAFETY: `list` is an array of `count` responses, all zero at first, that only `self` knows.
+        let responses = unsafe { std::slice::from_raw_parts_mut(self.list, self.count) };
+        let Some(response) = responses.get_mut(n) else { return false };
+        // SAFETY: calloc takes two sizes; null is looked for below.
         let text = unsafe { libc::calloc(bytes.len() + 1, 1) }.cast::<c_char>();
         if text.is_null() {
             return false;
         }
         // SAFETY: `text` has room for the bytes and the zero that calloc left behind them.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), text.cast(), bytes.len()) };
-        // SAFETY: `n` lies within the array of `count` responses.
-        let response = unsafe { &mut *self.list.add(n) };
         response.text = text;
         true
     }

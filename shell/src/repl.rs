@@ -1,8 +1,6 @@
 //! The prompt: login, lines, silent re-validation, and the way out.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
-use std::rc::Rc;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -41,8 +39,16 @@ pub fn run(args: &Args) -> Exit {
             "a login needs a terminal, expected one on standard input and output (ssh -t)",
         );
     }
+    let unfit = |error: &dyn std::fmt::Display| {
+        complain(&format!("the terminal cannot be prepared: {error}"))
+    };
+    // The editor takes SIGINT for itself when it is made; made first, it is asked second.
+    let prompt = match editor() {
+        Ok(prompt) => prompt,
+        Err(error) => return unfit(&error),
+    };
     if let Err(error) = harden::no_core().and_then(|()| terminal::prepare()) {
-        return complain(&format!("the terminal cannot be prepared: {error}"));
+        return unfit(&error);
     }
     let (credentials, held) = match first_login(args) {
         Ok(in_now) => in_now,
@@ -57,7 +63,7 @@ pub fn run(args: &Args) -> Exit {
         }
     };
     let mut person = Person { args, credentials, held };
-    let exit = converse(&mut person, engine);
+    let exit = converse(prompt, &mut person, engine);
     person.held.end();
     exit
 }
@@ -74,18 +80,11 @@ struct Person<'a> {
     held: Held,
 }
 
-fn converse(person: &mut Person<'_>, engine: Engine) -> Exit {
-    let mut prompt = match editor(&engine) {
-        Ok(prompt) => prompt,
-        Err(error) => return complain(&format!("the prompt cannot be shown: {error}")),
-    };
+fn converse(mut prompt: Prompt, person: &mut Person<'_>, engine: Engine) -> Exit {
     let mut interpreter = Interpreter::new(engine, person.args.output, io::stdout());
     loop {
         let mode = interpreter.mode();
-        if let Some(tab) = prompt.helper_mut() {
-            tab.mode = mode;
-            tab.engine.replace(interpreter.engine.clone());
-        }
+        prompt.set_helper(Some(Tab { mode, engine: interpreter.engine.clone() }));
         let line = match prompt.readline(&text(person.held.user(), mode)) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => continue,
@@ -211,32 +210,26 @@ fn engine_for(args: &Args, held: &Held) -> Result<Engine, Failure> {
 fn text(user: &str, mode: Mode) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().replace('.', "-");
     let mode = match mode {
-        Mode::Top => " ",
+        Mode::Top => "",
         Mode::Configure(kind) => kind.word(),
     };
-    let user = crate::table::printable(user);
-    match mode {
-        " " => format!("[{user}:{host}]: > "),
-        kind => format!("[{user}:{host}]: {kind}> "),
-    }
+    format!("[{}:{host}]: {mode}> ", crate::table::printable(user))
 }
 
-fn editor(engine: &Engine) -> rustyline::Result<Prompt> {
+fn editor() -> rustyline::Result<Prompt> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
         // A signal that ends the program restores the terminal's settings, and only those.
         .bracketed_paste(false)
         .build();
-    let mut editor = Editor::with_history(config, MemHistory::new())?;
-    editor.set_helper(Some(Tab { mode: Mode::Top, engine: Rc::new(RefCell::new(engine.clone())) }));
-    Ok(editor)
+    Editor::with_history(config, MemHistory::new())
 }
 
 /// What Tab knows.
 #[derive(Helper, Highlighter, Hinter, Validator)]
 struct Tab {
     mode: Mode,
-    engine: Rc<RefCell<Engine>>,
+    engine: Engine,
 }
 
 impl Completer for Tab {
@@ -249,9 +242,8 @@ impl Completer for Tab {
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let before = line.get(..pos).unwrap_or_default();
-        let engine = self.engine.borrow();
         let (start, candidates) =
-            complete(self.mode, before, |noun| names(&engine, noun).unwrap_or_default());
+            complete(self.mode, before, |noun| names(&self.engine, noun).unwrap_or_default());
         let pairs = candidates.into_iter().map(|candidate| Pair {
             display: match candidate.help.as_str() {
                 "" => candidate.word.clone(),

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read, Write};
 
 use crate::exit::{Exit, Failure};
-use crate::grammar::Mode;
+use crate::grammar::{self, Command, Mode};
 use crate::interpreter::{Flow, Interpreter};
 use crate::words::MAX_LINE;
 
@@ -15,8 +15,13 @@ pub fn run_words<O: Write>(
     interpreter: &mut Interpreter<O>,
     words: &[String],
 ) -> Result<(), Failure> {
-    interpreter.words(words, None)?;
-    finished(interpreter, "the command line")
+    if let Ok(Command::Configure(_, _, changes)) = grammar::command(words) {
+        if changes.is_empty() {
+            let message = format!("`{}` is not complete, expected FIELD VALUE", words.join(" "));
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    }
+    interpreter.words(words, None).map(drop)
 }
 
 /// Runs lines given as `-c LINE`.
