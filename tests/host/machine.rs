@@ -44,7 +44,7 @@ exec nsenter "$@"
 /// `$@` are the control groups. rmdir only: a group that still holds a process is not ours to take.
 const GUARD: &str = r#"
 cat >/dev/null
-for try in 1 2 3 4 5 6 7 8 9 10; do
+for try in $(seq 60); do
     left=
     for group in "$@"; do
         find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
@@ -217,6 +217,24 @@ fn hierarchies() -> Vec<PathBuf> {
         .filter(|hierarchy| hierarchy.join("cgroup.procs").exists())
         .collect();
     if mixed.is_empty() { vec![base.to_owned()] } else { mixed }
+}
+
+/// Removes what a run left that was killed together with its guardian.
+pub fn sweep_control_groups() {
+    for hierarchy in hierarchies() {
+        for entry in fs::read_dir(hierarchy).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let run = name.strip_prefix(GROUP_PREFIX).and_then(|rest| rest.split('-').nth(1));
+            if run.is_some_and(|run| !Path::new("/proc").join(run).exists()) {
+                // What is still in use stays, and nothing depends on it.
+                let _ = Command::new("find")
+                    .arg(entry.path())
+                    .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"])
+                    .stderr(Stdio::null())
+                    .status();
+            }
+        }
+    }
 }
 
 fn joined(groups: &[PathBuf]) -> String {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::host::{self, Host};
+use crate::machine;
 use crate::root::{self, Release};
 use crate::scenario::Group;
 
@@ -60,7 +61,7 @@ impl Choice {
 }
 
 fn full_name(release: Release, group: &str, scenario: &str) -> String {
-    format!("{release}::{group}::{scenario}")
+    format!("{release}::{}::{scenario}", group.replace(' ', "_"))
 }
 
 /// Runs what the command line chose and returns the exit status.
@@ -87,12 +88,19 @@ pub fn run(groups: &[Group]) -> i32 {
     std::panic::set_hook(Box::new(|panic| LAST_PANIC.set(panic.to_string())));
     let results = Mutex::new(Results::new());
     let obstacle = root::obstacle();
-    if obstacle.is_none() && chosen > 0 && !host::build() {
-        eprintln!("`make build` failed: there is no module to test");
-        return 1;
+    if obstacle.is_none() && chosen > 0 {
+        machine::sweep_control_groups();
+        if !host::build() {
+            eprintln!("`make build` failed: there is no module to test");
+            return 1;
+        }
     }
     std::thread::scope(|scope| {
-        for release in Release::ALL {
+        let is_chosen = |release: &Release| {
+            let release = format!("{release}::");
+            all().any(|name| name.starts_with(&release) && choice.takes(&name))
+        };
+        for release in Release::ALL.into_iter().filter(is_chosen) {
             let (choice, results, obstacle) = (&choice, &results, &obstacle);
             scope.spawn(move || {
                 let root = match obstacle {

@@ -14,6 +14,7 @@ group!("clearing":
     a_failed_second_factor_clears_nothing,
     a_login_below_the_limit_clears_as_well,
     a_storm_of_clearing_logins_never_exceeds_the_limit,
+    a_connection_whose_monitor_was_killed_is_cleared_too,
     without_logind_the_same_sessions_end,
 );
 
@@ -164,10 +165,24 @@ fn a_storm_of_clearing_logins_never_exceeds_the_limit(host: &mut Host) -> String
         most = most.max(host.recorded("alice"));
         host.connections("alice") <= 2 && begun.elapsed() > seconds(4)
     });
-    most = most.max(host.recorded("alice"));
+    let left = host.recorded("alice");
+    assert_eq!((left, host.connections("alice")), (1, 1), "the last one is in");
+    most = most.max(left);
     assert!((1..=2).contains(&most), "{most} recorded at once");
     drop(clients);
     format!("12 at once, {most} recorded at most")
+}
+
+fn a_connection_whose_monitor_was_killed_is_cleared_too(host: &mut Host) -> String {
+    start_second_sshd(host, "");
+    host.limit("alice", 1);
+    let mut old = host.ssh("alice").log_in();
+    host.run("pkill -KILL -f '^sshd[a-z-]*: alice \\[priv\\]'").ok();
+    host.ssh("alice").is_refused();
+    let _new = host.ssh("alice").port(PORT).log_in();
+    old.sees_its_connection_close(seconds(2));
+    assert_eq!(host.recorded("alice"), 1);
+    "closed, 1 recorded".to_owned()
 }
 
 fn without_logind_the_same_sessions_end(host: &mut Host) -> String {

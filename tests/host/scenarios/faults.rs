@@ -12,6 +12,7 @@ group!("faults":
     a_broken_configuration_keeps_everybody_out_with_the_strict_lines,
     a_read_only_run_keeps_nobody_out,
     a_full_run_keeps_nobody_out_and_counting_resumes,
+    a_full_run_keeps_everybody_out_with_the_strict_lines,
     a_database_deleted_under_open_sessions_is_begun_anew,
     a_damaged_database_is_kept_aside_and_begun_anew,
 );
@@ -19,6 +20,8 @@ group!("faults":
 const CONFIG: &str = "/etc/session-limit/config.toml";
 const MODULE: &str = "/usr/lib/*/security/pam_session_limit.so";
 const STRICT: &str = "sed -i.normal 's/^\\(account\\|session\\).*pam_session_limit.so/\\1 required pam_session_limit.so/' /etc/pam.d/common-account /etc/pam.d/common-session";
+/// A tmpfs of its own, without a free byte.
+const FILL: &str = "mkdir -p -m 0700 /run/session-limit && mount -t tmpfs -o size=64k,mode=0700 tmpfs /run/session-limit && ! dd if=/dev/zero of=/run/session-limit/filler bs=1k 2>/dev/null";
 const NORMAL: &str = "cd /etc/pam.d && mv common-account.normal common-account && mv common-session.normal common-session";
 
 /// At limit 1 and with one session, a second login gets through.
@@ -96,6 +99,19 @@ fn a_full_run_keeps_nobody_out_and_counting_resumes(host: &mut Host) -> String {
     let lines = host.log().iter().filter(|line| line.contains("full")).count();
     host.run("umount /run/session-limit").ok();
     format!("in while full ({lines} log lines), 2 of 2 after")
+}
+
+fn a_full_run_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> String {
+    host.limit("alice", 2);
+    host.run(STRICT).ok();
+    host.run(FILL).ok();
+    let stopped = host.ssh("alice").run("echo in");
+    assert!(stopped.status != 0 && stopped.stdout.is_empty(), "{stopped:#?}");
+    let line = host.logs(&["sshd:account", "/run/session-limit"]);
+    host.run("umount /run/session-limit").ok();
+    host.ssh("alice").is_admitted();
+    host.run(NORMAL).ok();
+    line.split("): ").nth(1).unwrap_or(&line).to_owned()
 }
 
 fn a_database_deleted_under_open_sessions_is_begun_anew(host: &mut Host) -> String {

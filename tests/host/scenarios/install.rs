@@ -5,11 +5,13 @@ use std::path::Path;
 
 use crate::host::Host;
 use crate::scenario::group;
+use crate::wait::seconds;
 
 group!("installation":
     enabling_and_removing_leaves_the_stacks_byte_for_byte_as_they_were,
     the_lines_stand_behind_the_other_account_lines_and_before_logind,
     installing_again_keeps_the_edited_configuration,
+    a_module_replaced_under_open_sessions_goes_on_counting,
     the_shipped_configuration_is_accepted_and_lets_everybody_in,
     uninstalling_takes_the_lines_out_and_keeps_the_configuration,
 );
@@ -82,6 +84,16 @@ fn installing_again_keeps_the_edited_configuration(host: &mut Host) -> String {
     host.install_again();
     assert_eq!(host.read("/etc/session-limit/config.toml"), edited);
     "config.toml unchanged".to_owned()
+}
+
+fn a_module_replaced_under_open_sessions_goes_on_counting(host: &mut Host) -> String {
+    host.limit("alice", 2);
+    let (first, _second) = (host.ssh("alice").log_in(), host.ssh("alice").log_in());
+    host.install_again();
+    host.ssh("alice").is_refused();
+    first.log_out().ok();
+    let took = host.until_admitted("alice", seconds(5));
+    format!("2 of 2 before and after, a logout frees in {:.1} s", took.as_secs_f64())
 }
 
 fn the_shipped_configuration_is_accepted_and_lets_everybody_in(host: &mut Host) -> String {

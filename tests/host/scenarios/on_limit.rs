@@ -8,6 +8,7 @@ use crate::wait::{seconds, until};
 group!("at the limit":
     evict_oldest_ends_the_oldest_session_and_no_other,
     evict_oldest_needs_every_factor_first,
+    a_storm_of_evicting_logins_never_exceeds_the_limit,
     asked_by_keyboard_interactive_a_yes_clears,
     asked_by_keyboard_interactive_a_no_refuses,
     asked_on_the_console_a_yes_clears,
@@ -45,6 +46,21 @@ fn evict_oldest_needs_every_factor_first(host: &mut Host) -> String {
     let _new = both.log_in();
     only.sees_its_connection_close(seconds(3));
     "one factor ends nothing, two do".to_owned()
+}
+
+fn a_storm_of_evicting_logins_never_exceeds_the_limit(host: &mut Host) -> String {
+    host.rules(Rules::default().user("alice", 2).policy("on_limit = \"evict-oldest\""));
+    let ssh = host.ssh("alice");
+    let mut clients: Vec<_> = (0..12).map(|_| ssh.start()).collect();
+    let mut most = 0;
+    until("everybody has an answer", seconds(60), || {
+        most = most.max(host.recorded("alice"));
+        clients.iter_mut().all(|client| client.shows("you-are-in") || !client.is_running())
+    });
+    until("two are left", seconds(10), || host.connections("alice") == 2);
+    most = most.max(host.recorded("alice"));
+    assert_eq!(most, 2);
+    format!("12 at once, {most} recorded at most")
 }
 
 fn asked(host: &Host) -> crate::terminal::Terminal {

@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
-use crate::host::{Host, Rules};
+use crate::host::Host;
 use crate::root::Release;
 use crate::scenario::group;
-use crate::wait::{seconds, until};
+use crate::wait::seconds;
 
 group!("penalties":
-    who_retries_at_his_limit_is_told_the_reason_until_sshd_shuts_his_address_out,
+    who_retries_at_once_is_told_the_reason_until_his_address_is_shut_out,
     who_retries_every_five_seconds_is_never_shut_out,
-    neighbours_behind_the_same_address_are_shut_out_with_him_and_others_are_not,
     with_the_documented_lines_nobody_is_shut_out,
 );
 
@@ -29,30 +28,26 @@ fn penalties(host: &Host, line: &str) -> bool {
 
 const NONE_THERE: &str = "no penalties in OpenSSH 9.2";
 
-fn who_retries_at_his_limit_is_told_the_reason_until_sshd_shuts_his_address_out(
-    host: &mut Host,
-) -> String {
+fn who_retries_at_once_is_told_the_reason_until_his_address_is_shut_out(host: &mut Host) -> String {
     if !penalties(host, "") {
         return NONE_THERE.to_owned();
     }
     host.limit("alice", 1);
-    let only = host.ssh("alice").log_in();
+    let _only = host.ssh("alice").log_in();
     let mut told = 0;
     let begun = Instant::now();
-    loop {
-        let answer = host.ssh("alice").run("true");
-        assert_ne!(answer.status, 0);
-        if !answer.stderr.contains(crate::ssh::WARNING[0]) {
-            break;
-        }
+    while host.ssh("alice").run("true").stderr.contains(crate::ssh::WARNING[0]) {
         told += 1;
         assert!(told < 60, "never shut out");
     }
     let after = begun.elapsed();
-    only.log_out().ok();
-    let out = host.until_admitted("alice", seconds(120));
+    let neighbour = host.ssh("bob");
+    assert_ne!(neighbour.run("true").status, 0, "behind the same address");
+    neighbour.clone().flag("-b").flag("127.0.0.2").is_admitted();
+    let out = host.until_admitted("bob", seconds(120));
     format!(
-        "told {told} times in {:.1} s, then shut out for {:.0} s",
+        "told {told} times in {:.1} s, then the address is out for {:.0} s, his neighbours with him; \
+         other addresses are not",
         after.as_secs_f64(),
         out.as_secs_f64()
     )
@@ -71,27 +66,6 @@ fn who_retries_every_five_seconds_is_never_shut_out(host: &mut Host) -> String {
         std::thread::sleep(seconds(5));
     }
     format!("{TRIES} tries, each told the reason")
-}
-
-fn neighbours_behind_the_same_address_are_shut_out_with_him_and_others_are_not(
-    host: &mut Host,
-) -> String {
-    if !penalties(host, "") {
-        return NONE_THERE.to_owned();
-    }
-    host.rules(Rules::default().user("alice", 1));
-    let _only = host.ssh("alice").log_in();
-    let shut_out = || host.ssh("bob").run("true").status != 0;
-    for _ in 0..60 {
-        host.ssh("alice").run("true");
-        if shut_out() {
-            break;
-        }
-    }
-    assert!(shut_out(), "the neighbour behind the same address");
-    host.ssh("bob").flag("-b").flag("127.0.0.2").is_admitted();
-    let out = until("the neighbour gets in again", seconds(120), || !shut_out());
-    format!("a neighbour waits {:.0} s, another address not at all", out.as_secs_f64())
 }
 
 fn with_the_documented_lines_nobody_is_shut_out(host: &mut Host) -> String {

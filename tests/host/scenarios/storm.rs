@@ -11,29 +11,32 @@ use crate::wait::{seconds, until};
 group!("storm":
     of_sixty_logins_at_once_exactly_five_get_in,
     of_sixty_ssh_without_a_command_at_once_exactly_five_get_in_and_none_lingers,
+    of_thirty_keyboard_interactive_logins_at_once_exactly_five_get_in,
 );
 
-const CLIENTS: usize = 60;
 const LIMIT: usize = 5;
-const ROUNDS: usize = 5;
 
 fn of_sixty_logins_at_once_exactly_five_get_in(host: &mut Host) -> String {
-    storm(host, |ssh| ssh.start())
+    storm(host, 60, 5, |ssh| ssh.start())
 }
 
 fn of_sixty_ssh_without_a_command_at_once_exactly_five_get_in_and_none_lingers(
     host: &mut Host,
 ) -> String {
-    storm(host, |ssh| ssh.start_without_command())
+    storm(host, 60, 5, |ssh| ssh.start_without_command())
 }
 
-fn storm(host: &Host, start: fn(&Ssh) -> Client) -> String {
+fn of_thirty_keyboard_interactive_logins_at_once_exactly_five_get_in(host: &mut Host) -> String {
+    storm(host, 30, 2, |ssh| ssh.clone().by_keyboard().start())
+}
+
+fn storm(host: &Host, crowd: usize, rounds: usize, start: fn(&Ssh) -> Client) -> String {
     host.limit("alice", 5);
     let mut slowest = Duration::ZERO;
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         let begun = Instant::now();
         let ssh = host.ssh("alice");
-        let clients: Vec<Client> = (0..CLIENTS).map(|_| start(&ssh)).collect();
+        let clients: Vec<Client> = (0..crowd).map(|_| start(&ssh)).collect();
         let mut inside = Vec::new();
         for mut client in clients {
             if client.gets_in() {
@@ -53,7 +56,7 @@ fn storm(host: &Host, start: fn(&Ssh) -> Client) -> String {
         });
     }
     format!(
-        "{LIMIT} of {CLIENTS} in each of {ROUNDS} rounds, last answer after {:.1} s at most",
+        "{LIMIT} of {crowd} in each of {rounds} rounds, last answer after {:.1} s at most",
         slowest.as_secs_f64()
     )
 }

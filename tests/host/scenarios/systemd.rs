@@ -12,6 +12,7 @@ group!("systemd":
     open_sessions_stay_counted_over_a_restart_of_ssh,
     open_sessions_stay_counted_over_a_stop_of_ssh,
     open_sessions_stay_counted_over_a_restart_of_logind,
+    a_socket_activated_sshd_counts_the_same,
 );
 
 fn at_limit_one_the_user_manager_starts_and_is_not_counted(host: &mut Host) -> String {
@@ -94,4 +95,18 @@ fn open_sessions_stay_counted_over_a_stop_of_ssh(host: &mut Host) -> String {
 
 fn open_sessions_stay_counted_over_a_restart_of_logind(host: &mut Host) -> String {
     stays_counted_over(host, "systemctl restart systemd-logind")
+}
+
+fn a_socket_activated_sshd_counts_the_same(host: &mut Host) -> String {
+    host.run("systemctl stop ssh && systemctl start ssh.socket").ok();
+    host.limit("alice", 2);
+    let _by_key = host.ssh("alice").log_in();
+    let by_keyboard = host.ssh("alice").by_keyboard();
+    let second = by_keyboard.log_in();
+    host.ssh("alice").is_refused();
+    by_keyboard.is_refused();
+    second.log_out().ok();
+    let took = host.until_admitted("alice", seconds(5));
+    host.run("systemctl stop ssh.socket ssh; systemctl start ssh").ok();
+    format!("2 of 2, free {:.1} s after a logout", took.as_secs_f64())
 }
