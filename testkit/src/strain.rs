@@ -143,7 +143,7 @@ impl Site<'_> {
                             0 => std::process::abort(),
                             // SAFETY: ends this process as a kill from outside would.
                             1 => unsafe {
-                                libc::kill(libc::getpid(), libc::SIGKILL);
+                                libc::raise(libc::SIGKILL);
                             },
                             // Stays, without closing; its leader ends with the process.
                             2 => return 0,

@@ -416,18 +416,18 @@ mod registers {
     }
 
     pub fn call(pid: i32) -> i64 {
-        all(pid).orig_rax.cast_signed()
+        i64::from_ne_bytes(all(pid).orig_rax.to_ne_bytes())
     }
 
     pub fn set_call(pid: i32, number: i64) {
         let mut all = all(pid);
-        all.orig_rax = number.cast_unsigned();
+        all.orig_rax = u64::from_ne_bytes(number.to_ne_bytes());
         set(pid, &all);
     }
 
     pub fn set_result(pid: i32, result: i64) {
         let mut all = all(pid);
-        all.rax = result.cast_unsigned();
+        all.rax = u64::from_ne_bytes(result.to_ne_bytes());
         set(pid, &all);
     }
 }

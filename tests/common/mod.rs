@@ -1,5 +1,7 @@
 //! What every test on the real libpam needs: a scratch host, the module under test, its rows.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -51,4 +53,10 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
         assert!(began.elapsed() < Duration::from_secs(10), "not within 10 s: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Held by tests that use every processor, so that they do not starve each other.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static CROWD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    CROWD.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

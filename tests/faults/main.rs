@@ -31,7 +31,7 @@ mod system_calls;
 
 use std::fmt::Display;
 
-use common::{built, eventually, host, module, rewrite_rows, rows};
+use common::{built, host, rows};
 use testkit::Host;
 
 /// Returns how often to do something: `full` in a soak, `short` else.

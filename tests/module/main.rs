@@ -26,4 +26,4 @@ mod mistakes;
 mod refusal;
 mod store_faults;
 
-use common::{built, eventually, host, module, rewrite_rows, rows};
+use common::{alone, built, eventually, host, module, rewrite_rows, rows};

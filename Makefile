@@ -1,0 +1,54 @@
+# pam_session_limit. `make demo` shows the main job, `make test` passes the tests; each installs what
+# it needs on a fresh Debian machine. `make help` lists the rest.
+
+CARGO ?= cargo
+TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
+MODULE = $(TARGET_DIR)/release/pam_session_limit.so
+
+.PHONY: all build demo test host-table lint doc deps test-deps clean help
+all: build
+
+help:
+	@echo 'make build      the module, as it is shipped: $(MODULE), and shell'
+	@echo 'make demo       shows the main job in a scratch folder; changes nothing of the machine'
+	@echo 'make test       all tests, against the module as it is shipped'
+	@echo 'make lint doc   formatting, clippy and rustdoc, warnings denied'
+	@echo 'make install    DESTDIR= PREFIX=/usr'
+
+# What a build needs; asked for only where it is missing.
+deps:
+	@packaging/need packaging/apt-build-deps.txt
+
+test-deps: deps
+	@packaging/need packaging/apt-test-deps.txt
+
+# The cdylib alone: beside an rlib cargo leaves link-time optimisation out, and puts what it built
+# under the same name. Hence the copy.
+build: deps
+	$(CARGO) build --locked --release --package shell
+	$(CARGO) rustc --locked --release --lib --crate-type cdylib
+	cp $(TARGET_DIR)/release/libpam_session_limit.so $(MODULE)
+
+demo: build
+	$(CARGO) build --locked --release --example pam_actor --example demo
+	$(TARGET_DIR)/release/examples/demo $(abspath $(MODULE))
+
+# The tests load the module that is shipped, not a debug build of it.
+test: test-deps build
+	PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) $(CARGO) test --locked --workspace
+
+# Writes the figures of a whole run into the note; nothing may be left out.
+host-table: test-deps build
+	HOST_TESTS_REQUIRED=1 HOST_TESTS_TABLE=docs/host-tests.md $(CARGO) test --locked --release --test host
+
+lint: deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+doc: deps
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+clean:
+	$(CARGO) clean
+
+include packaging/install.mk
