@@ -132,7 +132,11 @@ impl Person<'_> {
             }
             Err(error) => {
                 answers.show_what_was_said();
-                login::explain(&error);
+                match error {
+                    // A question that only the user can answer, such as a code that is good once.
+                    LoginError::GaveUp => eprintln!("Please log in again."),
+                    error => login::explain(&error),
+                }
                 interpreter.cancel();
                 let (credentials, held) = log_in(SERVICE, None)?;
                 self.credentials = credentials;
@@ -173,7 +177,10 @@ fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, Held), Exit> {
     for _ in 0..TRIES {
         let mut typed = Typed::default();
         match login::log_in(&start(service, user), &mut typed) {
-            Ok(held) => return Ok((typed, held)),
+            Ok(held) => {
+                typed.keep_credentials_only();
+                return Ok((typed, held));
+            }
             Err(error) => {
                 login::explain(&error);
                 exit = match &error {

@@ -124,16 +124,16 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
         "shell: -c ends inside `configure`, expected save, exit or cancel; nothing was saved\n",
     );
 
-    fs::write(scratch.0.path().join("config.toml"), "[policy]\non_limit = 1\n").unwrap();
+    fs::write(scratch.0.path().join("config.toml"), "[policy]\non_limit = \"never\"\n").unwrap();
     plain(
         &["show", "user", "root"],
         7,
-        "shell: DIR/config.toml:2:12: on_limit 1, expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
+        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
     );
     plain(
         &["delete", "user", "a"],
         7,
-        "shell: DIR/config.toml:2:12: on_limit 1, expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
+        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
     );
     fs::remove_file(scratch.0.path().join("config.toml")).unwrap();
     plain(

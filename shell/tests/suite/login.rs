@@ -153,6 +153,33 @@ fn at_the_limit_a_cleared_prompt_is_warned_and_login_is_offered_again() {
 }
 
 #[test]
+fn the_wish_to_clear_is_never_repeated_by_itself() {
+    let Some(world) = World::new() else { return };
+    world.configure(&format!("{}[policy]\non_limit = \"ask\"\n", limit(1)));
+    let enter = || {
+        let mut pty = world.pty(&[]);
+        pty.log_in("alice", PASSWORD);
+        pty
+    };
+    let mut first = enter();
+    first.expect_prompt("alice");
+    let mut second = enter();
+    second.expect("[y/N] ");
+    second.line("y");
+    second.expect_prompt("alice");
+    // `second` has said yes once. Cleared by `third`, it asks again instead of clearing in turn.
+    let mut third = enter();
+    third.expect("[y/N] ");
+    third.line("y");
+    third.expect_prompt("alice");
+    let holder = world.holders("alice");
+    second.line("show user");
+    second.expect("\n");
+    assert_eq!(second.expect("Login: "), "Please log in again.\r\n");
+    assert_eq!(world.holders("alice"), holder);
+}
+
+#[test]
 fn a_killed_prompt_leaves_no_session() {
     let Some(world) = World::new() else { return };
     let mut pty = world.logged_in("alice");
