@@ -5,7 +5,7 @@ CARGO ?= cargo
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 
-.PHONY: all build demo test lint doc deps test-deps clean help
+.PHONY: all build demo test host-table lint doc deps test-deps clean help
 all: build
 
 help:
@@ -36,6 +36,10 @@ demo: build
 # The tests load the module that is shipped, not a debug build of it.
 test: test-deps build
 	PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) $(CARGO) test --locked --workspace
+
+# Writes the figures of a whole run into the note; nothing may be left out.
+host-table: test-deps build
+	HOST_TESTS_REQUIRED=1 HOST_TESTS_TABLE=docs/host-tests.md $(CARGO) test --locked --release --test host
 
 lint: deps
 	$(CARGO) fmt --all --check

@@ -19,7 +19,7 @@ TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
 BUILT_SHELL  := $(TARGET_DIR)/release/shell
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
-MAN_PAGES    := man/shell.1 man/session-limit.5 man/pam_session_limit.8
+MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/shell.1
 # The stacks of `shell` are live files; the others are samples to read and copy from.
 LIVE_STACKS   = $(wildcard pam.d/shell pam.d/shell-clear-sessions)
 SAMPLE_STACKS = $(filter-out $(LIVE_STACKS),$(wildcard pam.d/*))
