@@ -102,7 +102,7 @@ fn make_the_rescue_account(host: &Host) {
     host.ok(&format!(
         "id rescue 2>/dev/null || useradd --system --create-home --shell /bin/sh rescue
          echo rescue:password-of-rescue | chpasswd
-         install -m 0440 {EXAMPLES}/sudoers.rescue /etc/sudoers.d/rescue && visudo -c -q"
+         install -m 0440 {EXAMPLES}/sudoers.rescue /etc/sudoers.d/rescue && visudo -c -q -f /etc/sudoers.d/rescue"
     ));
     host.sshd(&host.read(&format!("{EXAMPLES}/sshd_config.rescue")));
 }
