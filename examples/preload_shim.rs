@@ -69,7 +69,7 @@ pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, now: *mut libc::t
         // SAFETY: the kernel has just written it.
         unsafe { (*now).tv_sec += offset() };
     }
-    c_int::from(done != 0) * -1
+    -c_int::from(done != 0)
 }
 
 fn offset() -> i64 {

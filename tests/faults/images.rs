@@ -26,7 +26,7 @@ fn session(id: i64) -> Session {
         leader: Leader { pid: 4242, start_time: 7, pid_ns: 9, boot_id: "boot".into() },
         audit_session: Some(3),
         state: if id % 4 == 0 {
-            State::Reserved { expires: 10, wish: Wish::ClearAll, by_child: id % 8 == 0 }
+            State::Reserved { expires: 10, wish: Wish::ClearAll, by_child: false }
         } else {
             State::Open
         },
