@@ -226,7 +226,8 @@ impl Transaction {
         };
         match (number("PRAGMA application_id")?, number("PRAGMA user_version")?) {
             // A trigger, say, would do something else with our rows than we do.
-            (APPLICATION_ID, SCHEMA_VERSION) => match number("SELECT count(*) FROM sqlite_schema")? {
+            (APPLICATION_ID, SCHEMA_VERSION) => match number("SELECT count(*) FROM sqlite_schema")?
+            {
                 1 => Ok(()),
                 count => Err(TxError::Damaged(format!(
                     "holds {count} tables, indexes, views and triggers, expected one table"
