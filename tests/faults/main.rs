@@ -12,7 +12,6 @@
 )]
 
 #[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "shared with the other tests")]
 mod common;
 
 mod circumstances;
