@@ -20,7 +20,7 @@ use crate::wire::{self, Word};
 /// # Errors
 /// When nothing that speaks our language is at the other end.
 pub fn run() -> io::Result<()> {
-    harden::no_core()?;
+    harden::protect()?;
     harden::lock_memory();
     // Out of the reach of the terminal: Ctrl-C and hanging up are for the prompt.
     rustix::process::setsid()?;

@@ -170,7 +170,7 @@ impl Answers for Typed {
         let answer = match terminal::ask(&lines.join("\n"), hidden) {
             Ok(answer) => answer?,
             Err(error) => {
-                show(Style::Error, &pam_session_limit::sys::reason(&error));
+                show(Style::Error, &format!("shell: {}", pam_session_limit::sys::reason(&error)));
                 return None;
             }
         };

@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Exit {
         Ok(prompt) => prompt,
         Err(error) => return unfit(&error),
     };
-    if let Err(error) = harden::no_core().and_then(|()| terminal::prepare()) {
+    if let Err(error) = harden::protect().and_then(|()| terminal::prepare()) {
         return unfit(&error);
     }
     let (credentials, held) = match first_login(args) {

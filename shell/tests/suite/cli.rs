@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
+use crate::pty::Pty;
 use crate::world::SHELL;
 
 /// A folder with a configuration, and `shell` on it.
@@ -286,6 +287,17 @@ fn a_configuration_is_judged_in_one_line_for_programs() {
         format!("{}: good: profiles 2, users 0, groups 0\n", file.display())
     );
     assert_eq!(good.status.code(), Some(0));
+}
+
+#[test]
+fn a_configuration_is_judged_with_a_drawing_for_people() {
+    let scratch = Scratch::new("[[user]]\nusername = \"alice\"\nuser_profile = \"X\" # soon\n");
+    let mut command = Command::new(SHELL);
+    command.arg("--check-config").arg(scratch.0.path().join("config.toml"));
+    let mut pty = Pty::start(command);
+    pty.wait_for_code(7);
+    pty.expect("unknown profile \"X\", expected the name of a [[useraccountprofile]]\r\n");
+    pty.expect("3 | user_profile = \"X\" # soon\r\n  |                ^^^\r\n");
 }
 
 const LIMITS: &str = "\

@@ -1,7 +1,7 @@
 //! Logging in, staying in, and being let in again.
 
 use crate::pty::{eventually, plain, prompt};
-use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World};
+use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World, module};
 
 fn limit(n: u32) -> String {
     format!(
@@ -81,6 +81,26 @@ fn at_the_limit_the_warning_is_shown_and_clear_sessions_lets_in() {
         "shell: after `|` expected `grep [-i] [-v] TEXT`\n"
     );
     assert_eq!(world.holders("alice").len(), 2);
+}
+
+#[test]
+fn a_plain_line_in_the_common_stack_does_not_stop_who_clears() {
+    let Some(world) = World::new() else { return };
+    world.configure(&limit(1));
+    // What pam-auth-update writes where the profile of the module is enabled.
+    let line =
+        format!("account [success=ok perm_denied=die default=ignore] {}\n", module().display());
+    world.write("etc/pam.d/common-account", &format!("account required pam_unix.so\n{line}"));
+    let _first = world.logged_in("alice");
+    let mut second = world.pty(&[]);
+    second.log_in("alice", PASSWORD);
+    second.expect(WARNING);
+    second.wait_for_code(3);
+    assert_eq!(second.screen().matches("WARNING").count(), 1);
+    let mut second = world.pty(&["--clear-sessions"]);
+    second.log_in("alice", PASSWORD);
+    second.expect_prompt("alice");
+    assert_eq!(world.holders("alice").len(), 1);
 }
 
 #[test]
