@@ -1,4 +1,5 @@
-//! A PAM module that tells a tracer where a stack is: its hooks make a system call that does not exist.
+//! A PAM module that tells where a stack is: a tracer by a system call that does not exist, a preloaded
+//! shim by its own function.
 
 #![allow(missing_docs)]
 
@@ -16,6 +17,13 @@ pam::pam_hooks!(Marking);
 fn mark() -> PamResultCode {
     // SAFETY: the kernel refuses the number and does nothing.
     unsafe { libc::syscall(MARK) };
+    // SAFETY: the name is terminated.
+    let shim = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"shim_mark".as_ptr()) };
+    if !shim.is_null() {
+        // SAFETY: this is the function's type, in `preload_shim.rs`.
+        let shim = unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn()>(shim) };
+        shim();
+    }
     PamResultCode::PAM_IGNORE
 }
 

@@ -67,6 +67,15 @@ fn obey(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
         ("open", Some(handle)) => as_a_guest(|| handle.open(number(1))),
         ("close", Some(handle)) => as_a_guest(|| handle.close(number(1))),
         ("end", Some(handle)) => handle.end(number(1)),
+        ("with-descriptors-closed", Some(handle)) => {
+            let closed: Vec<i32> =
+                words[1].split(',').map(|n| n.parse().expect("a number")).collect();
+            circumstances::without_descriptors(&closed, || match words[2] {
+                "acct" => as_a_guest(|| handle.acct(0)),
+                "open" => as_a_guest(|| handle.open(0)),
+                _ => as_a_guest(|| handle.close(0)),
+            })
+        }
         // What login, su and gdm do in the child that becomes the user's shell.
         ("end-in-child", Some(handle)) => in_child(|| handle.end(number(1) | DATA_SILENT)),
         ("close-in-child", Some(handle)) => in_child(|| handle.close(number(1))),

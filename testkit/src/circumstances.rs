@@ -17,6 +17,8 @@ pub(crate) fn obey(words: &[&str], handle: &mut Option<Handle>) -> Option<i32> {
     Some(match words[0] {
         // A file or folder over another.
         "bind" => mount(Some(&text(1)), &text(2), None, libc::MS_BIND, None),
+        // The same with everything that is mounted below it.
+        "bind-all" => mount(Some(&text(1)), &text(2), None, libc::MS_BIND | libc::MS_REC, None),
         "mount" => mount(Some(&text(1)), &text(2), Some(&text(1)), 0, Some(&text(3))),
         "read-only" => {
             mount(None, &text(1), None, libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY, None)
@@ -143,6 +145,28 @@ fn with_stack(bytes: usize, phase: &str, handle: &mut Option<Handle>) -> i32 {
             .join()
             .expect("a code")
     })
+}
+
+/// Runs `work` while these descriptors are closed.
+pub(crate) fn without_descriptors(closed: &[i32], work: impl FnOnce() -> i32) -> i32 {
+    let kept: Vec<i32> = closed
+        .iter()
+        .map(|&number| {
+            // SAFETY: takes integers; the copies are out of the way of whoever opens something.
+            let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 200) };
+            // SAFETY: nothing uses the number until it is put back below.
+            unsafe { libc::close(number) };
+            copy
+        })
+        .collect();
+    let code = work();
+    for (&number, copy) in closed.iter().zip(kept) {
+        // SAFETY: takes integers.
+        unsafe { libc::dup2(copy, number) };
+        // SAFETY: the copy is ours.
+        unsafe { libc::close(copy) };
+    }
+    code
 }
 
 fn unshare(flags: i32) {

@@ -95,7 +95,10 @@ impl Site<'_> {
                         let time = micros(began);
                         times.at(i * cycles + cycle).store(time, Ordering::Relaxed);
                         let closed = (handle.close(0), handle.end(0));
-                        wrong += i32::from((codes, closed) != ((0, 0), (0, 0)));
+                        if (codes, closed) != ((0, 0), (0, 0)) {
+                            eprintln!("codes {codes:?} {closed:?} after {time} us");
+                            wrong += 1;
+                        }
                     }
                     wrong.min(100)
                 })

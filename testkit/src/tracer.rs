@@ -21,12 +21,17 @@ const CHANGED: i32 = 101;
 /// Reported instead of a code: the process ended by SIGABRT, which is what Rust does out of memory.
 const ABORTED: i32 = 102;
 
+/// Reported instead of a code: the hook made fewer allocations.
+const NOT_REACHED: i32 = 103;
+
 /// What happens at the system call whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Kill,
     Stop,
     Error(i32),
+    /// The allocation whose turn it is fails; see `examples/preload_shim.rs`.
+    Starve,
 }
 
 /// What became of the process with the fault in it.
@@ -47,7 +52,7 @@ pub(crate) struct Campaign<'a> {
     pub user: &'a CStr,
     /// `acct`; `open` without an account phase before it; `confirm`, which opens after one; `close`.
     pub phase: &'a str,
-    /// `kill`, `stop` or the number of an error.
+    /// `kill`, `stop`, `starve` or the number of an error.
     pub fault: &'a str,
     /// Every so many system calls, from this one on.
     pub step: i32,
@@ -64,6 +69,7 @@ impl Campaign<'_> {
         let fault = match self.fault {
             "kill" => Fault::Kill,
             "stop" => Fault::Stop,
+            "starve" => Fault::Starve,
             number => Fault::Error(number.parse().expect("an error number")),
         };
         let (mut cases, mut wrong, mut aborted, mut longest, mut doubtful) = (0, 0, 0, 0, 0);
@@ -169,7 +175,7 @@ impl Traced {
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             drop(answers);
-            let code = be_traced(campaign);
+            let code = suffer(campaign, (fault == Fault::Starve).then_some(turn));
             answering.write_all(&[u8::try_from(code).unwrap_or(255)]).expect("the pipe");
             // Its place is held until it is told to end.
             let _ = answering.read(&mut [0]);
@@ -178,7 +184,14 @@ impl Traced {
         }
         drop(answering);
         let mut traced = Self { pid, answers, reaped: false };
-        let (end, call) = traced.watch(turn, fault);
+        let (end, call) = if fault == Fault::Starve {
+            match traced.answer() {
+                NOT_REACHED => (End::NotReached, 0),
+                code => (End::Answered(code), 0),
+            }
+        } else {
+            traced.watch(turn, fault)
+        };
         (traced, end, call)
     }
 
@@ -250,7 +263,7 @@ impl Traced {
                     }
                     result_due = Some(error);
                 }
-                Fault::Error(_) => {}
+                Fault::Error(_) | Fault::Starve => {}
             }
         }
     }
@@ -280,8 +293,9 @@ impl Traced {
     }
 }
 
-/// The traced side: all phases before the one that matters, then that one.
-fn be_traced(campaign: &Campaign) -> i32 {
+/// The side that suffers: all phases before the one that matters, then that one, traced or `starved` of
+/// an allocation.
+fn suffer(campaign: &Campaign, starved: Option<i32>) -> i32 {
     let mut handle = campaign.start();
     let earlier = match campaign.phase {
         "acct" | "open" => 0,
@@ -290,20 +304,38 @@ fn be_traced(campaign: &Campaign) -> i32 {
     };
     assert_eq!(earlier, 0, "the phases before");
     let before = HostState::now();
-    ptrace(libc::PTRACE_TRACEME, 0, 0);
-    // SAFETY: takes an integer.
-    unsafe { libc::raise(libc::SIGSTOP) };
+    match starved {
+        Some(turn) => drop(fail_at(turn)),
+        None => {
+            ptrace(libc::PTRACE_TRACEME, 0, 0);
+            // SAFETY: takes an integer.
+            unsafe { libc::raise(libc::SIGSTOP) };
+        }
+    }
     let code = match campaign.phase {
         "acct" => handle.acct(0),
         "open" | "confirm" => handle.open(0),
         _ => handle.close(0),
     };
+    if starved.is_some() && fail_at(0) > 0 {
+        return NOT_REACHED;
+    }
     let changes = HostState::now().changes_since(&before);
     if changes.is_empty() {
         return code;
     }
     eprintln!("{changes}");
     CHANGED
+}
+
+/// Tells the preloaded shim which allocation is to fail; returns how many were left to the last one.
+fn fail_at(turn: i32) -> i64 {
+    // SAFETY: the name is terminated.
+    let shim = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"shim_fail_at".as_ptr()) };
+    assert!(!shim.is_null(), "the shim is not preloaded");
+    // SAFETY: this is the function's type, in `examples/preload_shim.rs`.
+    let shim = unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn(i64) -> i64>(shim) };
+    shim(i64::from(turn))
 }
 
 /// Calls that the kernel does not refuse when they are made with good arguments.

@@ -6,7 +6,7 @@
 use pam_session_limit::session::{Leader, Origin, Session, State};
 use pam_session_limit::store::Store;
 use pam_session_limit::{process::Here, sys};
-use testkit::Login;
+use testkit::{Login, STRICT, Stack};
 
 use crate::{add_users, amount, figure, hex, host, rows};
 
@@ -51,6 +51,7 @@ fn l3_thirty_two_processes_without_a_pause() {
     let cycles = amount(50, 3_000);
     let host = host();
     host.limit(3);
+    host.stack("login", &Stack::both().control(STRICT));
     add_users(&host, "u", 32);
     let mut caller = host.application();
     let wrong = caller.tell(&format!("crowd {} u 32 {cycles}", hex("login")));
@@ -74,6 +75,7 @@ fn l4_five_hundred_users_at_once_all_get_in() {
     for (herd, strict) in [(32, 50), (100, 100), (200, 200), (500, 400)] {
         let host = host();
         host.limit(1);
+        host.stack("login", &Stack::both().control(STRICT));
         add_users(&host, "u", herd);
         let mut caller = host.application();
         let rounds = amount(2, 20);

@@ -14,9 +14,19 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod circumstances;
+mod config_text;
 mod exactness;
+mod forks;
+mod identity;
+mod images;
+mod items;
 mod kills;
 mod load;
+mod memory;
+mod stacks;
+mod stopped;
+mod syslog;
 mod system_calls;
 
 use std::fmt::Display;

@@ -49,16 +49,20 @@ pub fn marked_host() -> Host {
 
 /// What one kind of fault led to in all phases.
 #[derive(Default)]
-struct Figures {
-    cases: i32,
-    longest_ms: i32,
-    aborted: i32,
-    doubtful: i32,
+pub struct Figures {
+    pub cases: i32,
+    pub longest_ms: i32,
+    pub aborted: i32,
+    pub doubtful: i32,
 }
 
 /// Runs one kind of fault through all phases.
-fn campaign(fault: &str, step: i32, first: i32) -> Figures {
-    let host = marked_host();
+pub fn campaign(fault: &str, step: i32, first: i32) -> Figures {
+    campaign_on(&marked_host(), fault, step, first)
+}
+
+/// The same on a host made by [`marked_host`].
+pub fn campaign_on(host: &Host, fault: &str, step: i32, first: i32) -> Figures {
     let _other = host.logged_in("marked", "alice");
     let mut all = Figures::default();
     for phase in ["acct", "open", "confirm", "close"] {
@@ -66,7 +70,7 @@ fn campaign(fault: &str, step: i32, first: i32) -> Figures {
         let command =
             format!("faults {} {} {phase} {fault} {step} {first}", hex("marked"), hex("alice"));
         let wrong = caller.tell(&command);
-        assert_eq!(wrong, 0, "{fault}: {}{:?}", host.stderr(), crate::damaged_files(&host));
+        assert_eq!(wrong, 0, "{fault}: {}{:?}", host.stderr(), crate::damaged_files(host));
         let &[(cases, calls), (took, ended), (doubtful, _)] = caller.results() else {
             panic!("no figures")
         };
@@ -76,11 +80,7 @@ fn campaign(fault: &str, step: i32, first: i32) -> Figures {
         all.aborted += ended;
         all.doubtful += doubtful;
     }
-    assert_eq!(
-        crate::damaged_files(&host),
-        Vec::<String>::new(),
-        "{fault}: a good store was moved"
-    );
+    assert_eq!(crate::damaged_files(host), Vec::<String>::new(), "{fault}: a good store was moved");
     all
 }
 
