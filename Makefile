@@ -52,3 +52,4 @@ clean:
 	$(CARGO) clean
 
 include packaging/install.mk
+include tests/soak.mk
