@@ -12,6 +12,7 @@
 )]
 
 #[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
 mod common;
 
 mod circumstances;
@@ -35,7 +36,7 @@ mod system_calls;
 
 use std::fmt::Display;
 
-use common::{built, host, rows};
+use common::{alone, built, host, rows};
 use testkit::Host;
 
 /// Returns how often to do something: `full` in a soak, `short` else.
