@@ -113,7 +113,7 @@ fn a_locked_out_user_gets_in_through_the_rescue_account(host: &mut Host) -> Stri
     host.ssh("alice").is_refused();
 
     let mut rescue = host.ssh("rescue").on_a_terminal(&[]);
-    rescue.expect("password: ").send("password-of-rescue").expect("Login: ");
+    rescue.expect("assword: ").send("password-of-rescue").expect("Login: ");
     log_in(&mut rescue, "alice").expect(PROMPT);
     let took = forgotten.sees_its_connection_close(seconds(5));
     rescue.send("exit");
@@ -150,7 +150,7 @@ fn nothing_else_can_be_reached_from_the_rescue_account(host: &mut Host) -> Strin
 
     // With a terminal: another command is not run, and the prompt leads nowhere else.
     let mut inside = host.ssh("rescue").on_a_terminal(&["bash", "-i"]);
-    inside.expect("password: ").send("password-of-rescue").expect("Login: ");
+    inside.expect("assword: ").send("password-of-rescue").expect("Login: ");
     inside.send("\u{1a}bob").expect("Password: ").send("password-of-bob").expect(PROMPT);
     for typed in
         ["bash", "!id", "show user | sh", "show user; id", "import limits /etc/shadow", "\u{1a}"]
@@ -162,7 +162,7 @@ fn nothing_else_can_be_reached_from_the_rescue_account(host: &mut Host) -> Strin
     assert!(screen.contains("unknown command `bash`"), "{screen}");
     // Ctrl-C at the questions ends the connection, not only the program.
     let mut cut = host.ssh("rescue").on_a_terminal(&[]);
-    cut.expect("password: ").send("password-of-rescue").expect("Login: ").send("\u{3}");
+    cut.expect("assword: ").send("password-of-rescue").expect("Login: ").send("\u{3}");
     leaves(&mut cut);
     host.ok("userdel -r rescue 2>/dev/null; rm -f /etc/sudoers.d/rescue");
     "5 commands, sftp, 2 forwardings, 6 ways out of the prompt: none leads anywhere".to_owned()
