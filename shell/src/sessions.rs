@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use pam_session_limit::journal::{Journal, Level};
 use pam_session_limit::login::{Cleared, is_stale};
 use pam_session_limit::policy::OnClear;
 use pam_session_limit::process::{Here, Life};
 use pam_session_limit::session::{Session, State};
-use pam_session_limit::store::{Store, StoreError};
+use pam_session_limit::store::{Store, Transaction, TxError};
 use pam_session_limit::sys;
 use pam_session_limit::terminate::{self, Fate, Spare};
 use serde::Serialize;
@@ -40,12 +41,10 @@ impl Sessions {
             return Ok(Vec::new());
         }
         let here = here()?;
-        let rows = Store::at(&self.path)
-            .transaction(|rows| match uid {
-                Some(uid) => rows.sessions_of(uid),
-                None => rows.all_sessions(),
-            })
-            .map_err(|error| broken(&error))?;
+        let rows = self.transaction(|rows| match uid {
+            Some(uid) => rows.sessions_of(uid),
+            None => rows.all_sessions(),
+        })?;
         let now = sys::boot_ms();
         Ok(rows
             .into_iter()
@@ -77,11 +76,22 @@ impl Sessions {
             }
         }
         if !over.is_empty() {
-            Store::at(&self.path)
-                .transaction(|rows| over.iter().try_for_each(|&(uid, id)| rows.remove(uid, id)))
-                .map_err(|error| broken(&error))?;
+            self.transaction(|rows| over.iter().try_for_each(|&(uid, id)| rows.remove(uid, id)))?;
         }
         Ok(cleared)
+    }
+
+    /// Runs `work` on the store. A damaged file that had to make room is told to the journal.
+    fn transaction<T>(
+        &self,
+        work: impl FnMut(&Transaction) -> Result<T, TxError>,
+    ) -> Result<T, Failure> {
+        let store = Store::at(&self.path);
+        let result = store.transaction(work);
+        for moved in store.take_moved_aside() {
+            Journal::new("shell", "store", false).write(Level::Critical, &moved.to_string());
+        }
+        result.map_err(|error| Failure::new(Exit::Store, error.to_string()))
     }
 }
 
@@ -103,10 +113,6 @@ pub fn reply(cleared: &Cleared) -> Reply {
 
 fn here() -> Result<Here, Failure> {
     Here::now().map_err(|error| Failure::new(Exit::Store, sys::reason(&error)))
-}
-
-fn broken(error: &StoreError) -> Failure {
-    Failure::new(Exit::Store, error.to_string())
 }
 
 fn standing(session: &Session, here: &Here, now: i64) -> Standing {
