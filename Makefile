@@ -29,9 +29,10 @@ build: deps
 	$(CARGO) rustc --locked --release --lib --crate-type cdylib
 	cp $(TARGET_DIR)/release/libpam_session_limit.so $(MODULE)
 
+# The module is the one that is shipped; those who drive it are debug builds, as in the tests.
 demo: build
-	$(CARGO) build --locked --release --example pam_actor --example demo
-	$(TARGET_DIR)/release/examples/demo $(abspath $(MODULE))
+	$(CARGO) build --locked --example pam_actor --example demo
+	$(TARGET_DIR)/debug/examples/demo $(abspath $(MODULE))
 
 # The tests load the module that is shipped, not a debug build of it.
 test: test-deps build
@@ -52,3 +53,4 @@ clean:
 	$(CARGO) clean
 
 include packaging/install.mk
+include tests/soak.mk

@@ -225,7 +225,14 @@ impl Transaction {
             self.run(|connection| connection.query_row(pragma, [], |row| row.get::<_, i32>(0)))
         };
         match (number("PRAGMA application_id")?, number("PRAGMA user_version")?) {
-            (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+            // A trigger, say, would do something else with our rows than we do.
+            (APPLICATION_ID, SCHEMA_VERSION) => match number("SELECT count(*) FROM sqlite_schema")?
+            {
+                1 => Ok(()),
+                count => Err(TxError::Damaged(format!(
+                    "holds {count} tables, indexes, views and triggers, expected one table"
+                ))),
+            },
             (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => {
                 self.run(|connection| {
                     connection.execute_batch(include_str!("schema.sql"))?;

@@ -350,9 +350,9 @@ fn use_users_of(etc: &Path) {
 
 fn mount(from: Option<&CStr>, to: &CStr, flags: libc::c_ulong) {
     let from = from.map_or(std::ptr::null(), CStr::as_ptr);
-    // SAFETY: paths are terminated, type and data may be null for these flags.
+    // SAFETY: paths and type are terminated; data may be null for these flags.
     let mounted =
-        unsafe { libc::mount(from, to.as_ptr(), std::ptr::null(), flags, std::ptr::null()) };
+        unsafe { libc::mount(from, to.as_ptr(), c"none".as_ptr(), flags, std::ptr::null()) };
     assert_eq!(mounted, 0, "mount on {to:?}: {}", io::Error::last_os_error());
 }
 

@@ -183,6 +183,17 @@ impl Host {
         self
     }
 
+    /// Runs the applications of this host by another program, as `valgrind` for one.
+    #[must_use]
+    pub fn run_by(mut self, command: &str) -> Self {
+        let script = self.path("run");
+        let actor = self.actor.display();
+        fs::write(&script, format!("#!/bin/sh\nexec {command} {actor} \"$@\"\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        self.actor = script;
+        self
+    }
+
     /// Gives the applications of this host one more environment variable.
     #[must_use]
     pub fn with_environment(mut self, name: &str, value: &str) -> Self {

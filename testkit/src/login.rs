@@ -187,6 +187,12 @@ impl Login {
         self.child.wait().unwrap();
     }
 
+    /// Lets the application come to its own end; returns its exit status.
+    pub fn quit(&mut self) -> Option<i32> {
+        self.stdin.take();
+        self.child.wait().unwrap().code()
+    }
+
     /// Returns whether the application has ended, a zombie included.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

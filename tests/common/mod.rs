@@ -1,7 +1,5 @@
 //! What every test on the real libpam needs: a scratch host, the module under test, its rows.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -12,6 +12,7 @@
 )]
 
 #[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "shared with the other tests")]
 mod common;
 
 mod circumstances;
@@ -23,7 +24,11 @@ mod images;
 mod items;
 mod kills;
 mod load;
+mod memcheck;
 mod memory;
+mod paths;
+mod promise;
+mod rights;
 mod stacks;
 mod stopped;
 mod syslog;
@@ -71,4 +76,18 @@ fn damaged_files(host: &Host) -> Vec<String> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains("damaged"))
         .collect()
+}
+
+/// Runs `work` with the rights of `uid`, on this thread alone.
+fn as_user<T>(uid: u32, work: impl FnOnce() -> T) -> T {
+    let set = |effective: u32| {
+        // SAFETY: takes integers; the system call changes this thread only, and the saved uid stays
+        // root's.
+        let done = unsafe { libc::syscall(libc::SYS_setresuid, effective, effective, 0) };
+        assert_eq!(done, 0, "setresuid: {}", std::io::Error::last_os_error());
+    };
+    set(uid);
+    let value = work();
+    set(0);
+    value
 }
