@@ -52,31 +52,39 @@ impl Sessions {
             .collect())
     }
 
-    /// Ends sessions and wipes the rows of those that are over.
+    /// Ends sessions, as a login that clears does, and wipes the rows of those that are over.
     ///
     /// # Errors
     /// When the store cannot be used.
     pub fn clear(&self, chosen: Vec<Session>, on_clear: OnClear) -> Result<Cleared, Failure> {
-        let here = here()?;
-        let fates: Vec<Option<Fate>> = match on_clear {
-            OnClear::Terminate => {
-                terminate::end(&chosen, &here, &Spare::caller()).into_iter().map(Some).collect()
-            }
-            OnClear::Forget => vec![None; chosen.len()],
-        };
+        let (here, spare, now) = (here()?, Spare::caller(), sys::boot_ms());
         let mut cleared = Cleared::default();
-        let mut over = Vec::new();
-        for (session, fate) in chosen.into_iter().zip(fates) {
-            match fate {
-                Some(fate) => cleared.note(fate),
-                None => cleared.forgotten += 1,
+        let (mut to_end, mut over) = (Vec::new(), Vec::new());
+        for session in chosen {
+            let is_in_reach = here.life(&session.leader) != Life::Elsewhere;
+            if is_stale(&session, &here, now) || !session.is_open() {
+                over.push(session);
+            } else if is_in_reach && on_clear == OnClear::Terminate {
+                to_end.push(session);
+            } else if spare.covers(&session) {
+                // Whoever runs inside a session cannot make it uncounted.
+                cleared.spared += 1;
+            } else {
+                cleared.forgotten += 1;
+                over.push(session);
             }
-            if !matches!(fate, Some(Fate::Spared | Fate::Survived)) {
-                over.push((session.uid, session.id));
+        }
+        let fates = terminate::end(&to_end, &here, &spare);
+        for (session, fate) in to_end.into_iter().zip(fates) {
+            cleared.note(fate);
+            if matches!(fate, Fate::Ended | Fate::Killed) {
+                over.push(session);
             }
         }
         if !over.is_empty() {
-            self.transaction(|rows| over.iter().try_for_each(|&(uid, id)| rows.remove(uid, id)))?;
+            self.transaction(|rows| {
+                over.iter().try_for_each(|gone| rows.remove(gone.uid, gone.id))
+            })?;
         }
         Ok(cleared)
     }
