@@ -14,7 +14,7 @@
 
 pub mod actor;
 mod host;
-mod libpam;
+pub mod libpam;
 mod login;
 
 pub use host::{AVAILABILITY, Host, STRICT, Stack, User, default_limit};
