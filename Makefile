@@ -9,7 +9,7 @@ MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 all: build
 
 help:
-	@echo 'make build      the module, as it is shipped: $(MODULE)'
+	@echo 'make build      the module, as it is shipped: $(MODULE), and shell'
 	@echo 'make demo       shows the main job in a scratch folder; changes nothing of the machine'
 	@echo 'make test       all tests, against the module as it is shipped'
 	@echo 'make lint doc   formatting, clippy and rustdoc, warnings denied'
@@ -25,6 +25,7 @@ test-deps: deps
 # The cdylib alone: beside an rlib cargo leaves link-time optimisation out, and puts what it built
 # under the same name. Hence the copy.
 build: deps
+	$(CARGO) build --locked --release --package shell
 	$(CARGO) rustc --locked --release --lib --crate-type cdylib
 	cp $(TARGET_DIR)/release/libpam_session_limit.so $(MODULE)
 
@@ -45,3 +46,5 @@ doc: deps
 
 clean:
 	$(CARGO) clean
+
+include packaging/install.mk

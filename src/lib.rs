@@ -8,8 +8,9 @@
 //!
 //! ```text
 //! pam -> login -> { config, store, process, terminate, account } -> { policy, session, text }
-//!  |
-//!  +--> arguments, journal, panics                    sys: system calls behind safe functions
+//!  |                          |
+//!  |                          +--> lock, private      sys: system calls behind safe functions
+//!  +--> arguments, journal, panics
 //! ```
 //!
 //! # What always holds
@@ -28,10 +29,12 @@ pub mod account;
 pub mod arguments;
 pub mod config;
 pub mod journal;
+pub mod lock;
 pub mod login;
 pub mod pam;
 pub mod panics;
 pub mod policy;
+pub mod private;
 pub mod process;
 pub mod session;
 pub mod store;

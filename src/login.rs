@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use crate::account::{self, User};
 use crate::config::{Config, ConfigError};
 use crate::policy::{Decision, Habit, Limit, OnClear, OnLimit, Policy, decide, habit};
-use crate::process::{self, Here, Life};
+use crate::process::{self, Connections, Here, Life};
 use crate::session::{Leader, Origin, Session, State, Wish};
 use crate::store::{Store, StoreError, Transaction, TxError};
 use crate::sys;
@@ -162,7 +162,8 @@ impl Cleared {
         *self == Self::default()
     }
 
-    fn note(&mut self, fate: Fate) {
+    /// Counts what became of one session.
+    pub fn note(&mut self, fate: Fate) {
         *match fate {
             Fate::Ended => &mut self.ended,
             Fate::Killed => &mut self.killed,
@@ -207,11 +208,11 @@ pub fn account(
     let Some(case) = Case::of(request)? else {
         return Ok(Outcome::NotCounted("this service is not counted"));
     };
-    let Limit::AtMost(limit) = case.limit else {
+    if case.limit == Limit::Off {
         return Ok(Outcome::Unlimited);
-    };
+    }
     let login = Login::led_by(process::anchor(), case)?;
-    Ok(store.transaction(|tx| login.reserve(tx, ticket, limit))?)
+    Ok(store.transaction(|tx| login.reserve(tx, ticket))?)
 }
 
 /// The opening of a session: ends what is in the way if that was asked for, then decides and
@@ -288,7 +289,10 @@ impl<'a> Case<'a> {
             Some(path) => Config::load(path)?,
             None => Config::load_default()?,
         };
-        if !config.policy.counts(&request.origin.service) {
+        let service = request.origin.service.as_str();
+        // `machinectl shell` asks for the service of login(1), but only switches the user.
+        let is_unit = service == "login" && process::is_becoming_a_unit();
+        if is_unit || !config.policy.counts(service) {
             return Ok(None);
         }
         let user = named_user(&request.user)?;
@@ -315,10 +319,9 @@ enum Step {
     },
 }
 
-/// What a login may do that finds no place.
-enum WhenFull {
-    Wish(Wish),
-    Ask,
+/// What becomes of a login that finds no place and has no wish.
+enum NoPlace {
+    Ask { sessions: usize },
     Refuse,
 }
 
@@ -363,38 +366,33 @@ impl<'a> Login<'a> {
     }
 
     /// Account phase, under the lock: stale rows out, count, reserve or refuse.
-    fn reserve(
-        &self,
-        tx: &Transaction,
-        ticket: Option<&Ticket>,
-        limit: u32,
-    ) -> Result<Outcome, TxError> {
-        let (own, others) = self.living(tx)?.into_iter().partition::<Vec<_>, _>(|session| {
-            ticket.is_some_and(|ticket| ticket.id == session.id) || self.is_earlier_try(session)
-        });
-        if own.iter().any(Session::is_open) {
+    fn reserve(&self, tx: &Transaction, ticket: Option<&Ticket>) -> Result<Outcome, TxError> {
+        let (own, others) = self.own_and_others(tx, ticket)?;
+        if own.as_ref().is_some_and(Session::is_open) {
             return Ok(Outcome::AlreadyOpen);
         }
         if self.is_inside(&others) {
             return Ok(Outcome::NotCounted("a switch to the user whose session this is"));
         }
-        for earlier in &own {
-            tx.remove(earlier.uid, earlier.id)?;
-        }
-        let mut wish = self.standing_wish();
-        if decide(self.case.limit, others.len()) == Decision::Deny && wish == Wish::None {
-            match self.when_full(&others) {
-                WhenFull::Wish(when_full) => wish = when_full,
-                WhenFull::Ask => return Ok(ask(&others)),
-                WhenFull::Refuse => {
-                    let cleared = Cleared::default();
-                    return Ok(Outcome::Refused { held: others.len(), limit, cleared });
-                }
+        // A stack with two lines: the plain one takes nothing back of what the clearing one wished.
+        // Another try of a connection, which has no ticket, wishes anew.
+        let wished = own.as_ref().filter(|_| ticket.is_some());
+        let wish = match self.wish(wished, &others, others.len()) {
+            Ok(wish) => wish,
+            Err(no_place) => {
+                self.give_up(tx, own)?;
+                return Ok(self.turned_away(no_place, others.len()));
             }
-        }
+        };
         let expires = sys::boot_ms().saturating_add(RESERVATION_MS);
-        let ticket = self.record(tx, new_id(&others), State::Reserved { expires, wish })?;
-        Ok(Outcome::Reserved { ticket, held: others.len() + 1, limit, wish })
+        let by_child = self.leader.pid != sys::own_pid();
+        let ticket = self.record(tx, own, &others, State::Reserved { expires, wish, by_child })?;
+        Ok(Outcome::Reserved {
+            ticket,
+            held: others.len() + 1,
+            limit: self.case.limit.number(),
+            wish,
+        })
     }
 
     /// Opening, under the lock: stale and cleared rows out, count, confirm or insert, or refuse.
@@ -404,11 +402,8 @@ impl<'a> Login<'a> {
         ticket: Option<&Ticket>,
         clearing: &Clearing,
     ) -> Result<Step, TxError> {
-        let (own, mut others) = self
-            .living(tx)?
-            .into_iter()
-            .partition::<Vec<_>, _>(|session| self.is_own(session, ticket));
-        if own.iter().any(Session::is_open) {
+        let (own, mut others) = self.own_and_others(tx, ticket)?;
+        if own.as_ref().is_some_and(Session::is_open) {
             return Ok(Step::Done(Outcome::AlreadyOpen));
         }
         if self.is_inside(&others) {
@@ -416,35 +411,15 @@ impl<'a> Login<'a> {
                 "a switch to the user whose session this is",
             )));
         }
-        let own = own.into_iter().next();
-        let mut wish = match own.as_ref().map(|own| own.state) {
-            Some(State::Reserved { wish, .. }) if wish != Wish::None => wish,
-            _ => self.standing_wish(),
-        };
-        if decide(self.case.limit, places(&others)) == Decision::Deny && wish == Wish::None {
-            match self.when_full(&others) {
-                WhenFull::Wish(when_full) => wish = when_full,
-                WhenFull::Ask => return Ok(Step::Done(ask(&others))),
-                WhenFull::Refuse => {}
+        let wish = match self.wish(own.as_ref(), &others, places(&others)) {
+            Ok(wish) => wish,
+            Err(no_place) => {
+                self.give_up(tx, own)?;
+                return Ok(Step::Done(self.turned_away(no_place, places(&others))));
             }
-        }
+        };
 
-        let spare = LazyCell::new(Spare::caller);
-        let chosen = self.chosen(&others, wish, clearing);
-        let (to_end, to_forget) = chosen.into_iter().partition::<Vec<_>, _>(|session| {
-            session.is_open()
-                && self.case.policy.on_clear == OnClear::Terminate
-                && self.here.life(&session.leader) == Life::Alive
-        });
-        // Whoever runs inside a session cannot make it uncounted.
-        let (_, to_forget) = to_forget
-            .into_iter()
-            .partition::<Vec<_>, _>(|session| session.is_open() && spare.covers(session));
-        for session in &to_forget {
-            tx.remove(session.uid, session.id)?;
-            others.retain(|other| other.id != session.id);
-        }
-        let forgotten = to_forget.iter().filter(|session| session.is_open()).count();
+        let (to_end, forgotten) = self.make_way(tx, &mut others, wish, clearing)?;
         if !to_end.is_empty() {
             return Ok(Step::EndFirst { sessions: to_end, forgotten });
         }
@@ -452,29 +427,111 @@ impl<'a> Login<'a> {
         cleared.forgotten += forgotten;
 
         let held = places(&others);
-        if let (Limit::AtMost(limit), Decision::Deny) =
-            (self.case.limit, decide(self.case.limit, held))
-        {
-            if let Some(own) = own {
-                tx.remove(own.uid, own.id)?;
-            }
+        let limit = self.case.limit.number();
+        if decide(self.case.limit, held) == Decision::Deny {
+            self.give_up(tx, own)?;
             return Ok(Step::Done(Outcome::Refused { held, limit, cleared }));
         }
-        let ticket =
-            self.record(tx, own.map_or_else(|| new_id(&others), |own| own.id), State::Open)?;
-        let limit = match self.case.limit {
-            Limit::Off => 0,
-            Limit::AtMost(limit) => limit,
-        };
+        let ticket = self.record(tx, own, &others, State::Open)?;
         Ok(Step::Done(Outcome::Opened { ticket, held: held + 1, limit, cleared }))
+    }
+
+    /// Returns this login's own row, if it has one, and the user's other ones; removes the stale.
+    fn own_and_others(
+        &self,
+        tx: &Transaction,
+        ticket: Option<&Ticket>,
+    ) -> Result<(Option<Session>, Vec<Session>), TxError> {
+        let (own, others) = self
+            .living(tx)?
+            .into_iter()
+            .partition::<Vec<_>, _>(|session| self.is_own(session, ticket));
+        let mut own = own.into_iter();
+        let first = own.next();
+        // A connection that tried in several ways.
+        for more in own {
+            tx.remove(more.uid, more.id)?;
+        }
+        Ok((first, others))
+    }
+
+    /// Returns what this login wishes to be ended, or how it ends because there is no place.
+    fn wish(
+        &self,
+        own: Option<&Session>,
+        others: &[Session],
+        held: usize,
+    ) -> Result<Wish, NoPlace> {
+        let standing = match own.map(|own| own.state) {
+            // What the stack asks for, however many sessions there are.
+            _ if self.case.request.clear_sessions => Wish::ClearAll,
+            Some(State::Reserved { wish, .. }) => wish,
+            _ => Wish::None,
+        };
+        if standing != Wish::None || decide(self.case.limit, held) == Decision::Permit {
+            return Ok(standing);
+        }
+        let sessions = others.iter().filter(|session| session.is_open()).count();
+        let on_limit = match sessions {
+            // Reservations cannot be ended: they are logins that have not shown every factor yet.
+            0 => OnLimit::Reject,
+            _ => self.case.request.on_limit.unwrap_or(self.case.policy.on_limit),
+        };
+        match (on_limit, self.case.request.answer) {
+            (OnLimit::EvictOldest, _) => Ok(Wish::EvictOldest),
+            (OnLimit::Ask, Some(true)) => Ok(Wish::ClearAll),
+            (OnLimit::Ask, None) => Err(NoPlace::Ask { sessions }),
+            (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(NoPlace::Refuse),
+        }
+    }
+
+    fn turned_away(&self, no_place: NoPlace, held: usize) -> Outcome {
+        match no_place {
+            NoPlace::Ask { sessions } => Outcome::Ask { sessions },
+            NoPlace::Refuse => {
+                let (limit, cleared) = (self.case.limit.number(), Cleared::default());
+                Outcome::Refused { held, limit, cleared }
+            }
+        }
+    }
+
+    /// Removes what a wish means and can be forgotten; returns what has to be ended first, and how
+    /// many sessions were forgotten.
+    fn make_way(
+        &self,
+        tx: &Transaction,
+        others: &mut Vec<Session>,
+        wish: Wish,
+        clearing: &Clearing,
+    ) -> Result<(Vec<Session>, usize), TxError> {
+        let spare = LazyCell::new(Spare::caller);
+        let mut to_end = Vec::new();
+        let mut forgotten = 0;
+        for session in self.chosen(others, wish, clearing) {
+            let is_in_reach = self.here.life(&session.leader) != Life::Elsewhere;
+            if session.is_open() && is_in_reach && self.case.policy.on_clear == OnClear::Terminate {
+                to_end.push(session);
+            } else if !session.is_open() || !spare.covers(&session) {
+                // Whoever runs inside a session cannot make it uncounted.
+                tx.remove(session.uid, session.id)?;
+                others.retain(|other| other.id != session.id);
+                forgotten += usize::from(session.is_open());
+            }
+        }
+        Ok((to_end, forgotten))
+    }
+
+    fn give_up(&self, tx: &Transaction, own: Option<Session>) -> Result<(), TxError> {
+        own.map_or(Ok(()), |own| tx.remove(own.uid, own.id))
     }
 
     /// Returns the user's rows whose leaders live and whose time is not over; removes the others.
     fn living(&self, tx: &Transaction) -> Result<Vec<Session>, TxError> {
         let now = sys::boot_ms();
+        let connections = LazyCell::new(Connections::now);
         let mut living = Vec::new();
         for session in tx.sessions_of(self.case.user.uid)? {
-            if is_stale(&session, &self.here, now) {
+            if is_over(&session, &self.here, now, || connections.serve(&session)) {
                 tx.remove(session.uid, session.id)?;
             } else {
                 living.push(session);
@@ -483,31 +540,25 @@ impl<'a> Login<'a> {
         Ok(living)
     }
 
-    /// Returns whether a reservation is that of an earlier try of this very connection: sshd's
-    /// keyboard-interactive children share their anchor, the monitor, which serves one login.
-    fn is_earlier_try(&self, session: &Session) -> bool {
-        !session.is_open()
-            && self.leader.pid != sys::own_pid()
-            && session.leader == self.leader
-            && session.origin.service == self.case.request.origin.service
-    }
-
-    /// Returns whether a row is the one that this opening confirms: the handle's own, else the
-    /// reservation that hangs on this process.
+    /// Returns whether a row is this login's own: the handle's, or the reservation that sshd's
+    /// keyboard-interactive child left for the process that opens. Those children share their anchor,
+    /// the monitor, which serves one login.
     fn is_own(&self, session: &Session, ticket: Option<&Ticket>) -> bool {
-        match ticket {
-            Some(ticket) => session.uid == ticket.uid && session.id == ticket.id,
-            None => {
-                !session.is_open()
-                    && session.leader == self.leader
-                    && session.origin.service == self.case.request.origin.service
+        let is_handles = ticket.is_some_and(|ticket| ticket.id == session.id);
+        match session.state {
+            State::Open => is_handles && session.leader == self.leader,
+            State::Reserved { by_child, .. } => {
+                is_handles
+                    || (by_child
+                        && session.leader == self.leader
+                        && session.origin.service == self.case.request.origin.service)
             }
         }
     }
 
     /// Returns whether this is a switch to the own uid inside a session that is counted already.
     fn is_inside(&self, others: &[Session]) -> bool {
-        if habit(&self.case.request.origin.service) == Habit::Login {
+        if matches!(habit(&self.case.request.origin.service), Habit::Login | Habit::Inner) {
             return false;
         }
         let own = sys::own_pid();
@@ -520,28 +571,6 @@ impl<'a> Login<'a> {
                     && audit_session.is_some()
                     && audit_session == session.audit_session)
         })
-    }
-
-    /// What the stack asks for, however many sessions there are.
-    fn standing_wish(&self) -> Wish {
-        if self.case.request.clear_sessions { Wish::ClearAll } else { Wish::None }
-    }
-
-    /// What may be done where there is no place left.
-    fn when_full(&self, others: &[Session]) -> WhenFull {
-        // Reservations cannot be ended: they are logins that have not shown every factor yet.
-        if !others.iter().any(Session::is_open) {
-            return WhenFull::Refuse;
-        }
-        match (
-            self.case.request.on_limit.unwrap_or(self.case.policy.on_limit),
-            self.case.request.answer,
-        ) {
-            (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => WhenFull::Refuse,
-            (OnLimit::Ask, Some(true)) => WhenFull::Wish(Wish::ClearAll),
-            (OnLimit::Ask, None) => WhenFull::Ask,
-            (OnLimit::EvictOldest, _) => WhenFull::Wish(Wish::EvictOldest),
-        }
     }
 
     /// Returns the rows that `wish` means and that were not tried yet, oldest first.
@@ -565,9 +594,17 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn record(&self, tx: &Transaction, id: i64, state: State) -> Result<Ticket, TxError> {
+    /// Writes this login's row, in the place of its earlier one if there is one.
+    fn record(
+        &self,
+        tx: &Transaction,
+        own: Option<Session>,
+        others: &[Session],
+        state: State,
+    ) -> Result<Ticket, TxError> {
         let uid = self.case.user.uid;
         let user = text::printable(self.case.user.name.to_bytes());
+        let id = own.map_or_else(|| new_id(others), |own| own.id);
         tx.put(&Session {
             id,
             uid,
@@ -589,11 +626,26 @@ impl<'a> Login<'a> {
     }
 }
 
-/// Returns whether a row means nothing any more: its leader is gone, or its time is over.
+/// Returns whether a row means nothing any more: its leader is gone with the connection that it led,
+/// or its time is over.
 #[must_use]
 pub fn is_stale(session: &Session, here: &Here, now_ms: i64) -> bool {
-    here.life(&session.leader) == Life::Dead
-        || matches!(session.state, State::Reserved { expires, .. } if expires <= now_ms)
+    is_over(session, here, now_ms, || Connections::now().serve(session))
+}
+
+fn is_over(session: &Session, here: &Here, now_ms: i64, is_served: impl Fn() -> bool) -> bool {
+    match session.state {
+        State::Reserved { expires, .. } => {
+            expires <= now_ms || here.life(&session.leader) == Life::Dead
+        }
+        State::Open => {
+            here.life(&session.leader) == Life::Dead
+                // Audit sessions are numbered from one at every boot.
+                && !(session.leader.boot_id == here.boot_id
+                    && session.audit_session.is_some()
+                    && is_served())
+        }
+    }
 }
 
 /// Returns a number for a new row: microseconds after boot, above those of the user's `others`.
@@ -607,10 +659,6 @@ fn new_id(others: &[Session]) -> i64 {
 /// Returns how many of the rows take a place from a login that opens.
 fn places(others: &[Session]) -> usize {
     others.iter().filter(|session| session.holds_a_place()).count()
-}
-
-fn ask(others: &[Session]) -> Outcome {
-    Outcome::Ask { sessions: others.iter().filter(|session| session.is_open()).count() }
 }
 
 fn named_user(name: &CStr) -> Result<User, Fault> {

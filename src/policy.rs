@@ -20,6 +20,17 @@ pub enum Limit {
     AtMost(u32),
 }
 
+impl Limit {
+    /// Returns the number as profiles give it: 0 = off.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Off => 0,
+            Self::AtMost(most) => most,
+        }
+    }
+}
+
 impl From<u32> for Limit {
     fn from(max_concurrent_sessions: u32) -> Self {
         match max_concurrent_sessions {
@@ -169,6 +180,9 @@ pub enum Habit {
     Switch,
     /// A switch whose account phase names the *invoking* user, not the target.
     SwitchJudgedAtOpen,
+    /// A login of its own, opened from inside a login: it counts by itself, but of the processes
+    /// around it only the opener belongs to it.
+    Inner,
 }
 
 /// Returns how `service` uses PAM. The one place for callers that switch users.
@@ -179,6 +193,10 @@ pub fn habit(service: &str) -> Habit {
     match service {
         "sudo" | "sudo-i" => Habit::SwitchJudgedAtOpen,
         "su" | "su-l" | "runuser" | "runuser-l" | "doas" | "systemd-run0" => Habit::Switch,
+        // The administrator's command line: logind scope and audit session are those of the login
+        // that it was started from.
+        "shell" => Habit::Inner,
+        other if other.starts_with("shell-") => Habit::Inner,
         _ => Habit::Login,
     }
 }
@@ -194,6 +212,16 @@ mod tests {
         assert_eq!(decide(Limit::from(2), 3), Decision::Deny);
         assert_eq!(decide(Limit::from(0), 1_000_000), Decision::Permit);
         assert_eq!(decide(Limit::from(u32::MAX), usize::MAX), Decision::Deny);
+    }
+
+    #[test]
+    fn only_the_command_line_logs_in_inside_a_login() {
+        for service in ["shell", "shell-clear-sessions"] {
+            assert_eq!(habit(service), Habit::Inner);
+        }
+        for service in ["sshd", "sshd-clear-sessions", "login", "shellx"] {
+            assert_eq!(habit(service), Habit::Login);
+        }
     }
 
     #[test]

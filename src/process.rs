@@ -1,10 +1,11 @@
 //! Identity, liveness and kinship of processes, from `/proc` (proc_pid_stat(5)).
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::session::Leader;
+use crate::session::{Leader, Session};
 use crate::sys;
 
 /// `/proc/PID/sessionid` of a process without an audit session: (uid_t)-1.
@@ -161,13 +162,25 @@ pub fn anchor() -> i32 {
 fn is_same_sshd(parent: i32) -> bool {
     let own_exe = Path::new("/proc/self/exe");
     let parent_exe = PathBuf::from(format!("/proc/{parent}/exe"));
-    // sshd, since OpenSSH 9.8 sshd-session; " (deleted)" follows after an upgrade.
-    let is_sshd = fs::read_link(own_exe).is_ok_and(|exe| {
-        exe.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"sshd"))
-    });
-    is_sshd
+    // sshd, since OpenSSH 9.8 sshd-session.
+    runs_program(sys::own_pid(), b"sshd")
         && sys::device_and_inode(own_exe)
             .is_ok_and(|own| sys::device_and_inode(&parent_exe).is_ok_and(|parent| parent == own))
+}
+
+/// Returns whether the name of the program that `pid` runs begins so; " (deleted)" follows it after
+/// an upgrade.
+fn runs_program(pid: i32, name: &[u8]) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| {
+        exe.file_name().is_some_and(|file| file.as_encoded_bytes().starts_with(name))
+    })
+}
+
+/// Returns whether the calling process is systemd on its way to become a unit with `PAMName=`.
+#[must_use]
+pub fn is_becoming_a_unit() -> bool {
+    // systemd, since 254 systemd-executor.
+    runs_program(sys::own_pid(), b"systemd")
 }
 
 /// Returns the audit session of `pid` (set by pam_loginuid, inherited by every child), if it has one.
@@ -226,14 +239,44 @@ pub fn all_pids() -> io::Result<Vec<i32>> {
         .collect())
 }
 
-/// Returns the effective uid of the process `pid` (0 where it may not be dumped; proc(5)).
+/// Returns the real uid of the process `pid`.
+#[must_use]
+pub fn real_uid(pid: i32) -> Option<u32> {
+    // Not the owner of /proc/PID: that is root for what may not be dumped, sshd among it.
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    uids.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The users' halves of the ssh connections of this host.
 ///
-/// # Errors
-///
-/// Those of stat(2).
-pub fn owner(pid: i32) -> io::Result<u32> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(fs::metadata(format!("/proc/{pid}"))?.uid())
+/// sshd's monitor leads the session. Killed alone (by an administrator, or for want of memory) it
+/// leaves the user's half behind, which serves the connection on.
+#[derive(Debug)]
+pub struct Connections(HashSet<(u32, u32)>);
+
+impl Connections {
+    /// Looks for them now, in all of `/proc`.
+    #[must_use]
+    pub fn now() -> Self {
+        let halves = all_pids().unwrap_or_default().into_iter().filter_map(|pid| {
+            if !runs_program(pid, b"sshd") || Stat::of(pid).ok()?.is_dead() {
+                return None;
+            }
+            // root's cannot be told from a listener that somebody started by hand.
+            let uid = real_uid(pid).filter(|&uid| uid != 0)?;
+            Some((audit_session(pid)?, uid))
+        });
+        Self(halves.collect())
+    }
+
+    /// Returns whether one of them belongs to `session`.
+    #[must_use]
+    pub fn serve(&self, session: &Session) -> bool {
+        session.is_open()
+            && session.audit_session.is_some_and(|id| self.0.contains(&(id, session.uid)))
+    }
 }
 
 /// Returns the name of the calling program as the kernel keeps it (`/proc/self/comm`).

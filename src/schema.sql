@@ -14,6 +14,7 @@ CREATE TABLE session (
     audit_session INTEGER,
     expires       INTEGER,           -- milliseconds after boot; NULL once the session is open
     wish          INTEGER NOT NULL,  -- 0 none, 1 clear all, 2 evict the oldest
+    by_child      INTEGER NOT NULL,  -- 1 where a child of the opener reserved
     since         INTEGER NOT NULL,  -- seconds after the epoch
     PRIMARY KEY (uid, id)
 ) STRICT, WITHOUT ROWID;

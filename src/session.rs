@@ -49,6 +49,8 @@ pub enum State {
         expires: i64,
         /// What the login asked to be ended when it opens.
         wish: Wish,
+        /// Taken by a child of the process that is going to open, and left to it.
+        by_child: bool,
     },
     /// The session is open.
     Open,

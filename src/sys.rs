@@ -102,6 +102,83 @@ pub fn unlock(file: &File) {
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
 
+/// A futex(2) in the first four bytes of a file, shared by all processes that map it.
+///
+/// The memory is never touched from here, only by the kernel, which answers with an error where a
+/// program would get SIGBUS (a truncated file, a full file system). Readers and writers of the word
+/// use the file.
+#[derive(Debug)]
+pub struct SharedWord {
+    address: *mut libc::c_void,
+}
+
+impl SharedWord {
+    const LENGTH: usize = size_of::<u32>();
+
+    /// Maps the word of `file`.
+    ///
+    /// # Errors
+    ///
+    /// Those of mmap(2).
+    pub fn map(file: &File) -> io::Result<Self> {
+        // SAFETY: a new mapping at an address of the kernel's choice; the descriptor is open.
+        let address = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                Self::LENGTH,
+                libc::PROT_READ,
+                libc::MAP_SHARED,
+                file.as_raw_fd(),
+                0,
+            )
+        };
+        if address == libc::MAP_FAILED {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self { address })
+        }
+    }
+
+    /// Sleeps until somebody wakes this waiter, at most for `time`; not at all if the word is not
+    /// `value` any more. Where the kernel cannot, sleeps for `time`.
+    pub fn wait_while(&self, value: u32, time: std::time::Duration) {
+        #[allow(clippy::unnecessary_fallible_conversions, reason = "c_long has 32 bits elsewhere")]
+        let time_left = libc::timespec {
+            tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: libc::c_long::try_from(time.subsec_nanos()).unwrap_or(0),
+        };
+        // SAFETY: the address is mapped for as long as `self` lives, and aligned as a page; the
+        // timespec lives across the call.
+        let woken = unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                self.address,
+                libc::FUTEX_WAIT,
+                value,
+                &raw const time_left,
+                std::ptr::null::<u32>(),
+                0,
+            )
+        };
+        if woken != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT) {
+            std::thread::sleep(time);
+        }
+    }
+
+    /// Wakes the process that has waited longest.
+    pub fn wake_one(&self) {
+        // SAFETY: the address is mapped for as long as `self` lives, and aligned as a page.
+        unsafe { libc::syscall(libc::SYS_futex, self.address, libc::FUTEX_WAKE, 1) };
+    }
+}
+
+impl Drop for SharedWord {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length, and used by nobody else.
+        unsafe { libc::munmap(self.address, Self::LENGTH) };
+    }
+}
+
 /// Returns whether the file lies in memory only (tmpfs, ramfs), so that a reboot empties it.
 #[must_use]
 pub fn is_in_memory(file: &File) -> bool {
@@ -210,6 +287,12 @@ impl SignalsHeld {
         // SAFETY: both sets are initialised and live across the call.
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const held, &raw mut before) };
         Self { before, size_signal_was_pending }
+    }
+}
+
+impl std::fmt::Debug for SignalsHeld {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignalsHeld").finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::policy::{Habit, habit};
-use crate::process::{self, Here, Life, Stat};
+use crate::process::{self, Connections, Here, Life, Stat};
 use crate::session::Session;
 use crate::sys;
 
@@ -104,7 +104,8 @@ enum Reach {
     ///
     /// root's daemons, started by hand in a session of root's, keep its audit session.
     Audit(u32),
-    /// The leader and its descendants. For a user switch nothing else belongs to it.
+    /// The leader and its descendants. For a user switch, or a login opened inside another, nothing
+    /// else belongs to it.
     Tree,
 }
 
@@ -152,10 +153,16 @@ impl<'a> Hunt<'a> {
                 (None, Some(id)) => Reach::Audit(id),
                 (None, None) => Reach::Tree,
             },
-            Habit::Switch | Habit::SwitchJudgedAtOpen => Reach::Tree,
+            Habit::Switch | Habit::SwitchJudgedAtOpen | Habit::Inner => Reach::Tree,
         };
         // The scope was read by pid: only now is it sure to be the leader's.
-        let spared = here.life(leader) != Life::Alive || spare.covers(session);
+        let is_there = match here.life(leader) {
+            Life::Alive => true,
+            // Its connection may have outlived it.
+            Life::Dead => Connections::now().serve(session),
+            Life::Elsewhere => false,
+        };
+        let spared = !is_there || spare.covers(session);
         Self { session, reach, spared, known: HashSet::new(), hung_up: false, killed: false }
     }
 
@@ -212,7 +219,7 @@ impl<'a> Hunt<'a> {
     }
 
     fn is_users_own(&self, pid: i32) -> bool {
-        self.session.uid != 0 && process::owner(pid).is_ok_and(|uid| uid == self.session.uid)
+        self.session.uid != 0 && process::real_uid(pid) == Some(self.session.uid)
     }
 
     fn fate(&self, here: &Here) -> Fate {

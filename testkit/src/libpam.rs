@@ -170,8 +170,10 @@ unsafe extern "C" fn converse(
     if count != 1 {
         return code::CONV_ERR;
     }
-    // SAFETY: libpam passes `count` messages.
-    let message = unsafe { &**messages };
+    // SAFETY: libpam passes an array of `count` pointers.
+    let message = unsafe { *messages };
+    // SAFETY: each points to a message that lives across the call.
+    let message = unsafe { &*message };
     // SAFETY: a message's text is terminated.
     let text = unsafe { CStr::from_ptr(message.text) };
     let is_prompt = matches!(message.style, 1 | 2);
@@ -187,16 +189,14 @@ unsafe extern "C" fn converse(
         // SAFETY: strdup copies a terminated string.
         answer = unsafe { libc::strdup(talk.answers.remove(0).as_ptr()) };
     }
-    // SAFETY: calloc of one plain struct; the module frees it.
-    let response = unsafe { libc::calloc(1, size_of::<Response>()) }.cast::<Response>();
+    // SAFETY: malloc of one plain struct; the module frees it.
+    let response = unsafe { libc::malloc(size_of::<Response>()) }.cast::<Response>();
     if response.is_null() {
         return code::CONV_ERR;
     }
-    // SAFETY: `response` was just made, `responses` is valid to write to.
-    unsafe {
-        (*response).text = answer;
-        (*response).retcode = 0;
-        *responses = response;
-    }
+    // SAFETY: `response` was just made, malloc aligns it.
+    unsafe { response.write(Response { text: answer, retcode: 0 }) };
+    // SAFETY: libpam passes a place for the pointer.
+    unsafe { responses.write(response) };
     code::SUCCESS
 }

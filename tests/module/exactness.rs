@@ -2,11 +2,14 @@
 
 use testkit::{Stack, code};
 
-use crate::{host, rows};
+use crate::{alone, host, rows};
 
 fn herd(phases: &str, count: usize, limits: &[u32], rounds: usize) {
+    let _alone = alone();
     let host = host();
-    host.stack("login", &if phases == "open" { Stack::session_only() } else { Stack::both() });
+    // `required`: an error of the module must not pass for an admission.
+    let stack = if phases == "open" { Stack::session_only() } else { Stack::both() };
+    host.stack("login", &stack.control("required"));
     let mut caller = host.application();
     for &limit in limits {
         host.limit(limit);
@@ -44,6 +47,7 @@ fn a_hundred_at_once_with_the_account_phase_in_a_child() {
 
 #[test]
 fn the_first_logins_after_boot_at_once() {
+    let _alone = alone();
     for round in 0..20 {
         let host = host();
         host.limit(3);

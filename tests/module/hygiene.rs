@@ -4,7 +4,7 @@ use std::process::Command;
 
 use testkit::code;
 
-use crate::{built, host, module};
+use crate::{alone, built, host, module};
 
 #[test]
 fn the_module_exports_the_six_hooks_and_nothing_else() {
@@ -40,6 +40,7 @@ fn the_module_is_linked_to_stay_and_hardened() {
 
 #[test]
 fn three_thousand_reloads_on_threads_leave_memory_and_descriptors_flat() {
+    let _alone = alone();
     let host = host();
     host.limit(100);
     let mut caller = host.application();

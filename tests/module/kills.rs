@@ -2,10 +2,11 @@
 
 use testkit::code;
 
-use crate::{host, rows};
+use crate::{alone, host, rows};
 
 #[test]
 fn five_thousand_kills_of_eight_writers_leak_nothing() {
+    let _alone = alone();
     let host = host();
     host.limit(4);
     let mut killer = host.application();

@@ -67,6 +67,12 @@ fn rewrite_rows(host: &Host, change: impl Fn(&mut Session)) {
         .unwrap();
 }
 
+/// Held by tests that use every processor, so that they do not starve each other.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static CROWD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    CROWD.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Waits until `done`, at most 10 s.
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();

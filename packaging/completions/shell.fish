@@ -1,0 +1,80 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_shell_global_optspecs
+    string join \n clear-sessions user= c/command= o/output= check-config= config= state= h/help
+end
+
+function __fish_shell_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_shell_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_shell_using_subcommand
+    set -l cmd (__fish_shell_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c shell -n "__fish_shell_needs_command" -l user -d 'Log in as NAME; only the password is asked' -r
+complete -c shell -n "__fish_shell_needs_command" -s c -l command -d 'Run a command line; may be given again' -r
+complete -c shell -n "__fish_shell_needs_command" -s o -l output -d 'The form of the answers' -r -f -a "table\t'Tables and sentences'
+json\t'One JSON object for each answer, on one line'"
+complete -c shell -n "__fish_shell_needs_command" -l check-config -d 'Judge a configuration file and leave; the file in use by default' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l config -d 'The configuration file' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l state -d 'The store of sessions' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l clear-sessions -d 'End your other sessions once name and password are accepted'
+complete -c shell -n "__fish_shell_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c shell -n "__fish_shell_needs_command" -f -a "show"
+complete -c shell -n "__fish_shell_needs_command" -f -a "configure"
+complete -c shell -n "__fish_shell_needs_command" -f -a "delete"
+complete -c shell -n "__fish_shell_needs_command" -f -a "clear"
+complete -c shell -n "__fish_shell_needs_command" -f -a "import"
+complete -c shell -n "__fish_shell_needs_command" -f -a "export"
+complete -c shell -n "__fish_shell_needs_command" -f -a "help" -d 'explain the commands; also ?'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "useraccountprofile" -d 'all profiles, or one with its fields'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "user" -d 'the attached users, or the profile that holds for one'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "group" -d 'the attached groups, or one'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "useractivity" -d 'how many sessions users hold'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "session" -d 'the sessions one by one'
+complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from user" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from useractivity" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from session" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "useraccountprofile" -d 'make or change a profile'
+complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "user" -d 'attach a user to a profile (user_profile_ref)'
+complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "group" -d 'attach a group to a profile (user_profile_ref)'
+complete -c shell -n "__fish_shell_using_subcommand configure; and __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand configure; and __fish_seen_subcommand_from user" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand configure; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand delete; and not __fish_seen_subcommand_from useraccountprofile user group" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand delete; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "useraccountprofile" -d 'delete a profile that nobody is attached to'
+complete -c shell -n "__fish_shell_using_subcommand delete; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "user" -d 'detach a user from his profile'
+complete -c shell -n "__fish_shell_using_subcommand delete; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "group" -d 'detach a group from its profile'
+complete -c shell -n "__fish_shell_using_subcommand delete; and __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand delete; and __fish_seen_subcommand_from user" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand delete; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand clear; and not __fish_seen_subcommand_from session sessions" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand clear; and not __fish_seen_subcommand_from session sessions" -f -a "session" -d 'end one session'
+complete -c shell -n "__fish_shell_using_subcommand clear; and not __fish_seen_subcommand_from session sessions" -f -a "sessions" -d 'end a user\'s sessions, your own others by default'
+complete -c shell -n "__fish_shell_using_subcommand clear; and __fish_seen_subcommand_from session" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand clear; and __fish_seen_subcommand_from sessions" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand import; and not __fish_seen_subcommand_from limits" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand import; and not __fish_seen_subcommand_from limits" -f -a "limits" -d 'propose profiles for pam_limits\'s maxlogins lines, or write them'
+complete -c shell -n "__fish_shell_using_subcommand import; and __fish_seen_subcommand_from limits" -l apply -d 'Write what is proposed'
+complete -c shell -n "__fish_shell_using_subcommand import; and __fish_seen_subcommand_from limits" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand export; and not __fish_seen_subcommand_from limits" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand export; and not __fish_seen_subcommand_from limits" -f -a "limits" -d 'print the limits as maxlogins lines of limits.conf'
+complete -c shell -n "__fish_shell_using_subcommand export; and __fish_seen_subcommand_from limits" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand help" -s h -l help -d 'Print help'

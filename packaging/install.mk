@@ -1,0 +1,67 @@
+# Where every file goes. Included by the top Makefile.
+#
+#   make install   [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
+#   make uninstall [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
+#
+# `install` copies what has been built and builds nothing: run 'make build' first, so that root
+# compiles no code. What an administrator may have edited (everything below /etc) is never
+# overwritten and never removed.
+
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
+# Debian keeps PAM modules in its multiarch folder. Elsewhere, and where no tool names that folder:
+# beside the modules of libpam.
+TRIPLET    ?= $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || $(CC) -print-multiarch 2>/dev/null)
+BESIDE_PAM  = $(patsubst %/pam_permit.so,%,$(firstword $(wildcard /usr/lib/*/security/pam_permit.so /usr/lib64/security/pam_permit.so /usr/lib/security/pam_permit.so)))
+PAMDIR     ?= $(if $(TRIPLET),$(PREFIX)/lib/$(TRIPLET)/security,$(or $(BESIDE_PAM),$(PREFIX)/lib/security))
+TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
+
+BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
+BUILT_SHELL  := $(TARGET_DIR)/release/shell
+EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
+MAN_PAGES     = $(wildcard man/*.[1-8] $(TARGET_DIR)/man/*.[1-8])
+# The stacks of `shell` are live files; the others are samples to read and copy from.
+LIVE_STACKS   = $(wildcard pam.d/shell pam.d/shell-clear-sessions)
+SAMPLE_STACKS = $(filter-out $(LIVE_STACKS),$(wildcard pam.d/*))
+
+.PHONY: install uninstall
+
+install:
+	@test -f $(BUILT_MODULE) || { echo "$(BUILT_MODULE) is missing: run 'make build' first" >&2; exit 1; }
+	install -D -m 0644 $(BUILT_MODULE) $(DESTDIR)$(PAMDIR)/pam_session_limit.so
+	install -D -m 0644 packaging/tmpfiles.d/session-limit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
+	install -D -m 0644 packaging/pam-configs/session-limit $(DESTDIR)$(PREFIX)/share/pam-configs/session-limit
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/session-limit $(DESTDIR)$(SYSCONFDIR)/pam.d $(DESTDIR)$(EXAMPLES)/pam.d
+	test -e $(DESTDIR)$(SYSCONFDIR)/session-limit/config.toml || \
+		install -m 0644 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/session-limit/config.toml
+	install -m 0644 packaging/config.toml $(DESTDIR)$(EXAMPLES)/config.toml
+	for stack in $(LIVE_STACKS); do \
+		test -e $(DESTDIR)$(SYSCONFDIR)/$$stack || install -m 0644 $$stack $(DESTDIR)$(SYSCONFDIR)/$$stack || exit 1; \
+	done
+	for stack in $(SAMPLE_STACKS); do \
+		install -m 0644 $$stack $(DESTDIR)$(EXAMPLES)/pam.d/ || exit 1; \
+	done
+	install -m 0644 packaging/sshd-clear-sessions.service packaging/sshd_config.clear-sessions $(DESTDIR)$(EXAMPLES)/
+	install -m 0644 packaging/rescue/sshd_config.rescue packaging/rescue/sudoers.rescue $(DESTDIR)$(EXAMPLES)/
+	if test -f $(BUILT_SHELL); then install -D -m 0755 $(BUILT_SHELL) $(DESTDIR)$(PREFIX)/bin/shell; fi
+	for page in $(MAN_PAGES); do \
+		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	install -D -m 0644 packaging/completions/shell.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
+	install -D -m 0644 packaging/completions/_shell $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shell
+	install -D -m 0644 packaging/completions/shell.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
+
+# The lines leave the stacks before the module they name does. In a staged tree (DESTDIR) the
+# stacks are not ours to rewrite.
+uninstall:
+	if test -z "$(DESTDIR)" && command -v pam-auth-update >/dev/null; then \
+		pam-auth-update --package --remove session-limit; \
+	fi
+	rm -f $(DESTDIR)$(PREFIX)/share/pam-configs/session-limit
+	rm -f $(DESTDIR)$(PAMDIR)/pam_session_limit.so
+	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
+	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
+	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pam_session_limit
+	@echo "kept: $(DESTDIR)$(SYSCONFDIR)/session-limit and $(DESTDIR)$(SYSCONFDIR)/pam.d/shell*"

@@ -1,0 +1,502 @@
+//! One object under `configure`: as it was found, what was said since, and how it is written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use pam_session_limit::config::Config;
+use pam_session_limit::policy::{Attachment, DEFAULT_PROFILE, Profile};
+
+use crate::edit::{Edit, EditError};
+use crate::field::Field;
+use crate::grammar::{Change, Kind, PROFILE_REF};
+use crate::save::{ConfigFile, SaveError};
+use crate::table::Table;
+
+/// The key of an attachment's profile in the file.
+const PROFILE_KEY: &str = "user_profile";
+
+/// An object as it stands in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Object {
+    /// A profile.
+    Profile(Profile),
+    /// A user's or group's attachment; the profile's name is empty until it is given.
+    Attachment(Attachment),
+}
+
+impl Object {
+    /// Returns the object called `name`, if there is one.
+    #[must_use]
+    pub fn find(config: &Config, kind: Kind, name: &str) -> Option<Self> {
+        let attached = |list: &[Attachment]| {
+            list.iter().find(|entry| entry.name == name).cloned().map(Self::Attachment)
+        };
+        match kind {
+            Kind::Profile => config.profile(name).cloned().map(Self::Profile),
+            Kind::User => attached(&config.users),
+            Kind::Group => attached(&config.groups),
+        }
+    }
+
+    fn new(kind: Kind, name: &str) -> Self {
+        match kind {
+            Kind::Profile => Self::Profile(Profile::built_in(name)),
+            Kind::User | Kind::Group => {
+                Self::Attachment(Attachment { name: name.to_owned(), user_profile: String::new() })
+            }
+        }
+    }
+
+    /// Returns the fields, in the order of the tables.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Profile(profile) => {
+                let mut fields = Vec::new();
+                fields.push(("uuid", profile.uuid.clone().unwrap_or_default()));
+                fields.push(("name", profile.name.clone()));
+                fields
+                    .extend(Field::ALL.map(|field| (field.name(), field.of(profile).to_string())));
+                fields
+            }
+            Self::Attachment(attachment) => vec![
+                ("name", attachment.name.clone()),
+                (PROFILE_REF, attachment.user_profile.clone()),
+            ],
+        }
+    }
+
+    /// Returns the two-column table of the object.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        Table::of_fields(self.fields())
+    }
+}
+
+/// Why a draft was not saved.
+#[derive(Debug)]
+pub enum DraftError {
+    /// The object is not as it was when `configure` began.
+    Changed(Box<Difference>),
+    /// The object cannot be written, or would not be good.
+    Incomplete(String),
+    /// See [`SaveError`].
+    Save(SaveError),
+}
+
+impl From<SaveError> for DraftError {
+    fn from(error: SaveError) -> Self {
+        Self::Save(error)
+    }
+}
+
+/// How an object changed under a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    kind: Kind,
+    name: String,
+    was: Option<Object>,
+    is: Option<Object>,
+}
+
+impl Difference {
+    /// Returns the fields that differ: name, value then, value now.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, String, String)> {
+        let fields =
+            |object: &Option<Object>| object.as_ref().map(Object::fields).unwrap_or_default();
+        let (was, is) = (fields(&self.was), fields(&self.is));
+        let shown = |fields: &[(&'static str, String)], name| {
+            fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone())
+        };
+        let (longer, none) = (if was.is_empty() { &is } else { &was }, "-".to_owned());
+        longer
+            .iter()
+            .map(|&(name, _)| {
+                let value = |fields| shown(fields, name).unwrap_or_else(|| none.clone());
+                (name, value(&was), value(&is))
+            })
+            .filter(|(_, was, is)| was != is)
+            .collect()
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match (&self.was, &self.is) {
+            (_, None) => "was deleted",
+            (None, _) => "was created",
+            _ => "changed",
+        };
+        let (kind, name) = (self.kind.word(), &self.name);
+        write!(f, "{kind} `{name}` {what} since it was read; nothing was saved")
+    }
+}
+
+/// What is to be written for one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    Set(u32),
+    Unset,
+}
+
+/// An object under change.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    kind: Kind,
+    name: String,
+    base: Option<Object>,
+    current: Object,
+    entered: BTreeMap<Field, Goal>,
+}
+
+impl Draft {
+    /// Begins to change the object called `name`, or a new one.
+    #[must_use]
+    pub fn begin(config: &Config, kind: Kind, name: &str) -> Self {
+        let base = Object::find(config, kind, name);
+        let current = base.clone().unwrap_or_else(|| Object::new(kind, name));
+        Self { kind, name: name.to_owned(), base, current, entered: BTreeMap::new() }
+    }
+
+    /// Returns the kind of the object.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the name of the object.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns whether the object did not exist when the draft began.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.base.is_none()
+    }
+
+    /// Returns the object with all that was said so far.
+    #[must_use]
+    pub fn current(&self) -> &Object {
+        &self.current
+    }
+
+    /// Takes a change; returns the name of the field if a value entered before is overwritten.
+    pub fn apply(&mut self, change: &Change) -> Option<&'static str> {
+        let existed = self.base.is_some();
+        match (change, &mut self.current) {
+            (Change::Set(field, value), Object::Profile(profile)) => {
+                *field.of_mut(profile) = *value;
+                let before = self.entered.insert(*field, Goal::Set(*value));
+                let overwrites = match before {
+                    Some(goal) => goal != Goal::Unset,
+                    None => existed,
+                };
+                overwrites.then(|| field.name())
+            }
+            (Change::Unset(field), Object::Profile(profile)) => {
+                *field.of_mut(profile) = field.default_value();
+                self.entered.insert(*field, Goal::Unset);
+                None
+            }
+            (Change::Attach(profile), Object::Attachment(attachment)) => {
+                let before = std::mem::replace(&mut attachment.user_profile, profile.clone());
+                (!before.is_empty()).then_some(PROFILE_REF)
+            }
+            // The grammar gives each kind its own changes only.
+            _ => None,
+        }
+    }
+
+    /// Writes the object and returns it as saved.
+    ///
+    /// # Errors
+    /// [`DraftError::Changed`] if the object differs from what it was when the draft began. The draft
+    /// then starts from what is there now, with what was entered on top: saving again writes that.
+    pub fn save(&mut self, file: &ConfigFile) -> Result<Object, DraftError> {
+        let result = file.update(|edit, config| {
+            let now = Object::find(config, self.kind, &self.name);
+            if now != self.base {
+                let was = self.base.clone();
+                let (kind, name) = (self.kind, self.name.clone());
+                return Err(DraftError::Changed(Box::new(Difference { kind, name, was, is: now })));
+            }
+            self.check(config)?;
+            let path = || file.path().to_owned();
+            self.write(edit).map_err(|e| DraftError::Save(SaveError::Edit(path(), e)))?;
+            Ok(())
+        });
+        match result {
+            Ok(()) => Ok(self.current.clone()),
+            Err(DraftError::Changed(difference)) => {
+                self.rebase(difference.is.clone());
+                Err(DraftError::Changed(difference))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn check(&self, config: &Config) -> Result<(), DraftError> {
+        let (kind, name) = (self.kind.word(), &self.name);
+        let incomplete =
+            |problem: String| Err(DraftError::Incomplete(format!("{kind} `{name}`: {problem}")));
+        match &self.current {
+            Object::Attachment(a) if a.user_profile.is_empty() => {
+                incomplete(format!("{PROFILE_REF} is not set, expected the name of a profile"))
+            }
+            Object::Attachment(a) if config.profile(&a.user_profile).is_none() => {
+                incomplete(format!(
+                    "{PROFILE_REF}: no profile `{}`, expected one that `show useraccountprofile` lists",
+                    a.user_profile
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what was entered into a text, without a look at what stands there.
+    ///
+    /// # Errors
+    /// See [`EditError`].
+    pub fn write(&mut self, edit: &mut Edit) -> Result<(), EditError> {
+        if !edit.has(self.kind, &self.name)? {
+            edit.create(self.kind, &self.name)?;
+        }
+        match &mut self.current {
+            Object::Attachment(attachment) => {
+                edit.set(self.kind, &self.name, PROFILE_KEY, attachment.user_profile.as_str())
+            }
+            Object::Profile(profile) => {
+                if !edit.has_key(self.kind, &self.name, "uuid")? && self.name != DEFAULT_PROFILE {
+                    let uuid = profile.uuid.get_or_insert_with(new_uuid);
+                    edit.set(self.kind, &self.name, "uuid", uuid.as_str())?;
+                }
+                for (field, goal) in &self.entered {
+                    match goal {
+                        Goal::Set(value) => {
+                            edit.set(self.kind, &self.name, field.name(), i64::from(*value))?;
+                        }
+                        Goal::Unset => edit.unset(self.kind, &self.name, field.name())?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts what was entered on top of what the object is now.
+    fn rebase(&mut self, now: Option<Object>) {
+        let entered_profile = match &self.current {
+            Object::Attachment(attachment) => Some(attachment.user_profile.clone()),
+            Object::Profile(_) => None,
+        };
+        self.current = now.clone().unwrap_or_else(|| Object::new(self.kind, &self.name));
+        match (&mut self.current, entered_profile) {
+            (Object::Profile(profile), _) => {
+                for (field, goal) in &self.entered {
+                    *field.of_mut(profile) = match goal {
+                        Goal::Set(value) => *value,
+                        Goal::Unset => field.default_value(),
+                    };
+                }
+            }
+            (Object::Attachment(attachment), Some(entered)) => attachment.user_profile = entered,
+            (Object::Attachment(_), None) => {}
+        }
+        self.base = now;
+    }
+}
+
+/// Deletes an object; `Ok(false)` where there is none.
+///
+/// # Errors
+/// [`DraftError::Incomplete`] where something still needs it.
+pub fn delete(file: &ConfigFile, kind: Kind, name: &str) -> Result<bool, DraftError> {
+    file.update(|edit, config| {
+        if kind == Kind::Profile {
+            check_unused(config, name)?;
+        }
+        let failed = |e| DraftError::Save(SaveError::Edit(file.path().to_owned(), e));
+        if !edit.has(kind, name).map_err(failed)? {
+            return Ok(false);
+        }
+        edit.delete(kind, name).map_err(failed)?;
+        Ok(true)
+    })
+}
+
+fn check_unused(config: &Config, name: &str) -> Result<(), DraftError> {
+    let refused =
+        |why: String| Err(DraftError::Incomplete(format!("useraccountprofile `{name}`: {why}")));
+    if name == DEFAULT_PROFILE {
+        return refused(
+            "holds for everybody who is not attached elsewhere and cannot be deleted".to_owned(),
+        );
+    }
+    let attached = |list: &[Attachment], kind: Kind| -> Vec<String> {
+        let users = list.iter().filter(|entry| entry.user_profile == name);
+        users.map(|entry| format!("{} `{}`", kind.word(), entry.name)).collect()
+    };
+    let mut all = attached(&config.users, Kind::User);
+    all.extend(attached(&config.groups, Kind::Group));
+    if all.is_empty() {
+        Ok(())
+    } else {
+        refused(format!("is the profile of {}; attach them elsewhere first", all.join(", ")))
+    }
+}
+
+/// Returns the uuid of a new profile: version 4, from the kernel's random numbers.
+fn new_uuid() -> String {
+    let mut bytes = [0; 16];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        // Fails for a signal only, once the kernel has been seeded.
+        filled += rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+    }
+    let random = u128::from_be_bytes(bytes);
+    let version_and_variant = (random & !(0xf << 76) & !(0b11 << 62)) | (4 << 76) | (0b10 << 62);
+    let hex = format!("{version_and_variant:032x}");
+    let part = |from, to| hex.get(from..to).unwrap_or_default();
+    format!(
+        "useraccountprofile-{}-{}-{}-{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, ConfigFile) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        (folder, ConfigFile::at(&path))
+    }
+
+    fn set(value: u32) -> Change {
+        Change::Set(Field::MaxConcurrentSessions, value)
+    }
+
+    const P: &str = "[[useraccountprofile]]\nname = \"P\"\nuuid = \"useraccountprofile-00000000-0000-4000-8000-000000000000\"\nmax_concurrent_sessions = 1\n";
+
+    #[test]
+    fn a_value_set_before_is_overwritten_with_a_word() {
+        let (_folder, file) = file(P);
+        let config = file.read().unwrap();
+        let mut known = Draft::begin(&config, Kind::Profile, "P");
+        assert_eq!(known.apply(&set(2)), Some("max_concurrent_sessions"));
+        let mut new = Draft::begin(&config, Kind::Profile, "N");
+        assert_eq!(new.apply(&set(2)), None);
+        assert_eq!(new.apply(&set(3)), Some("max_concurrent_sessions"));
+        assert_eq!(new.apply(&Change::Unset(Field::MaxConcurrentSessions)), None);
+        assert_eq!(new.apply(&set(4)), None);
+    }
+
+    #[test]
+    fn the_second_of_two_writers_is_told_and_loses_nothing() {
+        let (_folder, file) = file(P);
+        let config = file.read().unwrap();
+        let mut first = Draft::begin(&config, Kind::Profile, "P");
+        let mut second = Draft::begin(&config, Kind::Profile, "P");
+        first.apply(&set(5));
+        first.save(&file).unwrap();
+        second.apply(&Change::Set(Field::AccountLockTimeout, 60));
+        let Err(DraftError::Changed(difference)) = second.save(&file) else {
+            panic!("not told");
+        };
+        assert_eq!(
+            difference.to_string(),
+            "useraccountprofile `P` changed since it was read; nothing was saved"
+        );
+        assert_eq!(
+            difference.rows(),
+            [("max_concurrent_sessions", "1".to_owned(), "5".to_owned())]
+        );
+        second.save(&file).unwrap();
+        assert_eq!(
+            fs::read_to_string(file.path()).unwrap(),
+            P.replace("= 1\n", "= 5\naccount_lock_timeout = 60\n")
+        );
+    }
+
+    #[test]
+    fn an_object_deleted_under_a_draft_is_told_and_can_be_made_again() {
+        let (_folder, file) = file(P);
+        let mut draft = Draft::begin(&file.read().unwrap(), Kind::Profile, "P");
+        draft.apply(&set(5));
+        assert!(delete(&file, Kind::Profile, "P").unwrap());
+        let Err(DraftError::Changed(difference)) = draft.save(&file) else {
+            panic!("not told");
+        };
+        assert!(difference.to_string().contains("was deleted"));
+        draft.save(&file).unwrap();
+        assert_eq!(file.read().unwrap().profile("P").unwrap().max_concurrent_sessions, 5);
+    }
+
+    #[test]
+    fn a_new_profile_gets_a_uuid_that_the_module_takes() {
+        let (_folder, file) = file("");
+        let mut draft = Draft::begin(&file.read().unwrap(), Kind::Profile, "N");
+        draft.save(&file).unwrap();
+        let uuid = file.read().unwrap().profile("N").unwrap().uuid.clone().unwrap();
+        assert_eq!(uuid.as_bytes()["useraccountprofile-xxxxxxxx-xxxx-".len()], b'4');
+        assert_ne!(uuid, new_uuid());
+    }
+
+    #[test]
+    fn what_is_needed_is_not_deleted() {
+        let (_folder, file) = file(&format!(
+            "{P}[[user]]\nusername = \"a\"\nuser_profile = \"P\"\n[[group]]\nname = \"g\"\nuser_profile = \"P\"\n"
+        ));
+        for (name, why) in [
+            (
+                "P",
+                "useraccountprofile `P`: is the profile of user `a`, group `g`; attach them elsewhere first",
+            ),
+            (
+                DEFAULT_PROFILE,
+                "useraccountprofile `Default-User-Account-Profile`: holds for everybody who is not attached elsewhere and cannot be deleted",
+            ),
+        ] {
+            match delete(&file, Kind::Profile, name) {
+                Err(DraftError::Incomplete(text)) => assert_eq!(text, why),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(!delete(&file, Kind::Profile, "X").unwrap());
+    }
+
+    #[test]
+    fn an_attachment_needs_a_profile_that_exists() {
+        let (_folder, file) = file(P);
+        let mut draft = Draft::begin(&file.read().unwrap(), Kind::User, "a");
+        for (attach, why) in [
+            (None, "user `a`: user_profile_ref is not set, expected the name of a profile"),
+            (
+                Some("X"),
+                "user `a`: user_profile_ref: no profile `X`, expected one that `show useraccountprofile` lists",
+            ),
+        ] {
+            if let Some(profile) = attach {
+                draft.apply(&Change::Attach(profile.to_owned()));
+            }
+            match draft.save(&file) {
+                Err(DraftError::Incomplete(text)) => assert_eq!(text, why),
+                other => panic!("{other:?}"),
+            }
+        }
+        draft.apply(&Change::Attach("P".to_owned()));
+        draft.save(&file).unwrap();
+        assert_eq!(file.read().unwrap().users[0].user_profile, "P");
+    }
+}

@@ -1,0 +1,656 @@
+//! The commands: one table of forms, from which lines are read, completed and explained.
+
+use std::fmt;
+
+use crate::field::{self, Field};
+
+use Noun::{Assignments, Files, Group, Profile, Session, User, Value};
+use Slot::{Many, Maybe, One, Word};
+
+/// An object type that can be shown, configured and deleted by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `useraccountprofile`
+    Profile,
+    /// `user`: the profile of one user.
+    User,
+    /// `group`: the profile of a group's members.
+    Group,
+}
+
+impl Kind {
+    /// Returns the word it is called by in commands and prompts.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Profile => "useraccountprofile",
+            Self::User => "user",
+            Self::Group => "group",
+        }
+    }
+}
+
+/// What `show` can show; the name is optional everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Show {
+    /// `show useraccountprofile [NAME]`, `show user [NAME]`, `show group [NAME]`
+    Object(Kind, Option<String>),
+    /// `show useractivity [NAME]`
+    Activity(Option<String>),
+    /// `show session [USER]`
+    Sessions(Option<String>),
+}
+
+/// One thing said inside `configure`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// `FIELD VALUE` of a profile.
+    Set(Field, u32),
+    /// `no FIELD` of a profile.
+    Unset(Field),
+    /// `user_profile_ref PROFILE` of a user or group.
+    Attach(String),
+}
+
+/// A command at the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `show …`
+    Show(Show),
+    /// `configure KIND NAME [FIELD VALUE]…`; without changes it opens the sub-mode.
+    Configure(Kind, String, Vec<Change>),
+    /// `delete KIND NAME`
+    Delete(Kind, String),
+    /// `clear session ID`
+    ClearSession(i64),
+    /// `clear sessions [USER]`
+    ClearSessions(Option<String>),
+    /// `import limits [FILE…] [--apply]`
+    ImportLimits {
+        /// Files to read instead of the host's.
+        files: Vec<String>,
+        /// Write what is proposed.
+        apply: bool,
+    },
+    /// `export limits`
+    ExportLimits,
+    /// `help [WORD…]`
+    Help(Vec<String>),
+    /// `history`
+    History,
+    /// `exit`
+    Exit,
+}
+
+/// A command inside `configure`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubCommand {
+    /// `FIELD VALUE`, `no FIELD`, `user_profile_ref PROFILE`
+    Change(Change),
+    /// `where`
+    Where,
+    /// `do show …`
+    Do(Show),
+    /// `save`, `exit`
+    Save,
+    /// `cancel`
+    Cancel,
+    /// `help [WORD…]`
+    Help(Vec<String>),
+    /// `history`
+    History,
+}
+
+/// Where a line is typed: at the top or inside `configure` of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The prompt `[USER:HOST]: > `.
+    Top,
+    /// The prompt `[USER:HOST]: KIND> `.
+    Configure(Kind),
+}
+
+/// What an argument names; the completion looks up such names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// A profile.
+    Profile,
+    /// A user attached to a profile or with a session.
+    User,
+    /// A group attached to a profile.
+    Group,
+    /// The id of a session.
+    Session,
+    /// A field of a profile.
+    Field,
+    /// A number.
+    Value,
+    /// A field of the kind named before, then its value, again and again.
+    Assignments,
+    /// Files, and `--apply`.
+    Files,
+    /// Words of a command.
+    Command,
+}
+
+impl Noun {
+    /// Returns the placeholder that stands for it in help and errors.
+    #[must_use]
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Self::Profile => "NAME",
+            Self::User => "USER",
+            Self::Group => "GROUP",
+            Self::Session => "ID",
+            Self::Field => "FIELD",
+            Self::Value => "VALUE",
+            Self::Assignments => "FIELD VALUE",
+            Self::Files => "FILE|--apply",
+            Self::Command => "COMMAND",
+        }
+    }
+}
+
+/// One place in a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// Exactly this word.
+    Word(&'static str),
+    /// An argument that must be there.
+    One(Noun),
+    /// An argument that may be left out; always last.
+    Maybe(Noun),
+    /// Any number of arguments; always last.
+    Many(Noun),
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(word) => f.write_str(word),
+            Self::One(noun) => f.write_str(noun.placeholder()),
+            Self::Maybe(noun) => write!(f, "[{}]", noun.placeholder()),
+            Self::Many(noun) => write!(f, "[{}]...", noun.placeholder()),
+        }
+    }
+}
+
+/// One form of a command, with its help and how its arguments become a value.
+pub struct Form<T: 'static> {
+    /// The words and arguments in order.
+    pub slots: &'static [Slot],
+    /// One line of help.
+    pub help: &'static str,
+    make: fn(&[String]) -> Result<T, String>,
+}
+
+impl<T> Form<T> {
+    /// Returns the form as it is written in help texts.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        self.slots.iter().map(Slot::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns the slot that the next word would fill, or nothing where `words` do not fit.
+    #[must_use]
+    pub fn next_slot(&self, words: &[String]) -> Option<Next> {
+        let mut slots = self.slots.iter();
+        let mut current = slots.next();
+        for word in words {
+            match current? {
+                Word(expected) if word == expected => current = slots.next(),
+                Word(_) => return None,
+                One(_) | Maybe(_) => current = slots.next(),
+                Many(_) => {}
+            }
+        }
+        Some(current.map_or(Next::End, |slot| Next::Slot(*slot)))
+    }
+
+    fn arguments(&self, words: &[String]) -> Vec<String> {
+        let literals = self.slots.iter().take_while(|slot| matches!(slot, Word(_))).count();
+        words.get(literals..).unwrap_or_default().to_vec()
+    }
+}
+
+/// What a form expects after some words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A word or an argument.
+    Slot(Slot),
+    /// Nothing more.
+    End,
+}
+
+/// The forms at the top, in the order of the help.
+pub const TOP: &[Form<Command>] = &[
+    Form {
+        slots: &[Word("show"), Word("useraccountprofile"), Maybe(Profile)],
+        help: "all profiles, or one with its fields",
+        make: |a| Ok(Command::Show(Show::Object(Kind::Profile, first(a)))),
+    },
+    Form {
+        slots: &[Word("show"), Word("user"), Maybe(User)],
+        help: "the attached users, or the profile that holds for one",
+        make: |a| Ok(Command::Show(Show::Object(Kind::User, first(a)))),
+    },
+    Form {
+        slots: &[Word("show"), Word("group"), Maybe(Group)],
+        help: "the attached groups, or one",
+        make: |a| Ok(Command::Show(Show::Object(Kind::Group, first(a)))),
+    },
+    Form {
+        slots: &[Word("show"), Word("useractivity"), Maybe(User)],
+        help: "how many sessions users hold",
+        make: |a| Ok(Command::Show(Show::Activity(first(a)))),
+    },
+    Form {
+        slots: &[Word("show"), Word("session"), Maybe(User)],
+        help: "the sessions one by one",
+        make: |a| Ok(Command::Show(Show::Sessions(first(a)))),
+    },
+    Form {
+        slots: &[Word("configure"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
+        help: "make or change a profile",
+        make: |a| configure(Kind::Profile, a),
+    },
+    Form {
+        slots: &[Word("configure"), Word("user"), One(User), Many(Assignments)],
+        help: "attach a user to a profile (user_profile_ref)",
+        make: |a| configure(Kind::User, a),
+    },
+    Form {
+        slots: &[Word("configure"), Word("group"), One(Group), Many(Assignments)],
+        help: "attach a group to a profile (user_profile_ref)",
+        make: |a| configure(Kind::Group, a),
+    },
+    Form {
+        slots: &[Word("delete"), Word("useraccountprofile"), One(Profile)],
+        help: "delete a profile that nobody is attached to",
+        make: |a| Ok(Command::Delete(Kind::Profile, needed(a))),
+    },
+    Form {
+        slots: &[Word("delete"), Word("user"), One(User)],
+        help: "detach a user from his profile",
+        make: |a| Ok(Command::Delete(Kind::User, needed(a))),
+    },
+    Form {
+        slots: &[Word("delete"), Word("group"), One(Group)],
+        help: "detach a group from its profile",
+        make: |a| Ok(Command::Delete(Kind::Group, needed(a))),
+    },
+    Form {
+        slots: &[Word("clear"), Word("session"), One(Session)],
+        help: "end one session",
+        make: |a| session_id(a).map(Command::ClearSession),
+    },
+    Form {
+        slots: &[Word("clear"), Word("sessions"), Maybe(User)],
+        help: "end a user's sessions, your own others by default",
+        make: |a| Ok(Command::ClearSessions(first(a))),
+    },
+    Form {
+        slots: &[Word("import"), Word("limits"), Many(Files)],
+        help: "propose profiles for pam_limits's maxlogins lines, or write them",
+        make: |a| Ok(import(a)),
+    },
+    Form {
+        slots: &[Word("export"), Word("limits")],
+        help: "print the limits as maxlogins lines of limits.conf",
+        make: |_| Ok(Command::ExportLimits),
+    },
+    Form {
+        slots: &[Word("help"), Many(Noun::Command)],
+        help: "explain the commands; also ?",
+        make: |a| Ok(Command::Help(a.to_vec())),
+    },
+    Form {
+        slots: &[Word("?"), Many(Noun::Command)],
+        help: "the same as help",
+        make: |a| Ok(Command::Help(a.to_vec())),
+    },
+    Form {
+        slots: &[Word("history")],
+        help: "the lines typed so far",
+        make: |_| Ok(Command::History),
+    },
+    Form { slots: &[Word("exit")], help: "leave; also Ctrl-D", make: |_| Ok(Command::Exit) },
+];
+
+const SAVE: Form<SubCommand> = Form {
+    slots: &[Word("save")],
+    help: "write the object and leave",
+    make: |_| Ok(SubCommand::Save),
+};
+const EXIT: Form<SubCommand> =
+    Form { slots: &[Word("exit")], help: "the same as save", make: |_| Ok(SubCommand::Save) };
+const CANCEL: Form<SubCommand> = Form {
+    slots: &[Word("cancel")],
+    help: "leave without a change; also Ctrl-D",
+    make: |_| Ok(SubCommand::Cancel),
+};
+const WHERE: Form<SubCommand> = Form {
+    slots: &[Word("where")],
+    help: "the object as it is so far",
+    make: |_| Ok(SubCommand::Where),
+};
+const DO: Form<SubCommand> = Form {
+    slots: &[Word("do"), Word("show"), Many(Noun::Command)],
+    help: "run a show command",
+    make: do_show,
+};
+const SUB_HELP: Form<SubCommand> = Form {
+    slots: &[Word("help"), Many(Noun::Command)],
+    help: "explain the commands; also ?",
+    make: |a| Ok(SubCommand::Help(a.to_vec())),
+};
+const SUB_QUESTION: Form<SubCommand> = Form {
+    slots: &[Word("?"), Many(Noun::Command)],
+    help: "the same as help",
+    make: |a| Ok(SubCommand::Help(a.to_vec())),
+};
+const SUB_HISTORY: Form<SubCommand> = Form {
+    slots: &[Word("history")],
+    help: "the lines typed so far",
+    make: |_| Ok(SubCommand::History),
+};
+
+/// The forms inside `configure useraccountprofile`.
+pub const IN_PROFILE: &[Form<SubCommand>] = &[
+    set_form(&[Word("max_password_history_count"), One(Value)], Field::MaxPasswordHistoryCount),
+    set_form(&[Word("max_login_failure_count"), One(Value)], Field::MaxLoginFailureCount),
+    set_form(&[Word("account_lock_timeout"), One(Value)], Field::AccountLockTimeout),
+    set_form(&[Word("max_concurrent_sessions"), One(Value)], Field::MaxConcurrentSessions),
+    set_form(
+        &[Word("credentials_timeout_threshold"), One(Value)],
+        Field::CredentialsTimeoutThreshold,
+    ),
+    Form {
+        slots: &[Word("no"), One(Noun::Field)],
+        help: "take a field back to its default",
+        make: |a| Ok(SubCommand::Change(Change::Unset(field_named(&needed(a))?))),
+    },
+    WHERE,
+    DO,
+    SAVE,
+    EXIT,
+    CANCEL,
+    SUB_HELP,
+    SUB_QUESTION,
+    SUB_HISTORY,
+];
+
+/// The forms inside `configure user` and `configure group`.
+pub const IN_ATTACHMENT: &[Form<SubCommand>] = &[
+    Form {
+        slots: &[Word(PROFILE_REF), One(Profile)],
+        help: "the profile that holds",
+        make: |a| Ok(SubCommand::Change(Change::Attach(needed(a)))),
+    },
+    WHERE,
+    DO,
+    SAVE,
+    EXIT,
+    CANCEL,
+    SUB_HELP,
+    SUB_QUESTION,
+    SUB_HISTORY,
+];
+
+/// The one field of a user or a group.
+pub const PROFILE_REF: &str = "user_profile_ref";
+
+const fn set_form(slots: &'static [Slot], field: Field) -> Form<SubCommand> {
+    // A plain function has no room for the field, so there is one for each.
+    let make: fn(&[String]) -> Result<SubCommand, String> = match field {
+        Field::MaxPasswordHistoryCount => |a| set(Field::MaxPasswordHistoryCount, a),
+        Field::MaxLoginFailureCount => |a| set(Field::MaxLoginFailureCount, a),
+        Field::AccountLockTimeout => |a| set(Field::AccountLockTimeout, a),
+        Field::MaxConcurrentSessions => |a| set(Field::MaxConcurrentSessions, a),
+        Field::CredentialsTimeoutThreshold => |a| set(Field::CredentialsTimeoutThreshold, a),
+    };
+    Form { slots, help: field.help(), make }
+}
+
+/// Returns the forms inside `configure` of a kind.
+#[must_use]
+pub fn forms_in(kind: Kind) -> &'static [Form<SubCommand>] {
+    match kind {
+        Kind::Profile => IN_PROFILE,
+        Kind::User | Kind::Group => IN_ATTACHMENT,
+    }
+}
+
+/// Reads words typed at the top.
+///
+/// # Errors
+/// One line: what does not fit and what was expected.
+pub fn command(words: &[String]) -> Result<Command, String> {
+    read(TOP, words)
+}
+
+/// Reads words typed inside `configure`.
+///
+/// # Errors
+/// One line: what does not fit and what was expected.
+pub fn sub_command(kind: Kind, words: &[String]) -> Result<SubCommand, String> {
+    read(forms_in(kind), words)
+}
+
+/// Returns what may follow `words`, with the help of each; empty where they do not fit.
+#[must_use]
+pub fn expected(mode: Mode, words: &[String]) -> Vec<(Next, &'static str)> {
+    match (mode, words) {
+        (Mode::Configure(_), [first, rest @ ..]) if first == "do" && !rest.is_empty() => {
+            let mut after_do = nexts(TOP, rest);
+            after_do.retain(|_| rest.first().is_some_and(|word| word == "show"));
+            after_do
+        }
+        (Mode::Configure(kind), _) => nexts(forms_in(kind), words),
+        (Mode::Top, [help, rest @ ..]) if help == "help" || help == "?" => nexts(TOP, rest),
+        (Mode::Top, _) => nexts(TOP, words),
+    }
+}
+
+fn nexts<T>(forms: &[Form<T>], words: &[String]) -> Vec<(Next, &'static str)> {
+    forms.iter().filter_map(|form| form.next_slot(words).map(|next| (next, form.help))).collect()
+}
+
+fn read<T>(forms: &[Form<T>], words: &[String]) -> Result<T, String> {
+    for form in forms {
+        let complete =
+            matches!(form.next_slot(words), Some(Next::End | Next::Slot(Maybe(_) | Many(_))));
+        if complete {
+            return (form.make)(&form.arguments(words));
+        }
+    }
+    Err(misfit(forms, words))
+}
+
+/// Says which word does not fit and what was expected in its place.
+fn misfit<T>(forms: &[Form<T>], words: &[String]) -> String {
+    let fitting = |n: usize| nexts(forms, words.get(..n).unwrap_or_default());
+    let fits = (0..=words.len()).rev().find(|&n| !fitting(n).is_empty()).unwrap_or(0);
+    let mut expected: Vec<String> = Vec::new();
+    for (next, _) in fitting(fits) {
+        let text = match next {
+            Next::Slot(slot) => slot.to_string(),
+            Next::End => "nothing more".to_owned(),
+        };
+        if !expected.contains(&text) {
+            expected.push(text);
+        }
+    }
+    let expected = match expected.as_slice() {
+        [one] => one.clone(),
+        several => format!("one of: {}", several.join(", ")),
+    };
+    let before = words.get(..fits).unwrap_or_default().join(" ");
+    match words.get(fits) {
+        Some(word) if before.is_empty() => format!("unknown command `{word}`, expected {expected}"),
+        Some(word) => format!("`{word}` after `{before}`, expected {expected}"),
+        None => format!("`{before}` is not complete, expected {expected}"),
+    }
+}
+
+fn first(arguments: &[String]) -> Option<String> {
+    arguments.first().cloned()
+}
+
+/// Returns the first argument; a form whose slot is `One` always has it.
+fn needed(arguments: &[String]) -> String {
+    first(arguments).unwrap_or_default()
+}
+
+fn field_named(word: &str) -> Result<Field, String> {
+    word.parse().map_err(|()| {
+        let names = Field::ALL.map(Field::name).join(", ");
+        format!("unknown field `{word}`, expected one of: {names}")
+    })
+}
+
+fn set(field: Field, arguments: &[String]) -> Result<SubCommand, String> {
+    field::value(field, &needed(arguments))
+        .map(|value| SubCommand::Change(Change::Set(field, value)))
+}
+
+fn configure(kind: Kind, arguments: &[String]) -> Result<Command, String> {
+    let (name, rest) = arguments.split_first().ok_or("a name is missing")?;
+    let mut changes = Vec::new();
+    for pair in rest.chunks(2) {
+        let [word, value] = pair else {
+            return Err(format!("`{}` is not complete, expected FIELD VALUE", pair.join(" ")));
+        };
+        changes.push(match kind {
+            Kind::Profile if word == "no" => Change::Unset(field_named(value)?),
+            Kind::Profile => {
+                let field = field_named(word)?;
+                Change::Set(field, field::value(field, value)?)
+            }
+            Kind::User | Kind::Group if word == PROFILE_REF => Change::Attach(value.clone()),
+            Kind::User | Kind::Group => {
+                return Err(format!("unknown field `{word}`, expected {PROFILE_REF}"));
+            }
+        });
+    }
+    Ok(Command::Configure(kind, name.clone(), changes))
+}
+
+fn session_id(arguments: &[String]) -> Result<i64, String> {
+    let typed = needed(arguments);
+    match typed.parse() {
+        Ok(id) if id > 0 => Ok(id),
+        _ => Err(format!("session `{typed}`, expected an id that `show session` lists")),
+    }
+}
+
+fn import(arguments: &[String]) -> Command {
+    let (flags, files): (Vec<_>, Vec<_>) =
+        arguments.iter().cloned().partition(|word| word == "--apply");
+    Command::ImportLimits { files, apply: !flags.is_empty() }
+}
+
+fn do_show(arguments: &[String]) -> Result<SubCommand, String> {
+    let mut words = vec!["show".to_owned()];
+    words.extend_from_slice(arguments);
+    match command(&words)? {
+        Command::Show(show) => Ok(SubCommand::Do(show)),
+        _ => Err("after `do` expected a show command".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::split;
+
+    fn top(line: &str) -> Result<Command, String> {
+        command(&split(line).unwrap().words)
+    }
+
+    fn sub(kind: Kind, line: &str) -> Result<SubCommand, String> {
+        sub_command(kind, &split(line).unwrap().words)
+    }
+
+    #[test]
+    fn commands_are_read() {
+        let profile = |name: &str| Show::Object(Kind::Profile, Some(name.to_owned()));
+        assert_eq!(
+            top("show useraccountprofile Default-User-Account-Profile"),
+            Ok(Command::Show(profile("Default-User-Account-Profile")))
+        );
+        assert_eq!(top("show user"), Ok(Command::Show(Show::Object(Kind::User, None))));
+        assert_eq!(
+            top("configure useraccountprofile C max_concurrent_sessions 5 no account_lock_timeout"),
+            Ok(Command::Configure(
+                Kind::Profile,
+                "C".to_owned(),
+                vec![
+                    Change::Set(Field::MaxConcurrentSessions, 5),
+                    Change::Unset(Field::AccountLockTimeout)
+                ]
+            ))
+        );
+        assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7)));
+        assert_eq!(top("clear sessions"), Ok(Command::ClearSessions(None)));
+        assert_eq!(
+            top("import limits --apply /a"),
+            Ok(Command::ImportLimits { files: vec!["/a".to_owned()], apply: true })
+        );
+        assert_eq!(top("? show"), Ok(Command::Help(vec!["show".to_owned()])));
+    }
+
+    #[test]
+    fn sub_commands_are_read() {
+        assert_eq!(
+            sub(Kind::Profile, "max_concurrent_sessions 5"),
+            Ok(SubCommand::Change(Change::Set(Field::MaxConcurrentSessions, 5)))
+        );
+        assert_eq!(
+            sub(Kind::Profile, "do show session alice"),
+            Ok(SubCommand::Do(Show::Sessions(Some("alice".to_owned()))))
+        );
+        assert_eq!(
+            sub(Kind::User, "user_profile_ref 'No Lockout'"),
+            Ok(SubCommand::Change(Change::Attach("No Lockout".to_owned())))
+        );
+        assert_eq!(sub(Kind::Group, "exit"), Ok(SubCommand::Save));
+    }
+
+    #[test]
+    fn each_set_form_sets_the_field_it_is_called_by() {
+        for field in Field::ALL {
+            let read = sub(Kind::Profile, &format!("{field} 7"));
+            assert_eq!(read, Ok(SubCommand::Change(Change::Set(field, 7))));
+        }
+    }
+
+    #[test]
+    fn a_misfit_says_what_was_expected() {
+        for (line, message) in [
+            (
+                "shoe",
+                "unknown command `shoe`, expected one of: show, configure, delete, clear, import, export, help, ?, history, exit",
+            ),
+            (
+                "show",
+                "`show` is not complete, expected one of: useraccountprofile, user, group, useractivity, session",
+            ),
+            ("delete user", "`delete user` is not complete, expected USER"),
+            ("delete user a b", "`b` after `delete user a`, expected nothing more"),
+            ("show user a b", "`b` after `show user a`, expected nothing more"),
+            ("clear session x", "session `x`, expected an id that `show session` lists"),
+            ("configure user a b c", "unknown field `b`, expected user_profile_ref"),
+            (
+                "configure useraccountprofile a max_concurrent_sessions",
+                "`max_concurrent_sessions` is not complete, expected FIELD VALUE",
+            ),
+        ] {
+            assert_eq!(top(line), Err(message.to_owned()), "{line}");
+        }
+        assert_eq!(
+            sub(Kind::Profile, "do clear sessions"),
+            Err("`clear` after `do`, expected show".to_owned())
+        );
+    }
+}

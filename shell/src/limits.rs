@@ -1,0 +1,285 @@
+//! pam_limits and us: its maxlogins lines as profiles, and our limits as maxlogins lines.
+//!
+//! There 0 means nobody and `-` means no limit; here 0 means no limit, and nobody cannot be said.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pam_session_limit::config::Config;
+use pam_session_limit::policy::{Attachment, DEFAULT_PROFILE, Profile};
+use serde::Serialize;
+
+use crate::draft::{Draft, DraftError};
+use crate::engine::failure_of;
+use crate::exit::{Exit, Failure};
+use crate::field::Field;
+use crate::grammar::{Change, Kind};
+use crate::reply::Reply;
+use crate::save::ConfigFile;
+use crate::table::Table;
+
+const MAIN_FILE: &str = "/etc/security/limits.conf";
+const FOLDER: &str = "/etc/security/limits.d";
+
+/// Whom a line of limits.conf is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Domain {
+    /// `*`
+    Everybody,
+    /// A user's name.
+    User(String),
+    /// `@group`
+    Group(String),
+}
+
+/// What a line of limits.conf allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    /// 0
+    Nobody,
+    /// At least 1.
+    AtMost(u32),
+    /// `-`, `-1`, `unlimited`, `infinity`
+    Any,
+}
+
+/// A line that is about logins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    source: String,
+    typed: String,
+    /// What it comes to, or why it cannot be carried over.
+    meaning: Result<(Domain, Allowed), &'static str>,
+}
+
+/// What is proposed for one line, as JSON shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Proposal {
+    source: String,
+    line: String,
+    proposal: String,
+    carried_over: bool,
+}
+
+/// Reads maxlogins lines and proposes, or writes, what they mean here.
+///
+/// # Errors
+/// When a file cannot be read, or the result cannot be written.
+pub fn import(config: &ConfigFile, files: &[String], apply: bool) -> Result<Reply, Failure> {
+    let mut rules = Vec::new();
+    for path in sources(files)? {
+        rules.extend(rules_of(&path, &read(&path)?));
+    }
+    let winners = winners(&rules);
+    let proposals: Vec<Proposal> = rules.iter().map(|rule| propose(rule, &winners)).collect();
+    if apply {
+        write(config, &winners)?;
+    }
+    let mut table = Table::new(&["source", "line", if apply { "written" } else { "proposal" }]);
+    for row in &proposals {
+        table.row([row.source.clone(), row.line.clone(), row.proposal.clone()]);
+    }
+    Ok(Reply::new("import", &proposals, table.to_string()))
+}
+
+/// Returns the files named, or those that pam_limits reads, in its order.
+fn sources(files: &[String]) -> Result<Vec<PathBuf>, Failure> {
+    if !files.is_empty() {
+        return Ok(files.iter().map(PathBuf::from).collect());
+    }
+    let mut found = vec![PathBuf::from(MAIN_FILE)];
+    let Ok(folder) = fs::read_dir(FOLDER) else { return Ok(found) };
+    let mut more = Vec::new();
+    for entry in folder {
+        let path = entry.map_err(|e| unreadable(Path::new(FOLDER), &e))?.path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            more.push(path);
+        }
+    }
+    more.sort();
+    found.extend(more);
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let reason = pam_session_limit::sys::reason(error);
+    Failure::new(Exit::Failed, format!("{}: cannot be read: {reason}", path.display()))
+}
+
+fn rules_of(path: &Path, text: &str) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let meaning = match fields.as_slice() {
+            [domain, _, "maxlogins", value] => meaning(domain, value),
+            [_, _, "maxsyslogins", _] => Err("a limit for the whole host: there is none here"),
+            [domain, "-"] => domain_of(domain).map(|domain| (domain, Allowed::Any)),
+            _ => continue,
+        };
+        let source = format!("{}:{number}", path.display());
+        rules.push(Rule { source, typed: fields.join(" "), meaning });
+    }
+    rules
+}
+
+fn meaning(domain: &str, value: &str) -> Result<(Domain, Allowed), &'static str> {
+    let domain = domain_of(domain)?;
+    let allowed = match value {
+        "-" | "-1" | "unlimited" | "infinity" => Allowed::Any,
+        number => match number.parse() {
+            Ok(0) => Allowed::Nobody,
+            Ok(n) => Allowed::AtMost(n),
+            Err(_) => return Err("the value is no number"),
+        },
+    };
+    Ok((domain, allowed))
+}
+
+fn domain_of(domain: &str) -> Result<Domain, &'static str> {
+    match domain.strip_prefix('@') {
+        _ if domain == "*" => Ok(Domain::Everybody),
+        _ if domain.starts_with('%') => {
+            Err("a limit for all members of a group together: there is none here")
+        }
+        _ if domain.contains(':') => Err("a range of ids: attach the users or a group by name"),
+        Some(group) => Ok(Domain::Group(group.to_owned())),
+        None => Ok(Domain::User(domain.to_owned())),
+    }
+}
+
+/// Returns the rule that wins for each domain: pam_limits takes the last line of equal rank.
+fn winners(rules: &[Rule]) -> BTreeMap<Domain, (usize, Allowed)> {
+    let mut winners = BTreeMap::new();
+    for (place, rule) in rules.iter().enumerate() {
+        if let Ok((domain, allowed)) = &rule.meaning {
+            winners.insert(domain.clone(), (place, *allowed));
+        }
+    }
+    winners
+}
+
+fn propose(rule: &Rule, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Proposal {
+    let (proposal, carried_over) = match &rule.meaning {
+        Err(why) => (format!("not carried over: {why}"), false),
+        Ok((_, Allowed::Nobody)) => (
+            "not carried over: 0 lets nobody in there and everybody here; lock the account instead"
+                .to_owned(),
+            false,
+        ),
+        Ok((domain, allowed))
+            if winners.get(domain).is_some_and(|&(_, winner)| winner != *allowed) =>
+        {
+            ("overridden by a later line".to_owned(), false)
+        }
+        Ok((domain, allowed)) => {
+            let sessions = sessions(*allowed);
+            let profile = profile_name(*allowed);
+            let text = match domain {
+                Domain::Everybody => {
+                    format!("{DEFAULT_PROFILE}: max_concurrent_sessions {sessions}")
+                }
+                Domain::User(name) => format!("user {name}: {profile}"),
+                Domain::Group(name) => format!("group {name}: {profile}"),
+            };
+            (text, true)
+        }
+    };
+    Proposal { source: rule.source.clone(), line: rule.typed.clone(), proposal, carried_over }
+}
+
+fn sessions(allowed: Allowed) -> u32 {
+    match allowed {
+        Allowed::AtMost(n) => n,
+        Allowed::Any | Allowed::Nobody => 0,
+    }
+}
+
+/// Returns the name of the profile that stands for a limit: one for each number.
+fn profile_name(allowed: Allowed) -> String {
+    match allowed {
+        Allowed::AtMost(n) => format!("Limits-{n}"),
+        Allowed::Any | Allowed::Nobody => "Limits-Unlimited".to_owned(),
+    }
+}
+
+/// Writes what the winning lines mean, all in one change of the file.
+fn write(file: &ConfigFile, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Result<(), Failure> {
+    let mut wanted: Vec<(&Domain, usize, Allowed)> = winners
+        .iter()
+        .filter(|(_, (_, allowed))| *allowed != Allowed::Nobody)
+        .map(|(domain, &(place, allowed))| (domain, place, allowed))
+        .collect();
+    // Of a user's groups the last line wins there, the first entry here.
+    wanted.sort_by_key(|&(_, place, _)| std::cmp::Reverse(place));
+    file.update(|edit, config| {
+        let failed = |e| DraftError::Save(crate::save::SaveError::Edit(file.path().to_owned(), e));
+        for (domain, _, allowed) in wanted {
+            let profile = match domain {
+                Domain::Everybody => DEFAULT_PROFILE.to_owned(),
+                _ => profile_name(allowed),
+            };
+            let mut draft = Draft::begin(config, Kind::Profile, &profile);
+            draft.apply(&Change::Set(Field::MaxConcurrentSessions, sessions(allowed)));
+            draft.write(edit).map_err(failed)?;
+            let (kind, name) = match domain {
+                Domain::Everybody => continue,
+                Domain::User(name) => (Kind::User, name),
+                Domain::Group(name) => (Kind::Group, name),
+            };
+            let mut draft = Draft::begin(config, kind, name);
+            draft.apply(&Change::Attach(profile));
+            draft.write(edit).map_err(failed)?;
+        }
+        Ok(())
+    })
+    .map_err(failure_of)
+}
+
+/// Prints the limits as the lines that compliance scanners look for.
+///
+/// Each number is at or above ours, so that pam_limits, where it is in use too, never refuses a login
+/// that we would let in. Who has no limit here gets a line of his own.
+#[must_use]
+pub fn export(config: &Config) -> Reply {
+    let limit =
+        |name: &str| config.profile(name).map_or(0, |profile| profile.max_concurrent_sessions);
+    let mut lines = Vec::new();
+    let highest = config
+        .profiles
+        .iter()
+        .filter(|profile| profile.name == DEFAULT_PROFILE || is_used(config, profile))
+        .map(|profile| profile.max_concurrent_sessions)
+        .max();
+    match (limit(DEFAULT_PROFILE), highest) {
+        (1.., Some(highest)) => lines.push(format!("* hard maxlogins {highest}")),
+        _ => lines.push(format!("# {DEFAULT_PROFILE} has no limit: no line for everybody")),
+    }
+    // Of a user's groups the first entry holds here, the last line there.
+    for entry in config.groups.iter().rev() {
+        lines.push(line_for(&format!("@{}", entry.name), limit(&entry.user_profile)));
+    }
+    for entry in &config.users {
+        lines.push(line_for(&entry.name, limit(&entry.user_profile)));
+    }
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    Reply::new("export", &lines, text)
+}
+
+fn is_used(config: &Config, profile: &Profile) -> bool {
+    let uses = |entry: &Attachment| entry.user_profile == profile.name;
+    config.users.iter().chain(&config.groups).any(uses)
+}
+
+fn line_for(domain: &str, limit: u32) -> String {
+    match limit {
+        0 => format!("{domain} hard maxlogins unlimited"),
+        n => format!("{domain} hard maxlogins {n}"),
+    }
+}

@@ -1,0 +1,288 @@
+//! The prompt: login, lines, silent re-validation, and the way out.
+
+use std::io::{self, Write};
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::history::MemHistory;
+use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
+
+use crate::args::Args;
+use crate::complete::complete;
+use crate::engine::Engine;
+use crate::exit::{Exit, Failure};
+use crate::grammar::{Mode, Noun};
+use crate::harden;
+use crate::interpreter::{Flow, Interpreter};
+use crate::login::{self, Held, LoginError, Typed};
+use crate::pam::{self, Start, Verdict};
+use crate::rights::Reach;
+use crate::save::ConfigFile;
+use crate::sessions::Sessions;
+use crate::show;
+use crate::terminal;
+
+/// PAM service of a login.
+const SERVICE: &str = "shell";
+/// PAM service of a login that ends the user's other sessions.
+const CLEARING_SERVICE: &str = "shell-clear-sessions";
+/// How often name and password may be wrong.
+const TRIES: usize = 3;
+
+type Prompt = Editor<Tab, MemHistory>;
+
+/// Logs a person in and runs what he types.
+#[must_use]
+pub fn run(args: &Args) -> Exit {
+    if !terminal::is_interactive() {
+        return complain(
+            "a login needs a terminal, expected one on standard input and output (ssh -t)",
+        );
+    }
+    let unfit = |error: &dyn std::fmt::Display| {
+        complain(&format!("the terminal cannot be prepared: {error}"))
+    };
+    // The editor takes SIGINT for itself when it is made; made first, it is asked second.
+    let prompt = match editor() {
+        Ok(prompt) => prompt,
+        Err(error) => return unfit(&error),
+    };
+    if let Err(error) = harden::no_core().and_then(|()| terminal::prepare()) {
+        return unfit(&error);
+    }
+    let (credentials, held) = match first_login(args) {
+        Ok(in_now) => in_now,
+        Err(exit) => return exit,
+    };
+    let engine = match engine_for(args, &held) {
+        Ok(engine) => engine,
+        Err(failure) => {
+            held.end();
+            eprintln!("shell: {failure}");
+            return failure.exit;
+        }
+    };
+    let mut person = Person { args, credentials, held };
+    let exit = converse(prompt, &mut person, engine);
+    person.held.end();
+    exit
+}
+
+fn complain(problem: &str) -> Exit {
+    eprintln!("shell: {problem}");
+    Exit::Usage
+}
+
+/// Who is logged in, and how he came in.
+struct Person<'a> {
+    args: &'a Args,
+    credentials: Typed,
+    held: Held,
+}
+
+fn converse(mut prompt: Prompt, person: &mut Person<'_>, engine: Engine) -> Exit {
+    let mut interpreter = Interpreter::new(engine, person.args.output, io::stdout());
+    loop {
+        let mode = interpreter.mode();
+        prompt.set_helper(Some(Tab { mode, engine: interpreter.engine.clone() }));
+        let line = match prompt.readline(&text(person.held.user(), mode)) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) if mode != Mode::Top => {
+                interpreter.cancel();
+                continue;
+            }
+            Err(_) => return Exit::Success,
+        };
+        if line.trim().is_empty() {
+            continue;
+        }
+        let _ = prompt.add_history_entry(&line);
+        interpreter.remember(&line);
+        // Who leaves needs no session for it.
+        let leaves = mode == Mode::Top && line.trim() == "exit";
+        if !leaves && !person.held.is_alive() {
+            match person.validate_again(&mut interpreter) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(exit) => return exit,
+            }
+        }
+        match interpreter.line(&line) {
+            Ok(Flow::Go) => {}
+            Ok(Flow::Leave) => return Exit::Success,
+            Err(failure) => interpreter.complain(&failure, &mut io::stderr()),
+        }
+    }
+}
+
+impl Person<'_> {
+    /// Opens a new session with the same credentials; returns whether the typed line may run.
+    ///
+    /// Where that is refused the reason is shown and `Login:` is offered again; the line is dropped,
+    /// for it was typed by whoever was logged in before.
+    fn validate_again<O: Write>(&mut self, interpreter: &mut Interpreter<O>) -> Result<bool, Exit> {
+        let mut answers = self.credentials.again();
+        // Never through the clearing service: two prompts would end each other for ever.
+        let start = start(SERVICE, self.args.user.as_deref());
+        match login::log_in(&start, &mut answers) {
+            Ok(held) => {
+                self.replace(held, interpreter)?;
+                Ok(true)
+            }
+            Err(error) => {
+                answers.show_what_was_said();
+                login::explain(&error);
+                interpreter.cancel();
+                let (credentials, held) = log_in(SERVICE, None)?;
+                self.credentials = credentials;
+                self.replace(held, interpreter)?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn replace<O: Write>(
+        &mut self,
+        held: Held,
+        interpreter: &mut Interpreter<O>,
+    ) -> Result<(), Exit> {
+        let old = std::mem::replace(&mut self.held, held);
+        old.end();
+        match engine_for(self.args, &self.held) {
+            Ok(engine) => {
+                interpreter.engine = engine;
+                Ok(())
+            }
+            Err(failure) => {
+                interpreter.complain(&failure, &mut io::stderr());
+                Err(failure.exit)
+            }
+        }
+    }
+}
+
+fn first_login(args: &Args) -> Result<(Typed, Held), Exit> {
+    let service = if args.clear_sessions { CLEARING_SERVICE } else { SERVICE };
+    log_in(service, args.user.as_deref())
+}
+
+/// Asks for name and password, three times if they are wrong.
+fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, Held), Exit> {
+    let mut exit = Exit::NotAuthenticated;
+    for _ in 0..TRIES {
+        let mut typed = Typed::default();
+        match login::log_in(&start(service, user), &mut typed) {
+            Ok(held) => return Ok((typed, held)),
+            Err(error) => {
+                login::explain(&error);
+                exit = match &error {
+                    LoginError::Failed(
+                        pam::Failure { verdict: Verdict::NotAuthenticated, .. },
+                        _,
+                    ) => continue,
+                    LoginError::Failed(pam::Failure { verdict: Verdict::Refused, .. }, _) => {
+                        Exit::Refused
+                    }
+                    _ => exit,
+                };
+                break;
+            }
+        }
+    }
+    Err(exit)
+}
+
+fn start(service: &str, user: Option<&str>) -> Start {
+    Start { service: service.to_owned(), user: user.map(str::to_owned), tty: terminal::name() }
+}
+
+fn engine_for(args: &Args, held: &Held) -> Result<Engine, Failure> {
+    Ok(Engine {
+        config: ConfigFile::at(&args.config),
+        sessions: Sessions::at(&args.state),
+        user: show::user_named(held.user())?,
+        holder: held.pid(),
+    })
+}
+
+/// Returns the prompt: user, host with dots as dashes, mode.
+fn text(user: &str, mode: Mode) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().replace('.', "-");
+    let mode = match mode {
+        Mode::Top => "",
+        Mode::Configure(kind) => kind.word(),
+    };
+    format!("[{}:{host}]: {mode}> ", crate::table::printable(user))
+}
+
+fn editor() -> rustyline::Result<Prompt> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        // A signal that ends the program restores the terminal's settings, and only those.
+        .bracketed_paste(false)
+        .build();
+    Editor::with_history(config, MemHistory::new())
+}
+
+/// What Tab knows.
+#[derive(Helper, Highlighter, Hinter, Validator)]
+struct Tab {
+    mode: Mode,
+    engine: Engine,
+}
+
+impl Completer for Tab {
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let before = line.get(..pos).unwrap_or_default();
+        let (start, candidates) =
+            complete(self.mode, before, |noun| names(&self.engine, noun).unwrap_or_default());
+        let pairs = candidates.into_iter().map(|candidate| Pair {
+            display: match candidate.help.as_str() {
+                "" => candidate.word.clone(),
+                help => format!("{}  ({help})", candidate.word),
+            },
+            // The space saves a key; rustyline keeps what several candidates share.
+            replacement: format!("{} ", candidate.word),
+        });
+        Ok((start, pairs.collect()))
+    }
+}
+
+/// Returns the names that the acting user may see; Tab shows no more than the commands do.
+fn names(engine: &Engine, noun: Noun) -> Result<Vec<String>, Failure> {
+    let config = engine.read()?;
+    let reach = engine.reach(&config)?;
+    let own = engine.user.name.to_string_lossy().into_owned();
+    let mut names = match (noun, reach) {
+        (Noun::Profile, Reach::All) => {
+            config.profiles.iter().map(|profile| profile.name.clone()).collect()
+        }
+        (Noun::Profile, Reach::Own(_)) => vec![show::profile_of(&config, &engine.user)?.name],
+        (Noun::User, Reach::Own(_)) => vec![own],
+        (Noun::User, Reach::All) => {
+            let attached = config.users.iter().map(|entry| entry.name.clone());
+            let active = engine.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
+            attached.chain(active).collect()
+        }
+        (Noun::Group, Reach::All) => config.groups.iter().map(|entry| entry.name.clone()).collect(),
+        (Noun::Session, _) => {
+            let uid = match reach {
+                Reach::All => None,
+                Reach::Own(own) => Some(own),
+            };
+            engine.sessions.seen(uid)?.iter().map(|seen| seen.session.id.to_string()).collect()
+        }
+        _ => Vec::new(),
+    };
+    names.sort();
+    names.dedup();
+    Ok(names)
+}

@@ -1,0 +1,136 @@
+//! Who may do what: the one place that says so.
+//!
+//! root and the members of `admin_groups` may do everything. Everybody else sees his own profile and
+//! sessions and clears his own sessions. Asked afresh for each command, so that a change of the
+//! groups or of the configuration counts at once.
+
+use std::ffi::CString;
+
+use pam_session_limit::account::{User, group_id};
+use pam_session_limit::config::Config;
+use pam_session_limit::sys;
+
+use crate::exit::{Exit, Failure};
+
+/// How far the rights of the acting user go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything.
+    All,
+    /// What belongs to this uid.
+    Own(u32),
+}
+
+/// What needs a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed<'a> {
+    /// Look at other users than oneself, or even ask whether they exist.
+    SeeOthers,
+    /// See a profile, where `own` is the profile of the acting user.
+    SeeProfile {
+        /// The profile's name.
+        name: &'a str,
+        /// The name of the profile that holds for who asks.
+        own: &'a str,
+    },
+    /// See who is attached to what.
+    SeeAttachments,
+    /// Change the configuration.
+    Configure,
+    /// End sessions of a user.
+    Clear(u32),
+}
+
+impl Reach {
+    /// Returns how far the rights of `user` go.
+    ///
+    /// # Errors
+    /// When the name services do not say which groups the user is in.
+    pub fn of(user: &User, config: &Config) -> Result<Self, Failure> {
+        if user.uid == 0 {
+            return Ok(Self::All);
+        }
+        for name in &config.policy.admin_groups {
+            if is_member(user, name)? {
+                return Ok(Self::All);
+            }
+        }
+        Ok(Self::Own(user.uid))
+    }
+
+    /// Says whether a deed is allowed.
+    ///
+    /// # Errors
+    /// A line for who may not.
+    pub fn check(self, deed: Deed<'_>) -> Result<(), Failure> {
+        let allowed = match (self, deed) {
+            (Self::All, _) => true,
+            (Self::Own(own), Deed::Clear(uid)) => own == uid,
+            (Self::Own(_), Deed::SeeProfile { name, own }) => name == own,
+            (Self::Own(_), Deed::SeeOthers | Deed::SeeAttachments | Deed::Configure) => false,
+        };
+        let wanted = match deed {
+            _ if allowed => return Ok(()),
+            Deed::SeeOthers => "see other users",
+            Deed::SeeProfile { .. } => "see other profiles than your own",
+            Deed::SeeAttachments => "see the attachments",
+            Deed::Configure => "change the configuration",
+            Deed::Clear(_) => "end sessions of other users",
+        };
+        Err(Failure::new(
+            Exit::NotAllowed,
+            format!("only root and the members of admin_groups may {wanted}"),
+        ))
+    }
+}
+
+/// Returns whether `user` is in the group called `name`, as primary or supplementary group.
+///
+/// # Errors
+/// When the name services fail.
+pub fn is_member(user: &User, name: &str) -> Result<bool, Failure> {
+    let failed = |error| {
+        Failure::new(
+            Exit::Failed,
+            format!("group `{name}` cannot be looked up: {}", sys::reason(&error)),
+        )
+    };
+    let Ok(c_name) = CString::new(name) else { return Ok(false) };
+    let Some(gid) = group_id(&c_name).map_err(failed)? else { return Ok(false) };
+    Ok(user.gid == gid || user.groups().map_err(failed)?.contains(&gid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str, uid: u32, gid: u32) -> User {
+        let name = CString::new(name).unwrap();
+        User { typed: name.clone(), name, uid, gid }
+    }
+
+    #[test]
+    fn root_and_the_admin_groups_may_do_all() {
+        let mut config = Config::default();
+        config.policy.admin_groups = vec!["no-such-group".to_owned(), "daemon".to_owned()];
+        assert_eq!(Reach::of(&user("x", 0, 12345), &config), Ok(Reach::All));
+        // gid 1 is daemon on every Linux; the user need not exist for his primary group to count.
+        assert_eq!(Reach::of(&user("no-such-user", 4242, 1), &config), Ok(Reach::All));
+        assert_eq!(Reach::of(&user("no-such-user", 4242, 4242), &config), Ok(Reach::Own(4242)));
+    }
+
+    #[test]
+    fn others_see_and_clear_their_own() {
+        let own = Reach::Own(1000);
+        let profile = |name| Deed::SeeProfile { name, own: "C" };
+        for deed in [Deed::Clear(1000), profile("C")] {
+            assert_eq!(own.check(deed), Ok(()));
+        }
+        for deed in
+            [Deed::SeeOthers, Deed::Clear(0), profile("D"), Deed::SeeAttachments, Deed::Configure]
+        {
+            assert_eq!(own.check(deed).unwrap_err().exit, Exit::NotAllowed, "{deed:?}");
+            assert_eq!(Reach::All.check(deed), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Commands without a person: from the command line or a script. The first failure ends them.
+
+use std::io::{BufRead, Read, Write};
+
+use crate::exit::{Exit, Failure};
+use crate::grammar::{self, Command, Mode};
+use crate::interpreter::{Flow, Interpreter};
+use crate::words::MAX_LINE;
+
+/// Runs the words of the command line as one command.
+///
+/// # Errors
+/// What the command failed of.
+pub fn run_words<O: Write>(
+    interpreter: &mut Interpreter<O>,
+    words: &[String],
+) -> Result<(), Failure> {
+    if let Ok(Command::Configure(_, _, changes)) = grammar::command(words) {
+        if changes.is_empty() {
+            let message = format!("`{}` is not complete, expected FIELD VALUE", words.join(" "));
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    }
+    interpreter.words(words, None).map(drop)
+}
+
+/// Runs lines given as `-c LINE`.
+///
+/// # Errors
+/// What the first line to fail failed of.
+pub fn run_lines<O: Write>(
+    interpreter: &mut Interpreter<O>,
+    lines: &[String],
+) -> Result<(), Failure> {
+    for line in lines.iter().flat_map(|given| given.lines()) {
+        if interpreter.line(line)? == Flow::Leave {
+            return Ok(());
+        }
+    }
+    finished(interpreter, "-c")
+}
+
+/// Runs a script, line by line as it arrives.
+///
+/// # Errors
+/// What the first line to fail failed of, with the number of the line.
+pub fn run_script<O: Write>(
+    interpreter: &mut Interpreter<O>,
+    mut script: impl BufRead,
+) -> Result<(), Failure> {
+    for number in 1_usize.. {
+        let placed = |failure: Failure| match failure.exit {
+            Exit::Success => failure,
+            _ => Failure { message: format!("line {number}: {}", failure.message), ..failure },
+        };
+        let Some(line) = read_line(&mut script).map_err(placed)? else { break };
+        if interpreter.line(&line).map_err(placed)? == Flow::Leave {
+            return Ok(());
+        }
+    }
+    finished(interpreter, "the script")
+}
+
+/// Reads a line of bounded length.
+fn read_line(script: &mut impl BufRead) -> Result<Option<String>, Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    let mut line = Vec::new();
+    let mut bounded = script.by_ref().take(MAX_LINE as u64 + 2);
+    bounded.read_until(b'\n', &mut line).map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot read: {}", pam_session_limit::sys::reason(&error)),
+        )
+    })?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let line = String::from_utf8(line).map_err(|_| usage("not UTF-8, expected text".to_owned()))?;
+    Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
+fn finished<O: Write>(interpreter: &Interpreter<O>, what: &str) -> Result<(), Failure> {
+    match interpreter.mode() {
+        Mode::Top => Ok(()),
+        Mode::Configure(_) => Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "{what} ends inside `configure`, expected save, exit or cancel; nothing was saved"
+            ),
+        )),
+    }
+}

@@ -1,0 +1,311 @@
+//! The `show` commands: what the configuration and the store say, as tables and JSON.
+
+use std::ffi::CString;
+
+use pam_session_limit::account::User;
+use pam_session_limit::config::Config;
+use pam_session_limit::policy::{Attachment, Profile};
+use pam_session_limit::session::{Session, State};
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure};
+use crate::field::Field;
+use crate::grammar::{Kind, PROFILE_REF};
+use crate::reply::{Reply, timestamp};
+use crate::rights;
+use crate::table::Table;
+
+/// A profile as JSON shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ProfileRow<'a> {
+    uuid: Option<&'a str>,
+    name: &'a str,
+    max_password_history_count: u32,
+    max_login_failure_count: u32,
+    account_lock_timeout: u32,
+    max_concurrent_sessions: u32,
+    credentials_timeout_threshold: u32,
+}
+
+impl<'a> From<&'a Profile> for ProfileRow<'a> {
+    fn from(profile: &'a Profile) -> Self {
+        Self {
+            uuid: profile.uuid.as_deref(),
+            name: &profile.name,
+            max_password_history_count: profile.max_password_history_count,
+            max_login_failure_count: profile.max_login_failure_count,
+            account_lock_timeout: profile.account_lock_timeout,
+            max_concurrent_sessions: profile.max_concurrent_sessions,
+            credentials_timeout_threshold: profile.credentials_timeout_threshold,
+        }
+    }
+}
+
+/// An attachment as JSON shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct AttachmentRow<'a> {
+    name: &'a str,
+    user_profile_ref: &'a str,
+}
+
+/// Shows one profile: the table of the original product.
+#[must_use]
+pub fn profile(profile: &Profile) -> Reply {
+    let mut fields =
+        vec![("uuid", profile.uuid.clone().unwrap_or_default()), ("name", profile.name.clone())];
+    fields.extend(Field::ALL.map(|field| (field.name(), field.of(profile).to_string())));
+    Reply::new(
+        Kind::Profile.word(),
+        &[ProfileRow::from(profile)],
+        Table::of_fields(fields).to_string(),
+    )
+}
+
+/// Lists profiles.
+#[must_use]
+pub fn profiles(profiles: &[&Profile]) -> Reply {
+    let mut table = Table::new(&["name", "max_concurrent_sessions", "uuid"]);
+    for profile in profiles {
+        table.row([
+            profile.name.clone(),
+            profile.max_concurrent_sessions.to_string(),
+            profile.uuid.clone().unwrap_or_default(),
+        ]);
+    }
+    let rows: Vec<ProfileRow> = profiles.iter().map(|&profile| profile.into()).collect();
+    Reply::new(Kind::Profile.word(), &rows, table.to_string())
+}
+
+/// Shows one attachment.
+#[must_use]
+pub fn attachment(kind: Kind, entry: &Attachment) -> Reply {
+    let table =
+        Table::of_fields([("name", entry.name.clone()), (PROFILE_REF, entry.user_profile.clone())]);
+    Reply::new(kind.word(), &[row_of(entry)], table.to_string())
+}
+
+/// Lists attachments.
+#[must_use]
+pub fn attachments(kind: Kind, entries: &[Attachment]) -> Reply {
+    let mut table = Table::new(&["name", PROFILE_REF]);
+    for entry in entries {
+        table.row([entry.name.clone(), entry.user_profile.clone()]);
+    }
+    let rows: Vec<AttachmentRow> = entries.iter().map(row_of).collect();
+    Reply::new(kind.word(), &rows, table.to_string())
+}
+
+fn row_of(entry: &Attachment) -> AttachmentRow<'_> {
+    AttachmentRow { name: &entry.name, user_profile_ref: &entry.user_profile }
+}
+
+/// Looks up a user of the host.
+///
+/// # Errors
+/// When there is none of that name, or nobody can say.
+pub fn user_named(name: &str) -> Result<User, Failure> {
+    let unknown = || Failure::new(Exit::Failed, format!("user `{name}` is not known to this host"));
+    let typed = CString::new(name).map_err(|_| unknown())?;
+    User::named(&typed)
+        .map_err(|error| {
+            let reason = pam_session_limit::sys::reason(&error);
+            Failure::new(Exit::Failed, format!("user `{name}` cannot be looked up: {reason}"))
+        })?
+        .ok_or_else(unknown)
+}
+
+/// Returns the profile that holds for a user.
+///
+/// # Errors
+/// When the name services fail.
+pub fn profile_of(config: &Config, user: &User) -> Result<Profile, Failure> {
+    config.profile_of(|name| user.is_named(name), |group| rights::is_member(user, group))
+}
+
+/// A user, his profile and his sessions, as JSON shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserRow {
+    name: String,
+    uid: u32,
+    user_profile_ref: String,
+    max_concurrent_sessions: u32,
+    concurrent_sessions: usize,
+}
+
+impl UserRow {
+    /// Puts together what is known of a user.
+    #[must_use]
+    pub fn new(user: &User, profile: &Profile, sessions: &[Seen]) -> Self {
+        Self {
+            name: user.name.to_string_lossy().into_owned(),
+            uid: user.uid,
+            user_profile_ref: profile.name.clone(),
+            max_concurrent_sessions: profile.max_concurrent_sessions,
+            concurrent_sessions: count(sessions),
+        }
+    }
+}
+
+/// Shows one user.
+#[must_use]
+pub fn user(row: &UserRow) -> Reply {
+    let table = Table::of_fields([
+        ("name", row.name.clone()),
+        ("uid", row.uid.to_string()),
+        (PROFILE_REF, row.user_profile_ref.clone()),
+        ("max_concurrent_sessions", row.max_concurrent_sessions.to_string()),
+        ("concurrent_sessions", row.concurrent_sessions.to_string()),
+    ]);
+    Reply::new(Kind::User.word(), &[row], table.to_string())
+}
+
+/// How a row of the store stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// The session is open and its leader lives.
+    Open,
+    /// A place taken by a login that has not opened yet.
+    Reserved,
+    /// The leader is gone; the row goes at the user's next login.
+    Stale,
+    /// The leader is in another pid namespace and cannot be tested from here.
+    Elsewhere,
+}
+
+impl Standing {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Reserved => "reserved",
+            Self::Stale => "stale",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+/// A row of the store and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The row.
+    pub session: Session,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// Returns how many of the sessions are open.
+#[must_use]
+pub fn count(sessions: &[Seen]) -> usize {
+    sessions.iter().filter(|seen| is_held(seen)).count()
+}
+
+fn is_held(seen: &Seen) -> bool {
+    seen.session.state == State::Open && seen.standing != Standing::Stale
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct SessionRow<'a> {
+    id: i64,
+    user: &'a str,
+    uid: u32,
+    service: &'a str,
+    tty: Option<&'a str>,
+    rhost: Option<&'a str>,
+    pid: i32,
+    since: String,
+    state: Standing,
+}
+
+/// Lists sessions.
+#[must_use]
+pub fn sessions(sessions: &[Seen]) -> Reply {
+    let mut table = Table::new(&["id", "user", "service", "tty", "rhost", "pid", "since", "state"]);
+    let mut rows = Vec::new();
+    for Seen { session, standing } in sessions {
+        let origin = &session.origin;
+        let row = SessionRow {
+            id: session.id,
+            user: &session.user,
+            uid: session.uid,
+            service: &origin.service,
+            tty: origin.tty.as_deref(),
+            rhost: origin.rhost.as_deref(),
+            pid: session.leader.pid,
+            since: timestamp(session.since),
+            state: *standing,
+        };
+        table.row([
+            row.id.to_string(),
+            row.user.to_owned(),
+            row.service.to_owned(),
+            row.tty.unwrap_or_default().to_owned(),
+            row.rhost.unwrap_or_default().to_owned(),
+            row.pid.to_string(),
+            row.since.clone(),
+            standing.word().to_owned(),
+        ]);
+        rows.push(row);
+    }
+    Reply::new("session", &rows, table.to_string())
+}
+
+/// What a user is doing, as JSON shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ActivityRow {
+    name: String,
+    concurrent_sessions: usize,
+    max_concurrent_sessions: Option<u32>,
+    logged_in: bool,
+    last_login_ip: Option<String>,
+    last_login_timestamp: Option<String>,
+}
+
+impl ActivityRow {
+    /// Puts together what the store says of a user; the last login is the newest session still known.
+    #[must_use]
+    pub fn new(name: &str, profile: Option<&Profile>, sessions: &[Seen]) -> Self {
+        let held = sessions.iter().filter(|seen| is_held(seen));
+        let newest = held.max_by_key(|seen| seen.session.since);
+        let concurrent_sessions = count(sessions);
+        Self {
+            name: name.to_owned(),
+            concurrent_sessions,
+            max_concurrent_sessions: profile.map(|profile| profile.max_concurrent_sessions),
+            logged_in: concurrent_sessions > 0,
+            last_login_ip: newest.and_then(|seen| seen.session.origin.rhost.clone()),
+            last_login_timestamp: newest.map(|seen| timestamp(seen.session.since)),
+        }
+    }
+
+    fn cells(&self) -> [(&'static str, String); 6] {
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        [
+            ("name", self.name.clone()),
+            ("concurrent_sessions", self.concurrent_sessions.to_string()),
+            (
+                "max_concurrent_sessions",
+                self.max_concurrent_sessions.map_or(String::new(), |n| n.to_string()),
+            ),
+            ("logged_in", self.logged_in.to_string()),
+            ("last_login_ip", or_empty(&self.last_login_ip)),
+            ("last_login_timestamp", or_empty(&self.last_login_timestamp)),
+        ]
+    }
+}
+
+/// Shows what one user is doing.
+#[must_use]
+pub fn activity(row: &ActivityRow) -> Reply {
+    Reply::new("useractivity", &[row], Table::of_fields(row.cells()).to_string())
+}
+
+/// Lists what users are doing.
+#[must_use]
+pub fn activities(rows: &[ActivityRow]) -> Reply {
+    let header = ActivityRow::new("", None, &[]).cells().map(|(name, _)| name);
+    let mut table = Table::new(&header);
+    for row in rows {
+        table.row(row.cells().map(|(_, value)| value));
+    }
+    Reply::new("useractivity", rows, table.to_string())
+}

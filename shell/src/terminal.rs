@@ -1,0 +1,115 @@
+//! The terminal: questions with and without echo, and its settings back to what they were however the
+//! program ends.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use rustix::io::Errno;
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+
+use crate::page::Secret;
+
+static BEFORE: OnceLock<Termios> = OnceLock::new();
+
+/// Returns whether a person sits at both ends.
+#[must_use]
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Returns the path of the terminal on standard input.
+#[must_use]
+pub fn name() -> Option<String> {
+    let name = termios::ttyname(io::stdin(), Vec::new()).ok()?;
+    name.into_string().ok()
+}
+
+/// Remembers the terminal's settings, and has them restored when a signal ends the program.
+///
+/// Ctrl-Z does nothing from here on: nobody shall fall out of the program into another one.
+///
+/// # Errors
+/// When there is no terminal, or the signals cannot be had.
+pub fn prepare() -> io::Result<()> {
+    let before = termios::tcgetattr(io::stdin())?;
+    BEFORE.get_or_init(|| before);
+    signal_hook::flag::register(SIGTSTP, Arc::new(AtomicBool::new(false)))?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            restore();
+            // The holder sees its end of the socket close, and closes the session.
+            std::process::exit(128 + signal);
+        }
+    })?;
+    Ok(())
+}
+
+/// Gives the terminal back the settings it had when [`prepare`] was called.
+pub fn restore() {
+    if let Some(before) = BEFORE.get() {
+        // A terminal that is gone has no settings.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, before);
+    }
+}
+
+/// Asks a question and reads the answer; nothing at the end of input (Ctrl-D).
+///
+/// The answer is read byte by byte into locked memory: no buffer in between keeps a copy.
+///
+/// # Errors
+/// When the terminal fails, or the answer is longer than PAM takes.
+pub fn ask(prompt: &str, hidden: bool) -> io::Result<Option<Secret>> {
+    let _echo = if hidden { Some(EchoOff::begin()?) } else { None };
+    let mut out = io::stdout().lock();
+    out.write_all(prompt.as_bytes())?;
+    out.flush()?;
+    let mut answer = Secret::new()?;
+    let mut fits = true;
+    loop {
+        let mut byte = [0];
+        match rustix::io::read(io::stdin(), &mut byte) {
+            Ok(0) if answer.bytes().is_empty() => {
+                out.write_all(b"\n")?;
+                return Ok(None);
+            }
+            Ok(0) => break,
+            Ok(_) if byte == *b"\n" => break,
+            Ok(_) => fits &= answer.push(byte.first().copied().unwrap_or_default()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !fits {
+        return Err(io::Error::other("the answer is too long"));
+    }
+    Ok(Some(answer))
+}
+
+/// The terminal without echo, until dropped.
+struct EchoOff {
+    before: Termios,
+}
+
+impl EchoOff {
+    fn begin() -> io::Result<Self> {
+        let before = termios::tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        // The line end is shown all the same.
+        silent.local_modes.insert(LocalModes::ECHONL);
+        // Flush: what was typed before the question was typed with echo.
+        termios::tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for EchoOff {
+    fn drop(&mut self) {
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}

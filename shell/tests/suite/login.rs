@@ -1,0 +1,214 @@
+//! Logging in, staying in, and being let in again.
+
+use crate::pty::{eventually, plain, prompt};
+use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World};
+
+fn limit(n: u32) -> String {
+    format!(
+        "[[useraccountprofile]]\nname = \"Default-User-Account-Profile\"\nmax_concurrent_sessions = {n}\n"
+    )
+}
+
+#[test]
+fn name_and_password_open_a_session_that_ends_with_the_prompt() {
+    let Some(world) = World::new() else { return };
+    let mut pty = world.pty(&[]);
+    assert_eq!(pty.expect("Login: "), "");
+    assert!(pty.echoes());
+    pty.line("alice");
+    assert_eq!(pty.expect("Password: "), "alice\r\n");
+    assert!(!pty.echoes());
+    pty.line(PASSWORD);
+    pty.expect_prompt("alice");
+    let sessions = world.results(&["show", "session", "alice"]);
+    assert_eq!(sessions.len(), 1);
+    assert_eq!((&sessions[0]["service"], &sessions[0]["state"]), (&"shell".into(), &"open".into()));
+    assert!(sessions[0]["tty"].as_str().unwrap().starts_with("/dev/pts/"));
+    pty.line("exit");
+    pty.wait_for_code(0);
+    assert!(!pty.screen().contains(PASSWORD));
+    assert!(world.results(&["show", "session", "alice"]).is_empty());
+}
+
+#[test]
+fn a_name_can_be_given_on_the_command_line() {
+    let Some(world) = World::new() else { return };
+    let mut pty = world.pty(&["--user", "alice"]);
+    assert_eq!(pty.expect("Password: "), "");
+    pty.line(PASSWORD);
+    pty.expect_prompt("alice");
+}
+
+#[test]
+fn a_wrong_password_is_asked_for_three_times() {
+    let Some(world) = World::new() else { return };
+    let mut pty = world.pty(&[]);
+    for _ in 0..3 {
+        pty.log_in("alice", "wrong");
+        pty.expect("Login incorrect\r\n");
+    }
+    pty.wait_for_code(4);
+    let mut pty = world.pty(&[]);
+    pty.log_in("nobody-of-that-name", PASSWORD);
+    pty.expect("Login incorrect\r\n");
+    pty.log_in("alice", PASSWORD);
+    pty.expect_prompt("alice");
+}
+
+#[test]
+fn at_the_limit_the_warning_is_shown_and_clear_sessions_lets_in() {
+    let Some(world) = World::new() else { return };
+    world.configure(&limit(2));
+    let (mut first, _second) = (world.logged_in("alice"), world.logged_in("alice"));
+    let before = world.holders("alice");
+
+    let mut third = world.pty(&[]);
+    third.log_in("alice", PASSWORD);
+    third.wait_for_code(3);
+    third.expect(WARNING);
+    assert!(third.screen().ends_with(WARNING), "{}", third.screen());
+
+    let mut third = world.pty(&["--clear-sessions"]);
+    third.log_in("alice", PASSWORD);
+    assert_eq!(plain(&third.expect_prompt("alice")), "\n", "no question, no count");
+    let now = world.holders("alice");
+    assert_eq!(now.len(), 1);
+    assert!(!before.contains(&now[0]));
+
+    // Who was cleared sees nothing, and his next command runs as if nothing had happened.
+    assert_eq!(
+        first.command("alice", "show session | grep -v stale | grep x"),
+        "shell: after `|` expected `grep [-i] [-v] TEXT`\n"
+    );
+    assert_eq!(world.holders("alice").len(), 2);
+}
+
+#[test]
+fn a_session_ended_from_outside_is_opened_again_by_the_next_command() {
+    let Some(world) = World::new() else { return };
+    world.configure(&limit(2));
+    let mut pty = world.logged_in("alice");
+    for signal in ["TERM", "HUP", "KILL"] {
+        let holder = world.holders("alice")[0];
+        world.end_session("alice", signal);
+        let answer = pty.command("alice", "show useractivity | grep concurrent_sessions");
+        assert!(
+            answer.starts_with("| concurrent_sessions     | 1 "),
+            "after SIG{signal}: {answer}"
+        );
+        assert_ne!(world.holders("alice")[0], holder);
+    }
+    assert_eq!(pty.screen().matches("Password: ").count(), 1);
+}
+
+#[test]
+fn a_command_inside_configure_survives_the_end_of_the_session() {
+    let Some(world) = World::new() else { return };
+    world.configure("");
+    let mut pty = world.logged_in("admin");
+    pty.line("configure useraccountprofile P");
+    pty.expect(&prompt("admin", "useraccountprofile"));
+    pty.line("max_concurrent_sessions 7");
+    pty.expect(&prompt("admin", "useraccountprofile"));
+    world.end_session("admin", "KILL");
+    pty.command("admin", "save");
+    assert!(world.configuration().contains("max_concurrent_sessions = 7\n"));
+}
+
+#[test]
+fn a_changed_password_is_told_and_login_is_offered_again() {
+    let Some(world) = World::new() else { return };
+    let mut pty = world.logged_in("alice");
+    world.change_password();
+    world.end_session("alice", "TERM");
+    pty.line("show user");
+    pty.expect("\n");
+    assert_eq!(pty.expect("Login: "), "Login incorrect\r\n");
+    pty.line("bob");
+    pty.expect("Password: ");
+    pty.line(OTHER_PASSWORD);
+    pty.expect_prompt("bob");
+    // What alice typed is not run for bob; his own commands are.
+    let answer = pty.command("bob", "show user");
+    assert!(answer.contains("| name                    | bob "), "{answer}");
+}
+
+#[test]
+fn at_the_limit_a_cleared_prompt_is_warned_and_login_is_offered_again() {
+    let Some(world) = World::new() else { return };
+    world.configure(&limit(1));
+    let mut first = world.logged_in("alice");
+    let mut second = world.pty(&["--clear-sessions"]);
+    second.log_in("alice", PASSWORD);
+    second.expect_prompt("alice");
+    first.line("show user");
+    first.expect("\n");
+    assert_eq!(first.expect("Login: "), WARNING);
+    second.line("exit");
+    second.wait_for_code(0);
+    first.line("alice");
+    first.expect("Password: ");
+    first.line(PASSWORD);
+    first.expect_prompt("alice");
+}
+
+#[test]
+fn a_killed_prompt_leaves_no_session() {
+    let Some(world) = World::new() else { return };
+    let mut pty = world.logged_in("alice");
+    assert_eq!(world.holders("alice").len(), 1);
+    pty.signal("KILL");
+    pty.wait();
+    eventually("the session is closed", || world.results(&["show", "session"]).is_empty());
+}
+
+#[test]
+fn rights_are_those_of_who_logged_in_at_every_moment() {
+    let Some(world) = World::new() else { return };
+    world.configure(&limit(0));
+    let mut bob = world.logged_in("bob");
+    let mut alice = world.logged_in("alice");
+    let denied = "shell: only root and the members of admin_groups may ";
+    for (line, what) in [
+        ("configure useraccountprofile P", "change the configuration\n"),
+        ("delete user bob", "change the configuration\n"),
+        ("show user bob", "see other users\n"),
+        ("show user no-such-user", "see other users\n"),
+        ("show session bob", "see other users\n"),
+        ("show useraccountprofile P", "see other profiles than your own\n"),
+        ("show group", "see the attachments\n"),
+        ("clear sessions bob", "see other users\n"),
+        ("import limits", "change the configuration\n"),
+        ("export limits", "see the attachments\n"),
+    ] {
+        assert_eq!(alice.command("alice", line), format!("{denied}{what}"), "{line}");
+    }
+    let of_bob = world.results(&["show", "session", "bob"])[0]["id"].clone();
+    let answer = alice.command("alice", &format!("clear session {of_bob}"));
+    assert!(answer.contains("there is none"), "{answer}");
+    assert!(!alice.command("alice", "show session").contains("bob"));
+
+    // A group given later counts at once.
+    let group = std::fs::read_to_string(world.path("etc/group")).unwrap();
+    world.write("etc/group", &group.replace("sudo:x:27:admin", "sudo:x:27:admin,alice"));
+    let answer = alice.command("alice", "clear sessions bob");
+    assert_eq!(answer, "1 session ended.\n");
+    assert!(world.holders("bob").is_empty());
+    assert_eq!(
+        alice.command("alice", "clear sessions"),
+        "0 sessions ended.\n",
+        "the own one is spared"
+    );
+    assert!(bob.command("bob", "show user").contains("bob"));
+}
+
+#[test]
+fn a_login_without_a_terminal_is_refused() {
+    let Some(world) = World::new() else { return };
+    let output = world.run(&["--clear-sessions"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "shell: a login needs a terminal, expected one on standard input and output (ssh -t)\n"
+    );
+}

@@ -1,0 +1,19 @@
+//! `shell` as people and scripts use it: on pseudo-terminals, with the real libpam, the module built
+//! from this tree, and an /etc and /run of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod cli;
+mod config;
+mod login;
+mod pages;
+mod pty;
+mod secrets;
+mod seed;
+mod snapshots;
+mod terminal;
+mod world;

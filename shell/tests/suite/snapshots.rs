@@ -1,0 +1,209 @@
+//! Every table and every JSON answer, as they are.
+
+use std::ffi::CString;
+
+use pam_session_limit::account::User;
+use pam_session_limit::login::Cleared;
+use pam_session_limit::policy::{Attachment, DEFAULT_PROFILE, Profile};
+use pam_session_limit::session::{Leader, Origin, Session, State, Wish};
+use shell::grammar::Kind;
+use shell::reply::{Format, Reply};
+use shell::sessions;
+use shell::show::{self, ActivityRow, Seen, Standing, UserRow};
+
+fn check(reply: &Reply, table: &str, json: &str) {
+    assert_eq!(reply.render(Format::Table, None), table);
+    assert_eq!(reply.render(Format::Json, None), format!("{json}\n"));
+}
+
+fn session(id: i64, service: &str, rhost: Option<&str>, state: State, since: i64) -> Session {
+    let origin = Origin {
+        service: service.to_owned(),
+        tty: Some("ssh".to_owned()),
+        rhost: rhost.map(str::to_owned),
+    };
+    let leader = Leader { pid: 4242, start_time: 1, pid_ns: 1, boot_id: String::new() };
+    Session {
+        id,
+        uid: 1000,
+        user: "alice".to_owned(),
+        origin,
+        leader,
+        audit_session: None,
+        state,
+        since,
+    }
+}
+
+fn seen() -> Vec<Seen> {
+    let reserved = State::Reserved { expires: 0, wish: Wish::None, by_child: false };
+    let all = [
+        (session(17, "sshd", Some("192.0.2.7"), State::Open, 1_795_281_573), Standing::Open),
+        (session(18, "sshd", Some("192.0.2.8"), State::Open, 1_795_281_600), Standing::Stale),
+        (session(19, "login", None, reserved, 1_795_281_601), Standing::Reserved),
+        (session(20, "shell", None, State::Open, 1_795_281_500), Standing::Elsewhere),
+    ];
+    all.map(|(session, standing)| Seen { session, standing }).to_vec()
+}
+
+fn alice() -> User {
+    let name = CString::new("alice").unwrap();
+    User { typed: name.clone(), name, uid: 1000, gid: 1000 }
+}
+
+#[test]
+fn a_profile() {
+    check(
+        &show::profile(&Profile::built_in(DEFAULT_PROFILE)),
+        "\
++-------------------------------+---------------------------------------------------------+
+| Field                         | Value                                                   |
++-------------------------------+---------------------------------------------------------+
+| uuid                          | useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4 |
+| name                          | Default-User-Account-Profile                            |
+| max_password_history_count    | 0                                                       |
+| max_login_failure_count       | 20                                                      |
+| account_lock_timeout          | 30                                                      |
+| max_concurrent_sessions       | 0                                                       |
+| credentials_timeout_threshold | 0                                                       |
++-------------------------------+---------------------------------------------------------+
+",
+        r#"{"count":1,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn the_profiles() {
+    let profiles = [
+        Profile::built_in(DEFAULT_PROFILE),
+        Profile { max_concurrent_sessions: 2, ..Profile::built_in("C\u{1b}") },
+    ];
+    check(
+        &show::profiles(&profiles.iter().collect::<Vec<_>>()),
+        "\
++------------------------------+-------------------------+---------------------------------------------------------+
+| name                         | max_concurrent_sessions | uuid                                                    |
++------------------------------+-------------------------+---------------------------------------------------------+
+| Default-User-Account-Profile | 0                       | useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4 |
+| C\\u{1b}                      | 2                       |                                                         |
++------------------------------+-------------------------+---------------------------------------------------------+
+",
+        r#"{"count":2,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"},{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":2,"max_login_failure_count":20,"max_password_history_count":0,"name":"C\u001b","uuid":null}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn attachments() {
+    let entries =
+        [Attachment { name: "operators".to_owned(), user_profile: "Contractors".to_owned() }];
+    check(
+        &show::attachments(Kind::Group, &entries),
+        "\
++-----------+------------------+
+| name      | user_profile_ref |
++-----------+------------------+
+| operators | Contractors      |
++-----------+------------------+
+",
+        r#"{"count":1,"kind":"group","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
+    );
+    check(
+        &show::attachment(Kind::User, &entries[0]),
+        "\
++------------------+-------------+
+| Field            | Value       |
++------------------+-------------+
+| name             | operators   |
+| user_profile_ref | Contractors |
++------------------+-------------+
+",
+        r#"{"count":1,"kind":"user","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
+    );
+    check(
+        &show::attachments(Kind::User, &[]),
+        "+------+------------------+\n| name | user_profile_ref |\n+------+------------------+\n",
+        r#"{"count":0,"kind":"user","results":[],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn a_user() {
+    let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
+    check(
+        &show::user(&UserRow::new(&alice(), &profile, &seen())),
+        "\
++-------------------------+-------+
+| Field                   | Value |
++-------------------------+-------+
+| name                    | alice |
+| uid                     | 1000  |
+| user_profile_ref        | C     |
+| max_concurrent_sessions | 5     |
+| concurrent_sessions     | 2     |
++-------------------------+-------+
+",
+        r#"{"count":1,"kind":"user","results":[{"concurrent_sessions":2,"max_concurrent_sessions":5,"name":"alice","uid":1000,"user_profile_ref":"C"}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn the_sessions() {
+    check(
+        &show::sessions(&seen()),
+        "\
++----+-------+---------+-----+-----------+------+----------------------+-----------+
+| id | user  | service | tty | rhost     | pid  | since                | state     |
++----+-------+---------+-----+-----------+------+----------------------+-----------+
+| 17 | alice | sshd    | ssh | 192.0.2.7 | 4242 | 2026-11-21T17:19:33Z | open      |
+| 18 | alice | sshd    | ssh | 192.0.2.8 | 4242 | 2026-11-21T17:20:00Z | stale     |
+| 19 | alice | login   | ssh |           | 4242 | 2026-11-21T17:20:01Z | reserved  |
+| 20 | alice | shell   | ssh |           | 4242 | 2026-11-21T17:18:20Z | elsewhere |
++----+-------+---------+-----+-----------+------+----------------------+-----------+
+",
+        r#"{"count":4,"kind":"session","results":[{"id":17,"pid":4242,"rhost":"192.0.2.7","service":"sshd","since":"2026-11-21T17:19:33Z","state":"open","tty":"ssh","uid":1000,"user":"alice"},{"id":18,"pid":4242,"rhost":"192.0.2.8","service":"sshd","since":"2026-11-21T17:20:00Z","state":"stale","tty":"ssh","uid":1000,"user":"alice"},{"id":19,"pid":4242,"rhost":null,"service":"login","since":"2026-11-21T17:20:01Z","state":"reserved","tty":"ssh","uid":1000,"user":"alice"},{"id":20,"pid":4242,"rhost":null,"service":"shell","since":"2026-11-21T17:18:20Z","state":"elsewhere","tty":"ssh","uid":1000,"user":"alice"}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn activities() {
+    let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
+    let row = ActivityRow::new("alice", Some(&profile), &seen());
+    check(
+        &show::activity(&row),
+        "\
++-------------------------+----------------------+
+| Field                   | Value                |
++-------------------------+----------------------+
+| name                    | alice                |
+| concurrent_sessions     | 2                    |
+| max_concurrent_sessions | 5                    |
+| logged_in               | true                 |
+| last_login_ip           | 192.0.2.7            |
+| last_login_timestamp    | 2026-11-21T17:19:33Z |
++-------------------------+----------------------+
+",
+        r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
+    );
+    check(
+        &show::activities(&[row, ActivityRow::new("gone", None, &[])]),
+        "\
++-------+---------------------+-------------------------+-----------+---------------+----------------------+
+| name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp |
++-------+---------------------+-------------------------+-----------+---------------+----------------------+
+| alice | 2                   | 5                       | true      | 192.0.2.7     | 2026-11-21T17:19:33Z |
+| gone  | 0                   |                         | false     |               |                      |
++-------+---------------------+-------------------------+-----------+---------------+----------------------+
+",
+        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"last_login_ip":null,"last_login_timestamp":null,"logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn what_was_cleared() {
+    let cleared = Cleared { ended: 2, killed: 1, spared: 1, ..Cleared::default() };
+    check(
+        &sessions::reply(&cleared),
+        "3 sessions ended, 1 by SIGKILL, 1 spared (this login runs inside it).\n",
+        r#"{"count":1,"kind":"clear","results":[{"ended":2,"forgotten":0,"killed":1,"spared":1}],"schema_version":1}"#,
+    );
+}

@@ -1,0 +1,198 @@
+//! The lock beside the store: one transaction at a time on this host.
+//!
+//! SQLite's own waiting fails under a herd of logins: everybody polls, and some starve. Here the lock
+//! is a flock(2), which the kernel takes from whoever dies, and those who wait sleep in the kernel,
+//! first come first woken: a counter in the lock file is a futex(2) that every holder bumps and wakes
+//! one waiter on when it leaves. A wake-up can get lost (a holder was killed), so nobody sleeps longer
+//! than a moment without trying anew, and nobody waits beyond the deadline: a stopped holder must
+//! not stop all logins.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::private::{StoreError, broken, check_file, create_file, failed};
+use crate::sys::{self, SharedWord, SignalsHeld};
+
+/// How long a waiter sleeps at most before it tries anew: 20 to 40 ms.
+const NAP: Duration = Duration::from_millis(20);
+
+/// The lock, held; released when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    /// The host must not be stopped or ended by a signal that can be held off while it is the one
+    /// that everybody waits for. Dropped after the lock was released.
+    _signals: SignalsHeld,
+}
+
+impl Lock {
+    /// Takes the lock at `path`, within `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be made, is not safe, or was not free in time.
+    pub fn take(path: &Path, deadline: Duration) -> Result<Self, StoreError> {
+        let deadline_ns = i64::try_from(deadline.as_nanos()).unwrap_or(i64::MAX);
+        let until = sys::boot_ns().saturating_add(deadline_ns);
+        loop {
+            let file = open(path)?;
+            wait_for(&file, until).map_err(|e| match e.kind() {
+                io::ErrorKind::TimedOut => {
+                    broken(path, &format!("not free within {} ms", deadline.as_millis()))
+                }
+                _ => failed(path, "cannot be locked", &e),
+            })?;
+            let lock = Self { file, _signals: SignalsHeld::new() };
+            // The file may have been removed while we waited for it.
+            if lock.is_at(path) {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Returns whether the lock, and so the store, lies in memory only.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        sys::is_in_memory(&self.file)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        self.file.metadata().is_ok_and(|ours| {
+            fs::symlink_metadata(path)
+                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+        })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        sys::unlock(&self.file);
+        // On a full file system the counter may not exist: waiters then wake by themselves.
+        let _ = self.file.write_all_at(&turn(&self.file).wrapping_add(1).to_ne_bytes(), 0);
+        if let Ok(word) = SharedWord::map(&self.file) {
+            word.wake_one();
+        }
+    }
+}
+
+/// Returns the counter in the lock file: which holder's turn it is. A new file is empty.
+fn turn(file: &File) -> u32 {
+    let mut bytes = [0; 4];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => u32::from_ne_bytes(bytes),
+        Err(_) => 0,
+    }
+}
+
+/// Locks `file`; fails with `TimedOut` at the boot time `until` (nanoseconds).
+fn wait_for(file: &File, until: i64) -> io::Result<()> {
+    if sys::try_lock(file)? {
+        return Ok(());
+    }
+    let word = SharedWord::map(file);
+    loop {
+        // Read before the try: who leaves in between changes it, and the sleep ends at once.
+        let before = turn(file);
+        if sys::try_lock(file)? {
+            return Ok(());
+        }
+        let left = until.saturating_sub(sys::boot_ns());
+        let Some(left) = u64::try_from(left).ok().filter(|&left| left > 0) else {
+            return Err(io::ErrorKind::TimedOut.into());
+        };
+        let nap = nap().min(Duration::from_nanos(left));
+        match &word {
+            Ok(word) => word.wait_while(before, nap),
+            Err(_) => std::thread::sleep(nap),
+        }
+    }
+}
+
+/// Returns a time to sleep that differs between processes and between turns.
+fn nap() -> Duration {
+    // Not a secret: it only keeps waiters from trying in step.
+    let mut mix = u64::from(sys::own_pid().unsigned_abs()) ^ (sys::boot_ns().unsigned_abs() << 8);
+    mix ^= mix >> 31;
+    mix = mix.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    NAP + Duration::from_micros((mix >> 32) % 20_000)
+}
+
+fn open(path: &Path) -> Result<File, StoreError> {
+    loop {
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path);
+        match opened {
+            Ok(file) => {
+                let meta = file.metadata().map_err(|e| failed(path, "cannot be examined", &e))?;
+                // A link count of 0 is a lock file that was removed just now.
+                check_file(path, &meta)?;
+                return Ok(file);
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match create_file(path) {
+                Ok(file) => return Ok(file),
+                // Another login was faster: open what it made.
+                Err(_) if path.symlink_metadata().is_ok() => {}
+                Err(error) => return Err(error),
+            },
+            Err(e) => return Err(failed(path, "cannot be opened", &e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_lock_that_is_held_is_waited_for_until_it_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = Lock::take(&path, Duration::from_secs(1)).unwrap();
+        let waiter = std::thread::spawn({
+            let path = path.clone();
+            move || Lock::take(&path, Duration::from_secs(30)).map(drop)
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waiter.is_finished());
+        drop(held);
+        waiter.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_stays_held_is_given_up_at_the_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let _held = Lock::take(&path, Duration::from_secs(1)).unwrap();
+        let began = Instant::now();
+        let error = Lock::take(&path, Duration::from_millis(200)).unwrap_err();
+        assert!(began.elapsed() >= Duration::from_millis(200));
+        assert_eq!(error.to_string(), format!("{}: not free within 200 ms", path.display()));
+    }
+
+    #[test]
+    fn a_lock_file_removed_by_its_holder_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = Lock::take(&path, Duration::from_secs(1)).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = Lock::take(&path, Duration::from_secs(1)).unwrap();
+        assert!(second.is_at(&path) && !held.is_at(&path));
+    }
+
+    #[test]
+    fn every_release_is_another_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        for expected in 0..3 {
+            let lock = Lock::take(&path, Duration::from_secs(1)).unwrap();
+            assert_eq!(turn(&lock.file), expected);
+        }
+    }
+}

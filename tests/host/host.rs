@@ -1,0 +1,256 @@
+//! A test host: a machine with the module installed, and the words of the scenarios.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Ended};
+use crate::machine::Machine;
+use crate::root::Release;
+use crate::ssh::Ssh;
+use crate::terminal::Terminal;
+use crate::wait::{seconds, until, within};
+
+const CONFIG: &str = "/etc/session-limit/config.toml";
+const DATABASE: &str = "/run/session-limit/sessions.db";
+
+pub struct Host {
+    pub release: Release,
+    /// What the machine's disk is a copy of.
+    pub root: PathBuf,
+    machine: Machine,
+    /// Where the journal ended when the scenario began.
+    since: Cell<String>,
+}
+
+/// Limits and policy of a scenario, as the text of a configuration file.
+#[derive(Default)]
+pub struct Rules {
+    profiles: String,
+    policy: String,
+}
+
+impl Rules {
+    /// This user may hold so many sessions.
+    pub fn user(mut self, name: &str, limit: u32) -> Self {
+        write!(
+            self.profiles,
+            "[[useraccountprofile]]\nname = \"limit-of-{name}\"\nmax_concurrent_sessions = {limit}\n\
+             [[user]]\nusername = \"{name}\"\nuser_profile = \"limit-of-{name}\"\n"
+        )
+        .unwrap();
+        self
+    }
+
+    /// The members of this group may hold so many sessions each.
+    pub fn group(mut self, name: &str, limit: u32) -> Self {
+        write!(
+            self.profiles,
+            "[[useraccountprofile]]\nname = \"limit-of-group-{name}\"\nmax_concurrent_sessions = {limit}\n\
+             [[group]]\nname = \"{name}\"\nuser_profile = \"limit-of-group-{name}\"\n"
+        )
+        .unwrap();
+        self
+    }
+
+    /// A line of the `[policy]` table.
+    pub fn policy(mut self, line: &str) -> Self {
+        writeln!(self.policy, "{line}").unwrap();
+        self
+    }
+}
+
+impl Host {
+    /// Boots a copy of `root` with the module installed and enabled, the way an administrator does it.
+    pub fn boot(release: Release, root: &Path) -> Self {
+        let host = Self::boot_fresh(release, root, &install_into("/mnt/root"));
+        host.run("pam-auth-update --enable session-limit").ok();
+        host
+    }
+
+    /// Boots a copy of `root` after running `prepare` on it (at /mnt/root).
+    pub fn boot_fresh(release: Release, root: &Path, prepare: &str) -> Self {
+        let host = Self {
+            release,
+            root: root.to_owned(),
+            machine: Machine::boot(release, root, prepare),
+            since: Cell::default(),
+        };
+        host.await_up();
+        host
+    }
+
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Waits until systemd has nothing left to start and sshd answers.
+    fn await_up(&self) {
+        until("the host is up", seconds(60), || {
+            let state = self.run("systemctl is-system-running").stdout;
+            matches!(state.trim(), "running" | "degraded")
+                && self.run("ssh -o BatchMode=yes root@127.0.0.1 true").status == 0
+        });
+    }
+
+    /// The host loses its memory, keeps its disk and comes back. Nothing is told to stop.
+    pub fn power_cycle(&mut self) {
+        self.machine.power_cycle();
+        self.await_up();
+    }
+
+    /// Brings a used host back to where a scenario starts: nobody is in, no limit is set.
+    pub fn reset(&self) {
+        self.write(CONFIG, "");
+        self.run(
+            "for user in alice bob carol; do loginctl disable-linger $user; loginctl terminate-user $user; \
+                 pkill -KILL -u $user; done 2>/dev/null
+             systemctl stop 'container-getty@*' sshd-clear-sessions 2>/dev/null
+             rm -f /etc/ssh/sshd_config.d/10-scenario.conf; systemctl reset-failed; systemctl reload-or-restart ssh",
+        );
+        until("nobody is in before the scenario", seconds(20), || {
+            self.run("pgrep -u alice,bob,carol").status != 0 && self.connections("") == 0
+        });
+        let end = self.run("journalctl --quiet -n 0 --show-cursor").stdout;
+        self.since.set(end.trim().trim_start_matches("-- cursor: ").to_owned());
+    }
+
+    /// `make install` once more, into the running host.
+    pub fn install_again(&self) {
+        let folder = self.machine.path("/");
+        let status =
+            Command::new("sh").args(["-c", &install_into(&folder.display().to_string())]).status();
+        assert!(status.is_ok_and(|status| status.success()));
+    }
+
+    // What a scenario says.
+
+    /// Only these limits hold from now on.
+    pub fn rules(&self, rules: Rules) {
+        self.write(CONFIG, &format!("{}[policy]\n{}", rules.profiles, rules.policy));
+    }
+
+    /// One limit for one user, everything else by default.
+    pub fn limit(&self, user: &str, limit: u32) {
+        self.rules(Rules::default().user(user, limit));
+    }
+
+    /// sshd_config lines that hold for this scenario.
+    pub fn sshd(&self, lines: &str) {
+        self.write("/etc/ssh/sshd_config.d/10-scenario.conf", lines);
+        self.run("sshd -t && systemctl reload-or-restart ssh").ok();
+        until("sshd is back", seconds(20), || {
+            self.run("exec 3<>/dev/tcp/127.0.0.1/22").status == 0
+        });
+    }
+
+    pub fn ssh(&self, user: &str) -> Ssh<'_> {
+        Ssh::new(self, user)
+    }
+
+    /// Runs shell text as root to its end.
+    pub fn run(&self, script: &str) -> Ended {
+        self.start(script).log_out()
+    }
+
+    /// Runs shell text as root and returns its trimmed output.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    pub fn ok(&self, script: &str) -> String {
+        self.run(script).ok().stdout.trim().to_owned()
+    }
+
+    /// Starts shell text as root.
+    pub fn start(&self, script: &str) -> Client {
+        Client::start(self.machine.enter(&["timeout", "120", "bash", "-c", script]), "")
+    }
+
+    /// A terminal with a getty on it, as on the machine's console.
+    pub fn console(&self) -> Terminal {
+        let terminal = Terminal::open(&self.machine);
+        self.ok(&format!("systemctl start container-getty@{}", terminal.number));
+        terminal
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.machine.path(path), text)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.machine.path(path))
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// How many sessions of the user the module has on record.
+    pub fn recorded(&self, user: &str) -> usize {
+        let query = format!(
+            "test ! -s {DATABASE} || sqlite3 -readonly -cmd '.timeout 3000' {DATABASE} \
+             \"SELECT count(*) FROM session WHERE expires IS NULL AND uid = $(id -u {user})\""
+        );
+        self.ok(&query).parse().unwrap_or(0)
+    }
+
+    /// How many ssh connections of the user are open (of anybody: ""), by sshd's processes.
+    pub fn connections(&self, user: &str) -> usize {
+        self.run(&format!("pgrep -c -f '^sshd[a-z-]*: {user}.*\\[priv\\]'"))
+            .stdout
+            .trim()
+            .parse()
+            .unwrap_or(0)
+    }
+
+    /// What the module has logged since the scenario began.
+    pub fn log(&self) -> Vec<String> {
+        let cursor = self.since.take();
+        let text = self.ok(&format!(
+            "journalctl --quiet --no-pager --output=short --after-cursor='{cursor}' --grep=pam_session_limit || true"
+        ));
+        self.since.set(cursor);
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for a line of the module's that holds all of these words, and returns it.
+    pub fn logs(&self, words: &[&str]) -> String {
+        let line = within(seconds(5), || {
+            self.log().into_iter().find(|line| words.iter().all(|word| line.contains(word)))
+        });
+        line.unwrap_or_else(|| panic!("no log line with {words:?} in {:#?}", self.log())).0
+    }
+
+    /// Waits until the user can log in again and returns how long that took.
+    pub fn until_admitted(&self, user: &str, limit: Duration) -> Duration {
+        let start = Instant::now();
+        until("the user is admitted again", limit, || self.ssh(user).run("true").status == 0);
+        start.elapsed()
+    }
+}
+
+/// `make build`: the newest module, as it is shipped, whatever profile this test was built with.
+pub fn build() -> bool {
+    Command::new("make")
+        .args(["--silent", "-C", env!("CARGO_MANIFEST_DIR"), "build"])
+        .env("CARGO_TARGET_DIR", target_dir())
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// `make install` of what was built for this run.
+fn install_into(folder: &str) -> String {
+    format!(
+        "make --silent --no-print-directory -C '{}' install DESTDIR='{folder}' TARGET_DIR='{}'",
+        env!("CARGO_MANIFEST_DIR"),
+        target_dir().display()
+    )
+}
+
+/// The folder that this test was built in: three levels above it.
+pub fn target_dir() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().nth(3).unwrap().to_owned()
+}
