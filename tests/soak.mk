@@ -10,6 +10,8 @@ soak: test-deps build
 .PHONY: fuzz
 FUZZ_SECONDS ?= 60
 fuzz:
-	for target in $$(cd fuzz && cargo +nightly fuzz list); do \
-		(cd fuzz && cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
+	cd fuzz && for target in $$(cargo +nightly fuzz list); do \
+		mkdir -p corpus/$$target seeds/$$target; \
+		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done

@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Exit {
         Ok(engine) => engine,
         Err(failure) => {
             held.end();
-            eprintln!("shell: {failure}");
+            say(&format!("shell: {failure}"));
             return failure.exit;
         }
     };
@@ -69,8 +69,13 @@ pub fn run(args: &Args) -> Exit {
 }
 
 fn complain(problem: &str) -> Exit {
-    eprintln!("shell: {problem}");
+    say(&format!("shell: {problem}"));
     Exit::Usage
+}
+
+/// Says something on the terminal; one that is gone hears nothing.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Who is logged in, and how he came in.
@@ -134,7 +139,7 @@ impl Person<'_> {
                 answers.show_what_was_said();
                 match error {
                     // A question that only the user can answer, such as a code that is good once.
-                    LoginError::GaveUp => eprintln!("Please log in again."),
+                    LoginError::GaveUp => say("Please log in again."),
                     error => login::explain(&error),
                 }
                 interpreter.cancel();

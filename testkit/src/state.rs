@@ -16,13 +16,13 @@ impl HostState {
         let mut all = BTreeMap::new();
         signal_table(&mut all);
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        // What is pending for the whole process (ShdPnd) anybody may have sent meanwhile.
         for line in status.lines() {
             let Some((name, value)) = line.split_once(':') else { continue };
             let is_kept = matches!(
                 name,
                 "Name" | "Umask" | "Uid" | "Gid" | "Groups" | "Threads" | "NoNewPrivs" | "Seccomp"
             ) || (name.starts_with("Sig") && name != "SigQ")
-                || name.starts_with("ShdPnd")
                 || name.starts_with("Cap")
                 || name.ends_with("_allowed");
             if is_kept {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use testkit::{Host, Login, STRICT, Stack, code};
 
-use crate::{amount, figure, hex, host, rows};
+use crate::{alone, amount, figure, hex, host, rows};
 
 /// Lets `count` processes of one user in at once, `rounds` times for each limit.
 ///
@@ -12,6 +12,7 @@ use crate::{amount, figure, hex, host, rows};
 /// never let anybody in here, for the stack is strict; in a soak there must be none.
 fn herd(phases: &str, limits: &[u32], rounds: i32) {
     const COUNT: usize = 500;
+    let _alone = alone();
     let host = host();
     let stack = if phases == "open" { Stack::session_only() } else { Stack::both() };
     host.stack("login", &stack.control(STRICT));
@@ -72,6 +73,7 @@ fn l5_five_hundred_at_once_without_an_account_line() {
 
 #[test]
 fn l5_with_logouts_and_kills_mixed_in_never_more_than_the_limit_are_inside() {
+    let _alone = alone();
     for (count, limit) in [(100, 1), (100, 2), (100, 10), (50, 49), (50, 50)] {
         let host = host();
         host.limit(u32::try_from(limit).unwrap());
@@ -114,6 +116,7 @@ fn is_exact_again(host: &Host, limit: i32) {
 
 #[test]
 fn l6_the_first_logins_after_boot_at_once() {
+    let _alone = alone();
     let rounds = amount(5, 200);
     for round in 0..rounds {
         for before in ["no folder", "no file", "an empty file", "a file of this boot's first login"]

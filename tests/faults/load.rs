@@ -8,7 +8,7 @@ use pam_session_limit::store::Store;
 use pam_session_limit::{process::Here, sys};
 use testkit::{Login, STRICT, Stack};
 
-use crate::{add_users, amount, figure, hex, host, rows};
+use crate::{add_users, alone, amount, figure, hex, host, rows};
 
 /// Returns `strict` milliseconds in a soak, `generous` else; in microseconds.
 fn bound(generous: i32, strict: i32) -> i32 {
@@ -48,6 +48,7 @@ fn l1_logins_one_after_the_other_leave_nothing() {
 
 #[test]
 fn l3_thirty_two_processes_without_a_pause() {
+    let _alone = alone();
     let cycles = amount(50, 3_000);
     let host = host();
     host.limit(3);
@@ -72,6 +73,7 @@ fn l3_thirty_two_processes_without_a_pause() {
 
 #[test]
 fn l4_five_hundred_users_at_once_all_get_in() {
+    let _alone = alone();
     for (herd, strict) in [(32, 50), (100, 100), (200, 200), (500, 400)] {
         let host = host();
         host.limit(1);

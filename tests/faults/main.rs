@@ -36,7 +36,7 @@ mod system_calls;
 
 use std::fmt::Display;
 
-use common::{built, host, rows};
+use common::{alone, built, host, rows};
 use testkit::Host;
 
 /// Returns how often to do something: `full` in a soak, `short` else.

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
 use crate::pty::Pty;
-use crate::world::SHELL;
+use crate::world::{SHELL, is_root};
 
 /// A folder with a configuration, and `shell` on it.
 struct Scratch(tempfile::TempDir);
@@ -56,14 +56,6 @@ impl Scratch {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("SKIPPED: needs root");
-    }
-    root
 }
 
 #[test]
@@ -251,6 +243,24 @@ fn looking_at_sessions_makes_no_store() {
     let scratch = Scratch::new(FILE);
     assert!(scratch.run(&["show", "session"]).status.success());
     assert!(!scratch.0.path().join("run").exists());
+}
+
+#[test]
+fn a_damaged_store_makes_room_and_is_kept() {
+    if !is_root() {
+        return;
+    }
+    let scratch = Scratch::new(FILE);
+    let folder = scratch.0.path().join("run");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(folder.join("sessions.db"), "no database at all").unwrap();
+    fs::set_permissions(folder.join("sessions.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    let output = scratch.run(&["-o", "json", "show", "session"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let kept = |name: &str| name.contains(".damaged-");
+    let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| kept(&name.to_string_lossy())).count(), 1);
 }
 
 #[test]

@@ -122,6 +122,39 @@ fn a_session_ended_from_outside_is_opened_again_by_the_next_command() {
 }
 
 #[test]
+fn a_session_whose_holder_was_killed_is_shown_as_stale_and_does_not_count() {
+    let Some(world) = World::new() else { return };
+    let _pty = world.logged_in("alice");
+    world.end_session("alice", "KILL");
+    let rows = world.results(&["show", "session", "alice"]);
+    assert_eq!((rows.len(), &rows[0]["state"]), (1, &"stale".into()));
+    let activity = world.results(&["show", "useractivity", "alice"]);
+    assert_eq!(
+        (&activity[0]["concurrent_sessions"], &activity[0]["logged_in"]),
+        (&0.into(), &false.into())
+    );
+    // Clearing wipes the row of what is over already.
+    assert_eq!(world.ok(&["clear", "session", &rows[0]["id"].to_string()]), "0 sessions ended.\n");
+    assert!(world.results(&["show", "session", "alice"]).is_empty());
+}
+
+#[test]
+fn where_the_policy_is_to_forget_clearing_ends_nothing() {
+    let Some(world) = World::new() else { return };
+    world.configure(&format!("{}[policy]\non_clear = \"forget\"\n", limit(1)));
+    let mut pty = world.logged_in("alice");
+    let holder = world.holders("alice");
+    assert_eq!(
+        world.ok(&["clear", "sessions", "alice"]),
+        "0 sessions ended, 1 forgotten, not ended.\n"
+    );
+    assert!(world.holders("alice").is_empty());
+    assert!(std::fs::exists(format!("/proc/{}/stat", holder[0])).unwrap());
+    assert!(pty.command("alice", "show useractivity").contains("| concurrent_sessions     | 0 "));
+    let _another = world.logged_in("alice");
+}
+
+#[test]
 fn a_command_inside_configure_survives_the_end_of_the_session() {
     let Some(world) = World::new() else { return };
     world.configure("");
