@@ -65,20 +65,14 @@ impl Rules {
 impl Host {
     /// Boots a copy of `root` with the module installed and enabled, the way an administrator does it.
     pub fn boot(release: Release, root: &Path) -> Self {
-        let host = Self::boot_fresh(release, root, &install_into("/mnt/root"));
-        host.run("pam-auth-update --enable session-limit").ok();
-        host
-    }
-
-    /// Boots a copy of `root` after running `prepare` on it (at /mnt/root).
-    pub fn boot_fresh(release: Release, root: &Path, prepare: &str) -> Self {
         let host = Self {
             release,
             root: root.to_owned(),
-            machine: Machine::boot(release, root, prepare),
+            machine: Machine::boot(release, root, &install_into("/mnt/root")),
             since: Cell::default(),
         };
         host.await_up();
+        host.run("pam-auth-update --enable session-limit").ok();
         host
     }
 
