@@ -13,6 +13,7 @@ help:
 	@echo 'make demo       shows the main job in a scratch folder; changes nothing of the machine'
 	@echo 'make test       all tests, against the module as it is shipped'
 	@echo 'make lint doc   formatting, clippy and rustdoc, warnings denied'
+	@echo 'make bench      what a login pays, beside other modules; make bench-gate counts instructions'
 	@echo 'make install    DESTDIR= PREFIX=/usr'
 
 # What a build needs; asked for only where it is missing.
@@ -54,3 +55,4 @@ clean:
 
 include packaging/install.mk
 include tests/soak.mk
+include benches/bench.mk

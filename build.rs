@@ -1,5 +1,8 @@
 //! Linker arguments of the module (the cdylib only).
 
+use std::path::Path;
+use std::process::Command;
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     for arg in [
@@ -17,5 +20,41 @@ fn main() {
             continue;
         }
         println!("cargo::rustc-link-arg-cdylib={arg}");
+    }
+    link_unwinder_in();
+    check_sqlite_options();
+}
+
+/// Refuses a build that did not see `.cargo/config.toml`, which has SQLite's options: the store relies
+/// on them. Cargo reads it from the folder that it is started in, and those above.
+fn check_sqlite_options() {
+    println!("cargo::rerun-if-env-changed=LIBSQLITE3_FLAGS");
+    let flags = std::env::var("LIBSQLITE3_FLAGS").unwrap_or_default();
+    if !flags.contains("-DSQLITE_TEMP_STORE=3") {
+        println!("cargo::error=SQLite's options are missing: start cargo inside the repository");
+    }
+}
+
+/// Links the unwinder of GCC in, where its static library is at hand.
+///
+/// Rust would load libgcc_s.so.1 for it, which sshd and login(1) do not have: every login would
+/// pay for a second library. Several unwinders in one process do not meet: no panic leaves ours.
+fn link_unwinder_in() {
+    println!("cargo::rerun-if-env-changed=CC");
+    let is_gnu = std::env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu");
+    // Another target's compiler would have to be asked.
+    let is_native = std::env::var("HOST").ok() == std::env::var("TARGET").ok();
+    if !is_gnu || !is_native {
+        return;
+    }
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let Ok(output) = Command::new(compiler).arg("-print-file-name=libgcc_eh.a").output() else {
+        return;
+    };
+    let path = String::from_utf8_lossy(&output.stdout);
+    // A compiler that does not find it prints the bare name.
+    if let Some(folder) = Path::new(path.trim()).parent().filter(|folder| folder.is_absolute()) {
+        println!("cargo::rustc-link-search=native={}", folder.display());
+        println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
     }
 }

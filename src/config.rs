@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -84,13 +85,29 @@ impl Config {
                         "not UTF-8, expected TOML text".into(),
                     )
                 })?;
-                Self::parse(text)
+                Self::parsed(text)
                     .map_err(|m| at(m.span.map(|s| Place::of(&bytes, s.start)), m.message))
             }
             Err(Unread::Missing) => {
                 Err(at(None, "no such file, expected the configuration named by config=".into()))
             }
             Err(Unread::Refused(message)) => Err(at(None, message)),
+        }
+    }
+
+    /// Reads a configuration from its text; from memory where this process has just read the same
+    /// text, for an earlier phase of the same login.
+    fn parsed(text: &str) -> Result<Self, Mistake> {
+        static LAST: Mutex<Option<(String, Config)>> = Mutex::new(None);
+        // Never waits: the lock may be held by a thread that a fork left behind.
+        let Ok(mut last) = LAST.try_lock() else { return Self::parse(text) };
+        match &*last {
+            Some((same, config)) if same == text => Ok(config.clone()),
+            _ => {
+                let config = Self::parse(text)?;
+                *last = Some((text.to_owned(), config.clone()));
+                Ok(config)
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 //!
 //! SQLite's own waiting fails under a herd of logins: everybody polls, and some starve. Here the lock
 //! is a flock(2), which the kernel takes from whoever dies, and those who wait sleep in the kernel,
-//! first come first woken: a counter in the lock file is a futex(2) that every holder bumps and wakes
-//! one waiter on when it leaves. A wake-up can get lost (a holder was killed), so nobody sleeps longer
-//! than a moment without trying anew, and nobody waits beyond the deadline: a stopped holder must
-//! not stop all logins.
+//! first come first woken: a counter in the lock file is a futex(2) that a holder bumps and wakes one
+//! waiter on when it leaves, if somebody waits. A wake-up can get lost (a holder was killed), so nobody
+//! sleeps longer than a moment without trying anew, and nobody waits beyond the deadline: a stopped
+//! holder must not stop all logins.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -83,18 +83,33 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         sys::unlock(&self.file);
+        // Read after the lock is free: who tried before that, in vain, has said so first.
+        if !is_waited_for(&self.file) {
+            return;
+        }
         // On a full file system the counter may not exist: waiters then wake by themselves.
-        let _ = self.file.write_all_at(&turn(&self.file).wrapping_add(1).to_ne_bytes(), 0);
-        if let Ok(word) = SharedWord::map(&self.file) {
-            word.wake_one();
+        let _ = self.file.write_all_at(&turn(&self.file).wrapping_add(1).to_ne_bytes(), TURN);
+        if SharedWord::map(&self.file).is_ok_and(|word| !word.wake_one()) {
+            // Whoever begins to wait at this moment is not woken, and tries anew after a nap.
+            let _ = self.file.write_all_at(&[0], WAITED_FOR);
         }
     }
+}
+
+/// Where in the lock file the counter is, the futex that waiters sleep on.
+const TURN: u64 = 0;
+/// Where the byte is that is not 0 while somebody waits: who leaves need not count and wake for nobody.
+const WAITED_FOR: u64 = 4;
+
+fn is_waited_for(file: &File) -> bool {
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, WAITED_FOR).is_ok_and(|()| byte != [0])
 }
 
 /// Returns the counter in the lock file: which holder's turn it is. A new file is empty.
 fn turn(file: &File) -> u32 {
     let mut bytes = [0; 4];
-    match file.read_exact_at(&mut bytes, 0) {
+    match file.read_exact_at(&mut bytes, TURN) {
         Ok(()) => u32::from_ne_bytes(bytes),
         Err(_) => 0,
     }
@@ -107,6 +122,7 @@ fn wait_for(file: &File, until: i64) -> io::Result<Shelter> {
     }
     let word = SharedWord::map(file);
     loop {
+        let _ = file.write_all_at(&[1], WAITED_FOR);
         // Read before the try: who leaves in between changes it, and the sleep ends at once.
         let before = turn(file);
         if let Some(shelter) = try_lock(file)? {
@@ -206,12 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn every_release_is_another_turn() {
+    fn a_release_is_another_turn_where_somebody_waits() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        for expected in 0..3 {
-            let lock = Lock::take(&path, Duration::from_secs(1)).unwrap();
-            assert_eq!(turn(&lock.file), expected);
-        }
+        let take = || Lock::take(&path, Duration::from_secs(1)).unwrap();
+        assert_eq!(turn(&take().file), 0);
+        let held = take();
+        assert_eq!(turn(&held.file), 0, "nobody waited");
+        held.file.write_all_at(&[1], WAITED_FOR).unwrap();
+        drop(held);
+        let held = take();
+        assert_eq!(turn(&held.file), 1);
+        assert!(!is_waited_for(&held.file), "nobody was there to be woken");
     }
 }

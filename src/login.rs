@@ -211,7 +211,7 @@ pub fn account(
     if case.limit == Limit::Off {
         return Ok(Outcome::Unlimited);
     }
-    let login = Login::led_by(process::anchor(), case)?;
+    let login = Login::led_by(process::anchor(), case, ticket)?;
     Ok(store.transaction(|tx| login.reserve(tx, ticket))?)
 }
 
@@ -226,7 +226,8 @@ pub fn open(request: &Request, ticket: Option<&Ticket>, store: &Store) -> Result
         return Ok(Outcome::NotCounted("this service is not counted"));
     };
     let check_is_off = case.limit == Limit::Off;
-    match Login::led_by(sys::own_pid(), case).and_then(|login| login.admit_or_end(ticket, store)) {
+    let login = Login::led_by(sys::own_pid(), case, ticket);
+    match login.and_then(|login| login.admit_or_end(ticket, store)) {
         // He is recorded for others to see, and for a limit set later: that never keeps him out.
         Err(fault) if check_is_off => Ok(Outcome::Unrecorded(fault)),
         decided => decided,
@@ -243,7 +244,8 @@ pub fn open(request: &Request, ticket: Option<&Ticket>, store: &Store) -> Result
 pub fn close(ticket: &Ticket, store: &Store) -> Result<bool, StoreError> {
     let own = is_own(&ticket.leader);
     if own {
-        store.transaction(|tx| remove_own(tx, ticket))?;
+        // The number alone could mean a row of another process: the store may have been begun anew.
+        store.transaction(|tx| tx.remove_led_by(&ticket.leader, ticket.uid, ticket.id))?;
     }
     Ok(own)
 }
@@ -262,16 +264,7 @@ pub fn is_abandoned(ticket: &Ticket, stack_failed: bool) -> bool {
 fn is_own(leader: &Leader) -> bool {
     leader.pid == sys::own_pid()
         // Without /proc the pid has to do.
-        && Here::now().map_or(true, |here| here.is_self(leader))
-}
-
-fn remove_own(tx: &Transaction, ticket: &Ticket) -> Result<(), TxError> {
-    // The number alone could mean a row of another process: the store may have been begun anew.
-    let is_there = tx
-        .sessions_of(ticket.uid)?
-        .iter()
-        .any(|session| session.id == ticket.id && session.leader == ticket.leader);
-    if is_there { tx.remove(ticket.uid, ticket.id) } else { Ok(()) }
+        && process::is_own_start(leader.start_time).unwrap_or(true)
 }
 
 /// What is known of a login before anything on the host is looked at.
@@ -345,7 +338,15 @@ impl Clearing {
 }
 
 impl<'a> Login<'a> {
-    fn led_by(leader: i32, case: Case<'a>) -> Result<Self, Fault> {
+    fn led_by(leader: i32, case: Case<'a>, ticket: Option<&Ticket>) -> Result<Self, Fault> {
+        if let Some(known) = ticket.map(|ticket| &ticket.leader).filter(|known| {
+            // An earlier phase in this very process has looked around already.
+            known.pid == leader
+                && leader == sys::own_pid()
+                && process::is_own_start(known.start_time).unwrap_or(false)
+        }) {
+            return Ok(Self { case, here: Here::of(known), leader: known.clone() });
+        }
         let here = Here::now().map_err(|e| Fault::System(e.to_string()))?;
         let leader = here.leader(leader).map_err(|e| Fault::System(e.to_string()))?;
         Ok(Self { case, here, leader })
@@ -531,7 +532,12 @@ impl<'a> Login<'a> {
         let connections = LazyCell::new(Connections::now);
         let mut living = Vec::new();
         for session in tx.sessions_of(self.case.user.uid)? {
-            if is_over(&session, &self.here, now, || connections.serve(&session)) {
+            // The own process, or the one it waits with, was seen alive a moment ago.
+            let life = || match session.leader == self.leader {
+                true => Life::Alive,
+                false => self.here.life(&session.leader),
+            };
+            if is_over(&session, &self.here, now, life, || connections.serve(&session)) {
                 tx.remove(session.uid, session.id)?;
             } else {
                 living.push(session);
@@ -611,7 +617,11 @@ impl<'a> Login<'a> {
             user: user.clone(),
             origin: self.case.request.origin.clone(),
             leader: self.leader.clone(),
-            audit_session: process::audit_session(self.leader.pid),
+            // Not yet there where a place is reserved, or that of another login.
+            audit_session: match state {
+                State::Open => process::audit_session(self.leader.pid),
+                State::Reserved { .. } => None,
+            },
             state,
             since: sys::epoch_seconds(),
         })?;
@@ -630,16 +640,21 @@ impl<'a> Login<'a> {
 /// or its time is over.
 #[must_use]
 pub fn is_stale(session: &Session, here: &Here, now_ms: i64) -> bool {
-    is_over(session, here, now_ms, || Connections::now().serve(session))
+    let life = || here.life(&session.leader);
+    is_over(session, here, now_ms, life, || Connections::now().serve(session))
 }
 
-fn is_over(session: &Session, here: &Here, now_ms: i64, is_served: impl Fn() -> bool) -> bool {
+fn is_over(
+    session: &Session,
+    here: &Here,
+    now_ms: i64,
+    life: impl Fn() -> Life,
+    is_served: impl Fn() -> bool,
+) -> bool {
     match session.state {
-        State::Reserved { expires, .. } => {
-            expires <= now_ms || here.life(&session.leader) == Life::Dead
-        }
+        State::Reserved { expires, .. } => expires <= now_ms || life() == Life::Dead,
         State::Open => {
-            here.life(&session.leader) == Life::Dead
+            life() == Life::Dead
                 // Audit sessions are numbered from one at every boot.
                 && !(session.leader.boot_id == here.boot_id
                     && session.audit_session.is_some()

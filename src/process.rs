@@ -1,8 +1,8 @@
 //! Identity, liveness and kinship of processes, from `/proc` (proc_pid_stat(5)).
 
 use std::collections::HashSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::policy::{Habit, habit};
@@ -45,7 +45,7 @@ impl Stat {
     ///
     /// Those of reading the file; `InvalidData` where it is not such a line.
     pub fn of(pid: i32) -> io::Result<Self> {
-        let line = fs::read(format!("/proc/{pid}/stat"))?;
+        let line = read_short(&format!("/proc/{pid}/stat"))?;
         Self::parse(&line).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -88,7 +88,8 @@ impl Here {
     ///
     /// Those of reading `/proc`, with the path in the text.
     pub fn now() -> io::Result<Self> {
-        let boot_id = read("/proc/sys/kernel/random/boot_id")?;
+        let boot_id = "/proc/sys/kernel/random/boot_id";
+        let boot_id = read_short(boot_id).map_err(|e| naming(Path::new(boot_id), &e))?;
         let boot_id = String::from_utf8_lossy(&boot_id).trim().to_owned();
         if boot_id.is_empty() {
             return Err(io::Error::new(
@@ -99,6 +100,12 @@ impl Here {
         let namespace = Path::new("/proc/self/ns/pid");
         let (_, pid_ns) = sys::device_and_inode(namespace).map_err(|e| naming(namespace, &e))?;
         Ok(Self { boot_id, pid_ns })
+    }
+
+    /// Returns where `leader` is, who is the calling process.
+    #[must_use]
+    pub fn of(leader: &Leader) -> Self {
+        Self { boot_id: leader.boot_id.clone(), pid_ns: leader.pid_ns }
     }
 
     /// Returns the identity of the living process `pid`.
@@ -133,12 +140,15 @@ impl Here {
             Err(_) => Life::Alive,
         }
     }
+}
 
-    /// Returns whether the calling process is `leader`; false in a child of it.
-    #[must_use]
-    pub fn is_self(&self, leader: &Leader) -> bool {
-        leader.pid == sys::own_pid() && self.life(leader) == Life::Alive
-    }
+/// Returns whether the calling process started at `start_time`.
+///
+/// # Errors
+///
+/// Those of reading `/proc/PID/stat`.
+pub fn is_own_start(start_time: u64) -> io::Result<bool> {
+    Ok(Stat::of(sys::own_pid())?.start_time == start_time)
 }
 
 /// Returns whether a read of `/proc/PID` failed because there is no such process.
@@ -187,7 +197,7 @@ pub fn is_becoming_a_unit() -> bool {
 /// Returns the audit session of `pid` (set by pam_loginuid, inherited by every child), if it has one.
 #[must_use]
 pub fn audit_session(pid: i32) -> Option<u32> {
-    let text = fs::read(format!("/proc/{pid}/sessionid")).ok()?;
+    let text = read_short(&format!("/proc/{pid}/sessionid")).ok()?;
     let id = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;
     (id != NO_AUDIT_SESSION).then_some(id)
 }
@@ -287,12 +297,31 @@ impl Connections {
 /// Returns the name of the calling program as the kernel keeps it (`/proc/self/comm`).
 #[must_use]
 pub fn own_name() -> String {
-    let name = fs::read("/proc/self/comm").unwrap_or_default();
-    crate::text::printable(name.trim_ascii_end())
+    match sys::name_of_main_thread() {
+        Some(name) => crate::text::printable(name.to_bytes()),
+        None => {
+            let name = read_short("/proc/self/comm").unwrap_or_default();
+            crate::text::printable(name.trim_ascii_end())
+        }
+    }
 }
 
-fn read(path: &str) -> io::Result<Vec<u8>> {
-    fs::read(path).map_err(|e| naming(Path::new(path), &e))
+/// Reads a file of `/proc` that the kernel makes when it is read, and hands out whole: with one
+/// system call, where `fs::read` feels its way in many.
+fn read_short(path: &str) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    // The longest of them, a `stat`, has 52 numbers and a name.
+    let mut text = vec![0; 1280];
+    loop {
+        match file.read(&mut text) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+            Ok(length) => {
+                text.truncate(length);
+                return Ok(text);
+            }
+        }
+    }
 }
 
 fn naming(path: &Path, error: &io::Error) -> io::Error {
@@ -319,11 +348,10 @@ mod tests {
         let here = Here::now().unwrap();
         let me = here.leader(sys::own_pid()).unwrap();
         assert_eq!(here.life(&me), Life::Alive);
-        assert!(here.is_self(&me));
+        assert!(is_own_start(me.start_time).unwrap());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let leader = here.leader(i32::try_from(child.id()).unwrap()).unwrap();
         assert_eq!(here.life(&leader), Life::Alive);
-        assert!(!here.is_self(&leader));
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(here.life(&leader), Life::Dead);

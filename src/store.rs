@@ -15,6 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use crate::lock::Lock;
@@ -41,9 +42,11 @@ const SCHEMA_VERSION: i32 = 1;
 /// The second line behind the lock file: somebody reads the database with another program.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The columns of a session, in the order of [`session_of_row`].
-const COLUMNS: &str = "id, uid, user, service, tty, rhost, pid, start_time, pid_ns, boot_id, \
-                       audit_session, expires, wish, by_child, since";
+/// What differs for a store that a reboot does not empty: there is something that fsync can save.
+///
+/// What others set by a PRAGMA at every opening is compiled in here: .cargo/config.toml has the
+/// options, a test below holds them fast.
+const ON_DISK: &str = "PRAGMA synchronous = NORMAL";
 
 /// The store at one path.
 #[derive(Debug)]
@@ -205,15 +208,13 @@ impl Transaction {
         let connection =
             Connection::open_with_flags(path, flags).map_err(|e| sqlite_error(path, &e))?;
         let transaction = Self { connection, path: path.to_owned() };
-        // A reboot empties tmpfs, so there is nothing that fsync could save.
-        let synchronous = if in_memory { "OFF" } else { "NORMAL" };
         transaction.run(|connection| {
             connection.busy_timeout(BUSY_TIMEOUT)?;
-            connection.execute_batch(&format!(
-                "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;
-                 PRAGMA cell_size_check = ON; PRAGMA synchronous = {synchronous};
-                 PRAGMA journal_mode = TRUNCATE; BEGIN IMMEDIATE"
-            ))
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+            if !in_memory {
+                connection.execute_batch(ON_DISK)?;
+            }
+            connection.execute_batch("PRAGMA journal_mode = TRUNCATE; BEGIN IMMEDIATE")
         })?;
         transaction.check_identity()?;
         Ok(transaction)
@@ -259,7 +260,7 @@ impl Transaction {
     pub fn sessions_of(&self, uid: u32) -> Result<Vec<Session>, TxError> {
         self.run(|connection| {
             connection
-                .prepare(&format!("SELECT {COLUMNS} FROM session WHERE uid = ?1 ORDER BY id"))?
+                .prepare("SELECT * FROM session WHERE uid = ?1 ORDER BY id")?
                 .query_map([uid], session_of_row)?
                 .collect()
         })
@@ -273,7 +274,7 @@ impl Transaction {
     pub fn all_sessions(&self) -> Result<Vec<Session>, TxError> {
         self.run(|connection| {
             connection
-                .prepare(&format!("SELECT {COLUMNS} FROM session ORDER BY uid, id"))?
+                .prepare("SELECT * FROM session ORDER BY uid, id")?
                 .query_map([], session_of_row)?
                 .collect()
         })
@@ -292,13 +293,10 @@ impl Transaction {
         let leader = &session.leader;
         self.run(|connection| {
             connection.execute(
-                &format!(
-                    "INSERT OR REPLACE INTO session ({COLUMNS}) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
-                ),
+                "REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
-                    session.id,
                     session.uid,
+                    session.id,
                     session.user,
                     session.origin.service,
                     session.origin.tty,
@@ -326,6 +324,29 @@ impl Transaction {
     pub fn remove(&self, uid: u32, id: i64) -> Result<(), TxError> {
         self.run(|connection| {
             connection.execute("DELETE FROM session WHERE uid = ?1 AND id = ?2", params![uid, id])
+        })?;
+        Ok(())
+    }
+
+    /// Removes a row if `leader` leads it; a missing one, or that of another leader, is no error.
+    ///
+    /// # Errors
+    ///
+    /// Those of SQLite.
+    pub fn remove_led_by(&self, leader: &Leader, uid: u32, id: i64) -> Result<(), TxError> {
+        self.run(|connection| {
+            connection.execute(
+                "DELETE FROM session WHERE uid = ? AND id = ? \
+                 AND pid = ? AND start_time = ? AND pid_ns = ? AND boot_id = ?",
+                params![
+                    uid,
+                    id,
+                    leader.pid,
+                    signed(leader.start_time),
+                    signed(leader.pid_ns),
+                    leader.boot_id
+                ],
+            )
         })?;
         Ok(())
     }
@@ -388,8 +409,8 @@ fn wish_of_number(column: usize, number: i64) -> rusqlite::Result<Wish> {
 fn session_of_row(row: &Row) -> rusqlite::Result<Session> {
     let expires: Option<i64> = row.get(11)?;
     Ok(Session {
-        id: row.get(0)?,
-        uid: row.get(1)?,
+        uid: row.get(0)?,
+        id: row.get(1)?,
         user: row.get(2)?,
         origin: Origin { service: row.get(3)?, tty: row.get(4)?, rhost: row.get(5)? },
         leader: Leader {
@@ -408,4 +429,31 @@ fn session_of_row(row: &Row) -> rusqlite::Result<Session> {
         },
         since: row.get(14)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_is_compiled_as_the_store_relies_on() {
+        let connection = Connection::open_in_memory().unwrap();
+        let mut options = connection.prepare("PRAGMA compile_options").unwrap();
+        let options: Vec<String> =
+            options.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        for expected in [
+            "THREADSAFE=1",
+            "TEMP_STORE=3",
+            "MAX_MMAP_SIZE=0",
+            "ENABLE_OVERSIZE_CELL_CHECK",
+            "DEFAULT_LOCKING_MODE=1",
+            "DEFAULT_SYNCHRONOUS=0",
+            "OMIT_LOAD_EXTENSION",
+        ] {
+            assert!(options.iter().any(|o| o == expected), "{expected} is not among {options:?}");
+        }
+        let checks: i64 =
+            connection.query_row("PRAGMA cell_size_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(checks, 1);
+    }
 }

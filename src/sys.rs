@@ -1,5 +1,6 @@
 //! System calls that the standard library does not offer, each behind a safe function.
 
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -47,6 +48,24 @@ pub fn parent_pid() -> i32 {
 pub fn own_sid() -> i32 {
     // SAFETY: getsid(0) asks for the calling process and cannot fail.
     unsafe { libc::getsid(0) }
+}
+
+/// Returns the name of the program where the calling thread is the main one, whose name it is
+/// (`PR_GET_NAME` of prctl(2)).
+#[must_use]
+pub fn name_of_main_thread() -> Option<CString> {
+    let mut name = [0_u8; 16];
+    // SAFETY: gettid takes nothing and cannot fail.
+    let thread = unsafe { libc::gettid() };
+    if thread != own_pid() {
+        return None;
+    }
+    // SAFETY: the kernel writes at most 16 bytes, the last of them NUL.
+    let done = unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) } == 0;
+    if !done {
+        return None;
+    }
+    CStr::from_bytes_until_nul(&name).ok().map(CStr::to_owned)
 }
 
 fn clock_ns(clock: libc::clockid_t) -> i64 {
@@ -165,10 +184,11 @@ impl SharedWord {
         }
     }
 
-    /// Wakes the process that has waited longest.
-    pub fn wake_one(&self) {
+    /// Wakes the process that has waited longest; returns whether there was one.
+    #[must_use]
+    pub fn wake_one(&self) -> bool {
         // SAFETY: the address is mapped for as long as `self` lives, and aligned as a page.
-        unsafe { libc::syscall(libc::SYS_futex, self.address, libc::FUTEX_WAKE, 1) };
+        unsafe { libc::syscall(libc::SYS_futex, self.address, libc::FUTEX_WAKE, 1) > 0 }
     }
 }
 
@@ -445,7 +465,7 @@ impl Default for LowDescriptors {
 /// Returns whether the file at `path` lies on a file system that is mounted read-only.
 #[must_use]
 pub fn is_read_only(path: &Path) -> bool {
-    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
     // SAFETY: statvfs is plain numbers, for which all zeroes is a value.
     let mut fs: libc::statvfs = unsafe { std::mem::zeroed() };
     // SAFETY: the path is terminated, `fs` is a valid statvfs to write to.

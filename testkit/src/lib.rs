@@ -15,7 +15,7 @@
 pub mod actor;
 mod circumstances;
 mod host;
-mod libpam;
+pub mod libpam;
 mod login;
 mod state;
 mod strain;

@@ -1,0 +1,38 @@
+# Benchmarks. Included by the Makefile; never part of the tests: they measure, they do not judge.
+# The one that does judge, bench-gate, counts instructions and no time.
+
+BENCH_DIR = $(TARGET_DIR)/bench
+BENCH_DRIVER = $(TARGET_DIR)/release/examples/bench_logins
+# A Debian 13 root: pam_lastlog2 and pam_wtmpdb are packages of it.
+BENCH_ROOT ?= /var/cache/pam_session_limit-bench/trixie
+BENCH_ROUNDS ?= 400
+BENCH_PACKAGES = libpam-modules,libpam-lastlog2,libpam-wtmpdb,valgrind,strace,libc6-dbg
+
+.PHONY: bench bench-gate bench-gate-update bench-root bench-driver
+
+# Nothing but the driver's own needs: the module that it loads is built as it is shipped.
+bench-driver: build
+	$(CARGO) build --locked --release --example bench_logins
+
+# This machine's own modules, then those of the Debian 13 root; needs root, valgrind, strace.
+bench: bench-driver bench-root
+	benches/bench.py --module $(MODULE) --driver $(BENCH_DRIVER) --rounds $(BENCH_ROUNDS) \
+		--only counts,alone,rows --out $(BENCH_DIR)/here.json
+	benches/bench.py --module $(MODULE) --driver $(BENCH_DRIVER) --rounds $(BENCH_ROUNDS) \
+		--root $(BENCH_ROOT) --only counts,alone,loop,herd --out $(BENCH_DIR)/debian13.json
+	benches/report.py $(BENCH_DIR)/here.json $(BENCH_DIR)/debian13.json
+
+bench-root: $(BENCH_ROOT)/usr/bin/valgrind
+
+$(BENCH_ROOT)/usr/bin/valgrind:
+	mkdir -p $(dir $(BENCH_ROOT))
+	debootstrap --variant=minbase --include=$(BENCH_PACKAGES) trixie $(BENCH_ROOT)
+	# systemd-tmpfiles makes it on a running machine.
+	mkdir -p $(BENCH_ROOT)/var/lib/lastlog
+
+# Instructions of one cycle, against the figure in benches/gate.json.
+bench-gate: bench-driver
+	benches/gate.py --module $(MODULE) --driver $(BENCH_DRIVER)
+
+bench-gate-update: bench-driver
+	benches/gate.py --module $(MODULE) --driver $(BENCH_DRIVER) --update
