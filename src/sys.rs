@@ -382,6 +382,7 @@ impl OutOfReach {
         // SAFETY: -1 is no uid: nothing is set, the present one is returned.
         if is_setuid && unsafe { libc::setfsuid(libc::uid_t::MAX) } == 0 {
             set_real_uid(0);
+            wait_for_signals_on_their_way();
             return Self { caller: Some(real) };
         }
         Self { caller: None }
@@ -403,6 +404,16 @@ impl Drop for OutOfReach {
             }
         }
     }
+}
+
+/// Returns when no kill(2) is under way any more that was permitted earlier and has not arrived yet.
+///
+/// The kernel permits and sends a signal inside one read-side section of its RCU; a global membarrier(2)
+/// waits for all of those, some milliseconds. What arrived meanwhile is acted on before this returns.
+fn wait_for_signals_on_their_way() {
+    const GLOBAL: libc::c_int = 1;
+    // SAFETY: membarrier takes three integers; a kernel without it changes nothing.
+    unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
 }
 
 /// Sets this thread's real uid; returns false where it makes sense to try again.
