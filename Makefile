@@ -5,7 +5,7 @@ CARGO ?= cargo
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 
-.PHONY: all build demo test lint doc deps test-deps clean help
+.PHONY: all build demo test host-table lint doc deps test-deps clean help
 all: build
 
 help:
@@ -30,13 +30,18 @@ build: deps
 	$(CARGO) rustc --locked --release --lib --crate-type cdylib
 	cp $(TARGET_DIR)/release/libpam_session_limit.so $(MODULE)
 
+# The module is the one that is shipped; those who drive it are debug builds, as in the tests.
 demo: build
-	$(CARGO) build --locked --release --example pam_actor --example demo
-	$(TARGET_DIR)/release/examples/demo $(abspath $(MODULE))
+	$(CARGO) build --locked --example pam_actor --example demo
+	$(TARGET_DIR)/debug/examples/demo $(abspath $(MODULE))
 
 # The tests load the module that is shipped, not a debug build of it.
 test: test-deps build
 	PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) $(CARGO) test --locked --workspace
+
+# Writes the figures of a whole run into the note; nothing may be left out.
+host-table: test-deps build
+	HOST_TESTS_REQUIRED=1 HOST_TESTS_TABLE=docs/host-tests.md $(CARGO) test --locked --release --test host
 
 lint: deps
 	$(CARGO) fmt --all --check
@@ -49,5 +54,5 @@ clean:
 	$(CARGO) clean
 
 include packaging/install.mk
-
+include tests/soak.mk
 include benches/bench.mk

@@ -15,9 +15,24 @@ fn main() {
         "-Wl,-z,now",
         "-Wl,-z,noexecstack",
     ] {
+        // Under cargo-fuzz the fuzzer's symbols come with the program that the fuzzer builds.
+        if arg == "-Wl,-z,defs" && std::env::var_os("CARGO_CFG_FUZZING").is_some() {
+            continue;
+        }
         println!("cargo::rustc-link-arg-cdylib={arg}");
     }
     link_unwinder_in();
+    check_sqlite_options();
+}
+
+/// Refuses a build that did not see `.cargo/config.toml`, which has SQLite's options: the store relies
+/// on them. Cargo reads it from the folder that it is started in, and those above.
+fn check_sqlite_options() {
+    println!("cargo::rerun-if-env-changed=LIBSQLITE3_FLAGS");
+    let flags = std::env::var("LIBSQLITE3_FLAGS").unwrap_or_default();
+    if !flags.contains("-DSQLITE_TEMP_STORE=3") {
+        println!("cargo::error=SQLite's options are missing: start cargo inside the repository");
+    }
 }
 
 /// Links the unwinder of GCC in, where its static library is at hand.

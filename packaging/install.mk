@@ -19,7 +19,9 @@ TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
 BUILT_SHELL  := $(TARGET_DIR)/release/shell
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
-MAN_PAGES     = $(wildcard man/*.[1-8] $(TARGET_DIR)/man/*.[1-8])
+MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/shell.1
+# Debian's zsh looks for what packages bring in a folder of its own.
+ZSHDIR       ?= $(PREFIX)/share/zsh/$(if $(and $(filter /usr,$(PREFIX)),$(wildcard /etc/debian_version)),vendor-completions,site-functions)
 # The stacks of `shell` are live files; the others are samples to read and copy from.
 LIVE_STACKS   = $(wildcard pam.d/shell pam.d/shell-clear-sessions)
 SAMPLE_STACKS = $(filter-out $(LIVE_STACKS),$(wildcard pam.d/*))
@@ -48,7 +50,7 @@ install:
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 	install -D -m 0644 packaging/completions/shell.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
-	install -D -m 0644 packaging/completions/_shell $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shell
+	install -D -m 0644 packaging/completions/_shell $(DESTDIR)$(ZSHDIR)/_shell
 	install -D -m 0644 packaging/completions/shell.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 
 # The lines leave the stacks before the module they name does. In a staged tree (DESTDIR) the
@@ -61,7 +63,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_session_limit.so
 	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
-	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
+	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pam_session_limit
 	@echo "kept: $(DESTDIR)$(SYSCONFDIR)/session-limit and $(DESTDIR)$(SYSCONFDIR)/pam.d/shell*"

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::private::{StoreError, broken, check_file, create_file, failed};
-use crate::sys::{self, SharedWord, SignalsHeld};
+use crate::sys::{self, OutOfReach, SharedWord, SignalsHeld};
 
 /// How long a waiter sleeps at most before it tries anew: 20 to 40 ms.
 const NAP: Duration = Duration::from_millis(20);
@@ -23,9 +23,22 @@ const NAP: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    /// The host must not be stopped or ended by a signal that can be held off while it is the one
-    /// that everybody waits for. Dropped after the lock was released.
+    /// Dropped after the lock was released.
+    _shelter: Shelter,
+}
+
+/// The host must not be stopped or ended by a signal while it is the one that everybody waits for.
+#[derive(Debug)]
+struct Shelter {
+    _reach: OutOfReach,
     _signals: SignalsHeld,
+}
+
+impl Shelter {
+    fn new() -> Self {
+        let signals = SignalsHeld::new();
+        Self { _reach: OutOfReach::new(), _signals: signals }
+    }
 }
 
 impl Lock {
@@ -39,13 +52,13 @@ impl Lock {
         let until = sys::boot_ns().saturating_add(deadline_ns);
         loop {
             let file = open(path)?;
-            wait_for(&file, until).map_err(|e| match e.kind() {
+            let shelter = wait_for(&file, until).map_err(|e| match e.kind() {
                 io::ErrorKind::TimedOut => {
                     broken(path, &format!("not free within {} ms", deadline.as_millis()))
                 }
                 _ => failed(path, "cannot be locked", &e),
             })?;
-            let lock = Self { file, _signals: SignalsHeld::new() };
+            let lock = Self { file, _shelter: shelter };
             // The file may have been removed while we waited for it.
             if lock.is_at(path) {
                 return Ok(lock);
@@ -103,17 +116,17 @@ fn turn(file: &File) -> u32 {
 }
 
 /// Locks `file`; fails with `TimedOut` at the boot time `until` (nanoseconds).
-fn wait_for(file: &File, until: i64) -> io::Result<()> {
-    if sys::try_lock(file)? {
-        return Ok(());
+fn wait_for(file: &File, until: i64) -> io::Result<Shelter> {
+    if let Some(shelter) = try_lock(file)? {
+        return Ok(shelter);
     }
     let word = SharedWord::map(file);
     loop {
         let _ = file.write_all_at(&[1], WAITED_FOR);
         // Read before the try: who leaves in between changes it, and the sleep ends at once.
         let before = turn(file);
-        if sys::try_lock(file)? {
-            return Ok(());
+        if let Some(shelter) = try_lock(file)? {
+            return Ok(shelter);
         }
         let left = until.saturating_sub(sys::boot_ns());
         let Some(left) = u64::try_from(left).ok().filter(|&left| left > 0) else {
@@ -125,6 +138,12 @@ fn wait_for(file: &File, until: i64) -> io::Result<()> {
             Err(_) => std::thread::sleep(nap),
         }
     }
+}
+
+/// Tries to lock `file`, sheltered before the lock is there, for there must be no gap.
+fn try_lock(file: &File) -> io::Result<Option<Shelter>> {
+    let shelter = Shelter::new();
+    Ok(sys::try_lock(file)?.then_some(shelter))
 }
 
 /// Returns a time to sleep that differs between processes and between turns.

@@ -1,4 +1,4 @@
-//! The story of one login: [`account`] reserves a place, [`open`] decides, [`close`] gives it back.
+//! The story of one login: [`account()`] reserves a place, [`open()`] decides, [`close()`] gives it back.
 //!
 //! The account phase can refuse an ssh connection before it exists, but may run before the last
 //! factor of a login has been shown: it never destroys anything. The opening is the authority; it

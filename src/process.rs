@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::policy::{Habit, habit};
 use crate::session::{Leader, Session};
 use crate::sys;
 
@@ -282,9 +283,13 @@ impl Connections {
     }
 
     /// Returns whether one of them belongs to `session`.
+    ///
+    /// A login inside a login, or a switch, has the audit session of the connection around it: that
+    /// connection is not its own.
     #[must_use]
     pub fn serve(&self, session: &Session) -> bool {
         session.is_open()
+            && habit(&session.origin.service) == Habit::Login
             && session.audit_session.is_some_and(|id| self.0.contains(&(id, session.uid)))
     }
 }

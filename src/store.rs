@@ -9,8 +9,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::lock::Lock;
 use crate::private;
 pub use crate::private::StoreError;
 use crate::session::{Leader, Origin, Session, State, Wish};
-use crate::sys;
+use crate::sys::{self, LowDescriptors};
 
 /// Where the store is unless a module argument names another file.
 ///
@@ -117,19 +118,23 @@ impl Store {
         mut work: impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
         private::prepare_folder_of(&self.path)?;
+        let _low = LowDescriptors::new();
         let lock = Lock::take(&private::beside(&self.path, ".lock"), self.deadline)?;
-        match self.attempt(&lock, &mut work) {
-            Err(TxError::Damaged(reason)) => {
-                self.move_aside(reason)?;
-                match self.attempt(&lock, &mut work) {
-                    Err(TxError::Damaged(reason)) => Err(private::broken(&self.path, &reason)),
-                    Err(TxError::Store(error)) => Err(error),
-                    Ok(value) => Ok(value),
-                }
-            }
-            Err(TxError::Store(error)) => Err(error),
-            Ok(value) => Ok(value),
+        let mut outcome = self.attempt(&lock, &mut work);
+        // SQLite says the same of a read that failed once. To give a good file up would forget every
+        // session: it must look damaged twice, and be readable.
+        if matches!(outcome, Err(TxError::Damaged(_))) {
+            outcome = self.attempt(&lock, &mut work);
         }
+        if let Err(TxError::Damaged(reason)) = outcome {
+            self.check_readable()?;
+            self.move_aside(reason)?;
+            outcome = self.attempt(&lock, &mut work);
+        }
+        outcome.map_err(|error| match error {
+            TxError::Damaged(reason) => private::broken(&self.path, &reason),
+            TxError::Store(error) => error,
+        })
     }
 
     fn attempt<T>(
@@ -156,6 +161,17 @@ impl Store {
             }
             Err(e) => Err(private::failed(&self.path, "cannot be examined", &e)),
         }
+    }
+
+    /// Reads the database file to its end. SQLite has closed it, and nobody else has the lock.
+    fn check_readable(&self) -> Result<(), StoreError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(&self.path);
+        file.and_then(|mut file| io::copy(&mut file, &mut io::sink()))
+            .map(drop)
+            .map_err(|e| private::failed(&self.path, "cannot be read", &e))
     }
 
     fn move_aside(&self, reason: String) -> Result<(), StoreError> {
@@ -210,7 +226,14 @@ impl Transaction {
             self.run(|connection| connection.query_row(pragma, [], |row| row.get::<_, i32>(0)))
         };
         match (number("PRAGMA application_id")?, number("PRAGMA user_version")?) {
-            (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+            // A trigger, say, would do something else with our rows than we do.
+            (APPLICATION_ID, SCHEMA_VERSION) => match number("SELECT count(*) FROM sqlite_schema")?
+            {
+                1 => Ok(()),
+                count => Err(TxError::Damaged(format!(
+                    "holds {count} tables, indexes, views and triggers, expected one table"
+                ))),
+            },
             (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => {
                 self.run(|connection| {
                     connection.execute_batch(include_str!("schema.sql"))?;
@@ -351,6 +374,8 @@ fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TxError {
         )
         // A value that is no value of ours.
         | None => TxError::Damaged(error.to_string()),
+        // SQLite falls back to reading alone also where opening failed for another reason.
+        Some(ErrorCode::ReadOnly) if sys::is_read_only(path) => TxError::Store(StoreError::ReadOnly(text)),
         Some(_) => TxError::Store(StoreError::Broken(text)),
     }
 }

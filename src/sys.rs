@@ -272,9 +272,10 @@ pub fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
 
 /// Signals held off from this thread for as long as the value lives.
 ///
-/// Two kinds: those by which the kernel or a terminal would stop or end the host while it owns the
-/// lock, and SIGXFSZ, which a file size limit set earlier in the stack would send at our own writes
-/// (it ends the process; consumed here, the write fails with EFBIG instead).
+/// All but those that report a fault of the thread itself: the kernel, a terminal or a timer that the
+/// caller of a setuid program set must not stop or end the host while it owns the lock. SIGXFSZ, which
+/// a file size limit sends at our own writes, would end the process; consumed here, the write fails
+/// with EFBIG instead.
 pub struct SignalsHeld {
     before: libc::sigset_t,
     size_signal_was_pending: bool,
@@ -285,22 +286,19 @@ impl SignalsHeld {
     #[must_use]
     pub fn new() -> Self {
         let mut held = empty_signal_set();
+        // SAFETY: `held` is a valid set to write to.
+        unsafe { libc::sigfillset(&raw mut held) };
         for signal in [
-            libc::SIGXFSZ,
-            libc::SIGPIPE,
-            libc::SIGTSTP,
-            libc::SIGTTIN,
-            libc::SIGTTOU,
-            libc::SIGINT,
-            libc::SIGQUIT,
-            libc::SIGHUP,
-            libc::SIGTERM,
-            libc::SIGALRM,
-            libc::SIGUSR1,
-            libc::SIGUSR2,
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGILL,
+            libc::SIGFPE,
+            libc::SIGTRAP,
+            libc::SIGABRT,
+            libc::SIGSYS,
         ] {
             // SAFETY: `held` is an initialised set, the signal numbers are valid.
-            unsafe { libc::sigaddset(&raw mut held, signal) };
+            unsafe { libc::sigdelset(&raw mut held, signal) };
         }
         let size_signal_was_pending = size_signal_is_pending();
         let mut before = empty_signal_set();
@@ -355,6 +353,113 @@ fn size_signal_is_pending() -> bool {
     let known = unsafe { libc::sigpending(&raw mut pending) } == 0;
     // SAFETY: `pending` is an initialised set, the signal number valid.
     known && unsafe { libc::sigismember(&raw const pending, libc::SIGXFSZ) } == 1
+}
+
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::SYS_setresuid as SETRESUID;
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::SYS_setresuid32 as SETRESUID;
+
+/// A setuid program put out of its caller's reach for as long as the value lives.
+///
+/// Its real uid is the caller's, which permits him kill(2): by SIGSTOP, which nothing holds off, he
+/// could let the host keep the lock while everybody else waits. With root as the real uid, too, he may
+/// signal it no more. Only the calling thread changes; libc's own setresuid would change them all.
+#[derive(Debug)]
+pub struct OutOfReach {
+    caller: Option<libc::uid_t>,
+}
+
+impl OutOfReach {
+    /// Takes the caller's right away, if there is such a caller.
+    #[must_use]
+    pub fn new() -> Self {
+        let (mut real, mut effective, mut saved) = (0, 0, 0);
+        // SAFETY: all three are valid to write to.
+        let known = unsafe { libc::getresuid(&raw mut real, &raw mut effective, &raw mut saved) };
+        let is_setuid = known == 0 && real != 0 && effective == 0;
+        // The call would set the file system's uid to the effective one: an odd one is left alone.
+        // SAFETY: -1 is no uid: nothing is set, the present one is returned.
+        if is_setuid && unsafe { libc::setfsuid(libc::uid_t::MAX) } == 0 {
+            set_real_uid(0);
+            return Self { caller: Some(real) };
+        }
+        Self { caller: None }
+    }
+}
+
+impl Default for OutOfReach {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for OutOfReach {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller {
+            // Out of kernel memory it may be refused, at worst for a moment.
+            while !set_real_uid(caller) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+/// Sets this thread's real uid; returns false where it makes sense to try again.
+fn set_real_uid(uid: libc::uid_t) -> bool {
+    const UNCHANGED: libc::uid_t = libc::uid_t::MAX;
+    // SAFETY: setresuid takes three integers.
+    let set = unsafe { libc::syscall(SETRESUID, uid, UNCHANGED, UNCHANGED) };
+    set == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EAGAIN)
+}
+
+/// Descriptors 0 to 2, where the host left them closed, taken for as long as the value lives.
+///
+/// They behave as if they were closed: what is written to them by habit fails. Without this a file of
+/// ours could be there, and SQLite, which refuses such numbers, would leave `/dev/null` behind.
+pub struct LowDescriptors {
+    _taken: Vec<OwnedFd>,
+}
+
+impl LowDescriptors {
+    /// Takes those that are closed.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut taken = Vec::new();
+        // SAFETY: asks for flags of a number, open or not.
+        while (0..=2).any(|number| unsafe { libc::fcntl(number, libc::F_GETFD) } < 0) {
+            // SAFETY: the path is terminated.
+            let fd = unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
+            if fd < 0 {
+                break;
+            }
+            // SAFETY: the kernel has just returned this descriptor to nobody else.
+            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+            // Another thread of the host was faster.
+            if fd.as_raw_fd() > 2 {
+                break;
+            }
+            taken.push(fd);
+        }
+        Self { _taken: taken }
+    }
+}
+
+impl Default for LowDescriptors {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Returns whether the file at `path` lies on a file system that is mounted read-only.
+#[must_use]
+pub fn is_read_only(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: statvfs is plain numbers, for which all zeroes is a value.
+    let mut fs: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path is terminated, `fs` is a valid statvfs to write to.
+    let known = unsafe { libc::statvfs(path.as_ptr(), &raw mut fs) } == 0;
+    known && fs.f_flag & libc::ST_RDONLY != 0
 }
 
 /// Connects to a stream socket, or fails at once where that would have to wait.

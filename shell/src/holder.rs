@@ -20,7 +20,7 @@ use crate::wire::{self, Word};
 /// # Errors
 /// When nothing that speaks our language is at the other end.
 pub fn run() -> io::Result<()> {
-    harden::no_core()?;
+    harden::protect()?;
     harden::lock_memory();
     // Out of the reach of the terminal: Ctrl-C and hanging up are for the prompt.
     rustix::process::setsid()?;
@@ -32,6 +32,9 @@ pub fn run() -> io::Result<()> {
     let mut relay = Relay { socket, signals: signals.as_fd() };
     let login = Transaction::start(&start, &mut relay).and_then(|mut transaction| {
         transaction.authenticate()?;
+        // A prompt that is gone is noticed by the next question, or by the wait.
+        let _ = wire::say(socket, &Word::Authenticated);
+        transaction.judge_account()?;
         transaction.open()?;
         Ok(transaction)
     });
@@ -39,7 +42,6 @@ pub fn run() -> io::Result<()> {
         Err(failure) => wire::say(socket, &Word::Failed(failure)),
         Ok(transaction) => {
             let user = transaction.user().unwrap_or_default();
-            // A prompt that is gone already is noticed by the wait.
             let _ = wire::say(socket, &Word::Opened(user));
             wait_for_end(socket, signals.as_fd());
             drop(transaction);

@@ -73,7 +73,10 @@ impl Held {
 pub trait Answers {
     /// Shows a message of a module.
     fn show(&mut self, style: Style, text: &str);
-    /// Answers a question; nothing to give up. The answer may be kept.
+    /// Name and password were right. What is asked from now on (shall the other sessions be cleared?
+    /// a new password) must not be answered for the user another time.
+    fn authenticated(&mut self);
+    /// Answers a question; nothing to give up.
     fn answer(&mut self, style: Style, prompt: &str) -> Option<&Secret>;
 }
 
@@ -120,6 +123,7 @@ fn talk(socket: &OwnedFd, start: &Start, answers: &mut impl Answers) -> Result<S
     let mut told = false;
     loop {
         match wire::hear(socket).map_err(|_| broken_off())?.ok_or_else(broken_off)? {
+            Word::Authenticated => answers.authenticated(),
             Word::Opened(user) => return Ok(user),
             Word::Failed(failure) => return Err(LoginError::Failed(failure, told)),
             Word::Message(style, text) => {
@@ -140,6 +144,8 @@ fn talk(socket: &OwnedFd, start: &Start, answers: &mut impl Answers) -> Result<S
 #[derive(Debug, Default)]
 pub struct Typed {
     given: Vec<Given>,
+    /// How many of them were given before name and password were known to be right.
+    credentials: usize,
 }
 
 #[derive(Debug)]
@@ -154,12 +160,17 @@ impl Answers for Typed {
         show(style, text);
     }
 
+    fn authenticated(&mut self) {
+        self.credentials = self.given.len();
+    }
+
     fn answer(&mut self, style: Style, prompt: &str) -> Option<&Secret> {
         let hidden = style == Style::PromptHidden;
-        let answer = match terminal::ask(&printable(prompt), hidden) {
+        let lines: Vec<String> = prompt.split('\n').map(printable).collect();
+        let answer = match terminal::ask(&lines.join("\n"), hidden) {
             Ok(answer) => answer?,
             Err(error) => {
-                show(Style::Error, &pam_session_limit::sys::reason(&error));
+                show(Style::Error, &format!("shell: {}", pam_session_limit::sys::reason(&error)));
                 return None;
             }
         };
@@ -169,9 +180,14 @@ impl Answers for Typed {
 }
 
 impl Typed {
+    /// Forgets what was answered after name and password.
+    pub fn keep_credentials_only(&mut self) {
+        self.given.truncate(self.credentials);
+    }
+
     /// Returns the same answers again, in the same order, to the same questions.
     pub fn again(&self) -> Kept<'_> {
-        Kept { given: &self.given, next: 0, said: Vec::new() }
+        Kept { given: &self.given, said: Vec::new() }
     }
 }
 
@@ -179,7 +195,6 @@ impl Typed {
 #[derive(Debug)]
 pub struct Kept<'a> {
     given: &'a [Given],
-    next: usize,
     said: Vec<(Style, String)>,
 }
 
@@ -188,9 +203,13 @@ impl Answers for Kept<'_> {
         self.said.push((style, text.to_owned()));
     }
 
+    fn authenticated(&mut self) {
+        self.given = &[];
+    }
+
     fn answer(&mut self, style: Style, prompt: &str) -> Option<&Secret> {
-        let given = self.given.get(self.next)?;
-        self.next += 1;
+        let (given, rest) = self.given.split_first()?;
+        self.given = rest;
         (given.style == style && given.prompt == prompt).then_some(&given.answer)
     }
 }

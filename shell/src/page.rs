@@ -1,4 +1,5 @@
-//! A page of memory for one secret: locked into RAM, left out of core dumps and of children, wiped.
+//! A page of memory for one secret: locked into RAM where the kernel lets us, left out of core dumps
+//! and of children, wiped.
 
 #![allow(unsafe_code, reason = "memory of its own is mapped, locked and unmapped here")]
 
@@ -24,7 +25,7 @@ impl Secret {
     /// Maps an empty secret.
     ///
     /// # Errors
-    /// When the page cannot be mapped, locked or kept out of core dumps.
+    /// When the page cannot be mapped or kept out of core dumps.
     pub fn new() -> io::Result<Self> {
         // SAFETY: a fresh anonymous mapping touches no memory that exists already.
         let page = unsafe {
@@ -38,8 +39,9 @@ impl Secret {
         let page = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let secret = Self { page, len: 0 };
         let start = page.as_ptr().cast::<c_void>();
+        // A container may not let its root lock anything: that must not keep him from clearing sessions.
         // SAFETY: the range is the page just mapped, which `secret` owns.
-        unsafe { mm::mlock(start, SIZE) }?;
+        let _ = unsafe { mm::mlock(start, SIZE) };
         for advice in [Advice::LinuxDontDump, Advice::LinuxDontFork] {
             // SAFETY: as above; neither advice changes what this process reads there.
             unsafe { mm::madvise(start, SIZE, advice) }?;

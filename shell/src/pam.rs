@@ -239,15 +239,22 @@ impl<'c> Transaction<'c> {
         Ok(transaction)
     }
 
-    /// Asks who it is, whether he may log in, and has an outdated password changed.
+    /// Asks who it is.
     ///
     /// # Errors
-    /// The first phase that fails.
+    /// When name or password are wrong, or cannot be judged.
     pub fn authenticate(&mut self) -> Result<(), Failure> {
         // SAFETY: the handle is live.
         let code = unsafe { pam_authenticate(self.handle, 0) };
-        self.checked(Phase::Authenticate, code)?;
-        // SAFETY: as above.
+        self.checked(Phase::Authenticate, code)
+    }
+
+    /// Asks whether he may log in, and has an outdated password changed.
+    ///
+    /// # Errors
+    /// When he may not, the limit being one of the reasons.
+    pub fn judge_account(&mut self) -> Result<(), Failure> {
+        // SAFETY: the handle is live.
         match unsafe { pam_acct_mgmt(self.handle, 0) } {
             PAM_NEW_AUTHTOK_REQD => {
                 // SAFETY: as above.

@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Exit {
         Ok(prompt) => prompt,
         Err(error) => return unfit(&error),
     };
-    if let Err(error) = harden::no_core().and_then(|()| terminal::prepare()) {
+    if let Err(error) = harden::protect().and_then(|()| terminal::prepare()) {
         return unfit(&error);
     }
     let (credentials, held) = match first_login(args) {
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Exit {
         Ok(engine) => engine,
         Err(failure) => {
             held.end();
-            eprintln!("shell: {failure}");
+            say(&format!("shell: {failure}"));
             return failure.exit;
         }
     };
@@ -69,8 +69,13 @@ pub fn run(args: &Args) -> Exit {
 }
 
 fn complain(problem: &str) -> Exit {
-    eprintln!("shell: {problem}");
+    say(&format!("shell: {problem}"));
     Exit::Usage
+}
+
+/// Says something on the terminal; one that is gone hears nothing.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Who is logged in, and how he came in.
@@ -132,7 +137,11 @@ impl Person<'_> {
             }
             Err(error) => {
                 answers.show_what_was_said();
-                login::explain(&error);
+                match error {
+                    // A question that only the user can answer, such as a code that is good once.
+                    LoginError::GaveUp => say("Please log in again."),
+                    error => login::explain(&error),
+                }
                 interpreter.cancel();
                 let (credentials, held) = log_in(SERVICE, None)?;
                 self.credentials = credentials;
@@ -173,7 +182,10 @@ fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, Held), Exit> {
     for _ in 0..TRIES {
         let mut typed = Typed::default();
         match login::log_in(&start(service, user), &mut typed) {
-            Ok(held) => return Ok((typed, held)),
+            Ok(held) => {
+                typed.keep_credentials_only();
+                return Ok((typed, held));
+            }
             Err(error) => {
                 login::explain(&error);
                 exit = match &error {

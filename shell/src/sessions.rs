@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use pam_session_limit::journal::{Journal, Level};
 use pam_session_limit::login::{Cleared, is_stale};
 use pam_session_limit::policy::OnClear;
 use pam_session_limit::process::{Here, Life};
 use pam_session_limit::session::{Session, State};
-use pam_session_limit::store::{Store, StoreError};
+use pam_session_limit::store::{Store, Transaction, TxError};
 use pam_session_limit::sys;
 use pam_session_limit::terminate::{self, Fate, Spare};
 use serde::Serialize;
@@ -40,12 +41,10 @@ impl Sessions {
             return Ok(Vec::new());
         }
         let here = here()?;
-        let rows = Store::at(&self.path)
-            .transaction(|rows| match uid {
-                Some(uid) => rows.sessions_of(uid),
-                None => rows.all_sessions(),
-            })
-            .map_err(|error| broken(&error))?;
+        let rows = self.transaction(|rows| match uid {
+            Some(uid) => rows.sessions_of(uid),
+            None => rows.all_sessions(),
+        })?;
         let now = sys::boot_ms();
         Ok(rows
             .into_iter()
@@ -53,35 +52,54 @@ impl Sessions {
             .collect())
     }
 
-    /// Ends sessions and wipes the rows of those that are over.
+    /// Ends sessions, as a login that clears does, and wipes the rows of those that are over.
     ///
     /// # Errors
     /// When the store cannot be used.
     pub fn clear(&self, chosen: Vec<Session>, on_clear: OnClear) -> Result<Cleared, Failure> {
-        let here = here()?;
-        let fates: Vec<Option<Fate>> = match on_clear {
-            OnClear::Terminate => {
-                terminate::end(&chosen, &here, &Spare::caller()).into_iter().map(Some).collect()
-            }
-            OnClear::Forget => vec![None; chosen.len()],
-        };
+        let (here, spare, now) = (here()?, Spare::caller(), sys::boot_ms());
         let mut cleared = Cleared::default();
-        let mut over = Vec::new();
-        for (session, fate) in chosen.into_iter().zip(fates) {
-            match fate {
-                Some(fate) => cleared.note(fate),
-                None => cleared.forgotten += 1,
+        let (mut to_end, mut over) = (Vec::new(), Vec::new());
+        for session in chosen {
+            let is_in_reach = here.life(&session.leader) != Life::Elsewhere;
+            if is_stale(&session, &here, now) || !session.is_open() {
+                over.push(session);
+            } else if is_in_reach && on_clear == OnClear::Terminate {
+                to_end.push(session);
+            } else if spare.covers(&session) {
+                // Whoever runs inside a session cannot make it uncounted.
+                cleared.spared += 1;
+            } else {
+                cleared.forgotten += 1;
+                over.push(session);
             }
-            if !matches!(fate, Some(Fate::Spared | Fate::Survived)) {
-                over.push((session.uid, session.id));
+        }
+        let fates = terminate::end(&to_end, &here, &spare);
+        for (session, fate) in to_end.into_iter().zip(fates) {
+            cleared.note(fate);
+            if matches!(fate, Fate::Ended | Fate::Killed) {
+                over.push(session);
             }
         }
         if !over.is_empty() {
-            Store::at(&self.path)
-                .transaction(|rows| over.iter().try_for_each(|&(uid, id)| rows.remove(uid, id)))
-                .map_err(|error| broken(&error))?;
+            self.transaction(|rows| {
+                over.iter().try_for_each(|gone| rows.remove(gone.uid, gone.id))
+            })?;
         }
         Ok(cleared)
+    }
+
+    /// Runs `work` on the store. A damaged file that had to make room is told to the journal.
+    fn transaction<T>(
+        &self,
+        work: impl FnMut(&Transaction) -> Result<T, TxError>,
+    ) -> Result<T, Failure> {
+        let store = Store::at(&self.path);
+        let result = store.transaction(work);
+        for moved in store.take_moved_aside() {
+            Journal::new("shell", "store", false).write(Level::Critical, &moved.to_string());
+        }
+        result.map_err(|error| Failure::new(Exit::Store, error.to_string()))
     }
 }
 
@@ -103,10 +121,6 @@ pub fn reply(cleared: &Cleared) -> Reply {
 
 fn here() -> Result<Here, Failure> {
     Here::now().map_err(|error| Failure::new(Exit::Store, sys::reason(&error)))
-}
-
-fn broken(error: &StoreError) -> Failure {
-    Failure::new(Exit::Store, error.to_string())
 }
 
 fn standing(session: &Session, here: &Here, now: i64) -> Standing {

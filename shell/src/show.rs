@@ -8,8 +8,8 @@ use pam_session_limit::policy::{Attachment, Profile};
 use pam_session_limit::session::{Session, State};
 use serde::Serialize;
 
+use crate::draft::Object;
 use crate::exit::{Exit, Failure};
-use crate::field::Field;
 use crate::grammar::{Kind, PROFILE_REF};
 use crate::reply::{Reply, timestamp};
 use crate::rights;
@@ -51,14 +51,8 @@ struct AttachmentRow<'a> {
 /// Shows one profile: the table of the original product.
 #[must_use]
 pub fn profile(profile: &Profile) -> Reply {
-    let mut fields =
-        vec![("uuid", profile.uuid.clone().unwrap_or_default()), ("name", profile.name.clone())];
-    fields.extend(Field::ALL.map(|field| (field.name(), field.of(profile).to_string())));
-    Reply::new(
-        Kind::Profile.word(),
-        &[ProfileRow::from(profile)],
-        Table::of_fields(fields).to_string(),
-    )
+    let table = Object::Profile(profile.clone()).table();
+    Reply::new(Kind::Profile.word(), &[ProfileRow::from(profile)], table.to_string())
 }
 
 /// Lists profiles.
@@ -79,8 +73,7 @@ pub fn profiles(profiles: &[&Profile]) -> Reply {
 /// Shows one attachment.
 #[must_use]
 pub fn attachment(kind: Kind, entry: &Attachment) -> Reply {
-    let table =
-        Table::of_fields([("name", entry.name.clone()), (PROFILE_REF, entry.user_profile.clone())]);
+    let table = Object::Attachment(entry.clone()).table();
     Reply::new(kind.word(), &[row_of(entry)], table.to_string())
 }
 

@@ -22,6 +22,8 @@ const ANSWER: u8 = b'A';
 pub enum Word {
     /// A module says or asks something; PAM's number of the style, and the text.
     Message(u8, String),
+    /// Name and password are right: what is asked from now on is asked afresh each time.
+    Authenticated,
     /// The session is open, for the user of this name.
     Opened(String),
     /// The login failed.
@@ -145,6 +147,7 @@ mod tests {
         let (here, there) = pair().unwrap();
         for word in [
             Word::Message(1, "Password: ".to_owned()),
+            Word::Authenticated,
             Word::Opened("alice".to_owned()),
             Word::Failed(Failure {
                 phase: Phase::Open,

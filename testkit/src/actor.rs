@@ -11,6 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::libpam::{DATA_SILENT, Handle, Manner};
+use crate::state::HostState;
+use crate::{circumstances, strain};
 
 /// Runs the program; returns its exit status.
 #[must_use]
@@ -61,10 +63,19 @@ fn obey(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
             handle.talk().answers.push(from_hex(words[1]));
             0
         }
-        ("acct", Some(handle)) => handle.acct(number(1)),
-        ("open", Some(handle)) => handle.open(number(1)),
-        ("close", Some(handle)) => handle.close(number(1)),
+        ("acct", Some(handle)) => as_a_guest(|| handle.acct(number(1))),
+        ("open", Some(handle)) => as_a_guest(|| handle.open(number(1))),
+        ("close", Some(handle)) => as_a_guest(|| handle.close(number(1))),
         ("end", Some(handle)) => handle.end(number(1)),
+        ("with-descriptors-closed", Some(handle)) => {
+            let closed: Vec<i32> =
+                words[1].split(',').map(|n| n.parse().expect("a number")).collect();
+            circumstances::without_descriptors(&closed, || match words[2] {
+                "acct" => as_a_guest(|| handle.acct(0)),
+                "open" => as_a_guest(|| handle.open(0)),
+                _ => as_a_guest(|| handle.close(0)),
+            })
+        }
         // What login, su and gdm do in the child that becomes the user's shell.
         ("end-in-child", Some(handle)) => in_child(|| handle.end(number(1) | DATA_SILENT)),
         ("close-in-child", Some(handle)) => in_child(|| handle.close(number(1))),
@@ -110,8 +121,19 @@ fn obey(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
         ("massacre", _) => {
             massacre(confdir, &from_hex(words[1]), &from_hex(words[2]), number(3), number(4))
         }
-        (other, _) => panic!("command {other}"),
+        _ => circumstances::obey(words, handle)
+            .or_else(|| strain::obey(words, confdir))
+            .unwrap_or_else(|| panic!("command {words:?}")),
     }
+}
+
+/// Runs a hook, which must leave this process as it found it.
+fn as_a_guest(hook: impl FnOnce() -> i32) -> i32 {
+    let before = HostState::now();
+    let code = hook();
+    let changes = HostState::now().changes_since(&before);
+    assert!(changes.is_empty(), "the hook changed its host:\n{changes}");
+    code
 }
 
 fn answer(handle: &mut Option<Handle>, code: i32) {
@@ -328,9 +350,9 @@ fn use_users_of(etc: &Path) {
 
 fn mount(from: Option<&CStr>, to: &CStr, flags: libc::c_ulong) {
     let from = from.map_or(std::ptr::null(), CStr::as_ptr);
-    // SAFETY: paths are terminated, type and data may be null for these flags.
+    // SAFETY: paths and type are terminated; data may be null for these flags.
     let mounted =
-        unsafe { libc::mount(from, to.as_ptr(), std::ptr::null(), flags, std::ptr::null()) };
+        unsafe { libc::mount(from, to.as_ptr(), c"none".as_ptr(), flags, std::ptr::null()) };
     assert_eq!(mounted, 0, "mount on {to:?}: {}", io::Error::last_os_error());
 }
 
@@ -343,7 +365,7 @@ pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn from_hex(digits: &str) -> CString {
+pub(crate) fn from_hex(digits: &str) -> CString {
     let bytes: Vec<u8> = (0..digits.len() / 2)
         .map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).expect("hexadecimal digits"))
         .take_while(|&b| b != 0)

@@ -96,6 +96,7 @@ pub struct Host {
     scratch: TempDir,
     actor: PathBuf,
     module: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 impl Host {
@@ -105,8 +106,8 @@ impl Host {
     #[must_use]
     pub fn new(actor: PathBuf, module: PathBuf) -> Self {
         assert!(module.exists(), "{}: the module is not built", module.display());
-        let scratch = tempfile::Builder::new().prefix("pam_session_limit-").tempdir().unwrap();
-        let host = Self { scratch, actor, module };
+        let scratch = scratch_folder();
+        let host = Self { scratch, actor, module, environment: Vec::new() };
         for folder in ["etc", "pam.d", "state"] {
             fs::create_dir(host.path(folder)).unwrap();
         }
@@ -182,6 +183,24 @@ impl Host {
         self
     }
 
+    /// Runs the applications of this host by another program, as `valgrind` for one.
+    #[must_use]
+    pub fn run_by(mut self, command: &str) -> Self {
+        let script = self.path("run");
+        let actor = self.actor.display();
+        fs::write(&script, format!("#!/bin/sh\nexec {command} {actor} \"$@\"\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        self.actor = script;
+        self
+    }
+
+    /// Gives the applications of this host one more environment variable.
+    #[must_use]
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// What the applications of this host, and modules in them, wrote to stderr.
     #[must_use]
     pub fn stderr(&self) -> String {
@@ -191,7 +210,13 @@ impl Host {
     /// Starts an application that has not begun a PAM transaction.
     #[must_use]
     pub fn application(&self) -> Login {
-        Login::spawn(&self.actor, &self.path("etc"), &self.path("pam.d"), &self.path("stderr"))
+        Login::spawn(
+            &self.actor,
+            &self.path("etc"),
+            &self.path("pam.d"),
+            &self.path("stderr"),
+            &self.environment,
+        )
     }
 
     /// Starts an application that is about to log a user in.
@@ -236,6 +261,16 @@ impl Host {
         fs::write(self.path("etc/group"), group).unwrap();
         fs::write(self.path("etc/nsswitch.conf"), "passwd: files\ngroup: files\n").unwrap();
     }
+}
+
+/// Makes a folder in memory, as `/run` is, where that can be had and `TMPDIR` says nothing else.
+fn scratch_folder() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("pam_session_limit-");
+    let in_memory = builder.tempdir_in("/dev/shm").ok();
+    in_memory
+        .filter(|_| std::env::var_os("TMPDIR").is_none())
+        .unwrap_or_else(|| builder.tempdir().unwrap())
 }
 
 /// A configuration that limits everybody.

@@ -13,10 +13,15 @@
 )]
 
 pub mod actor;
+mod circumstances;
 mod host;
 pub mod libpam;
 mod login;
+mod state;
+mod strain;
+mod tracer;
 
 pub use host::{AVAILABILITY, Host, STRICT, Stack, User, default_limit};
 pub use libpam::{SILENT, code};
 pub use login::{Login, Said};
+pub use tracer::{IGNORED, MARK};

@@ -89,6 +89,10 @@ pub struct Handle {
     talk: *mut Talk,
 }
 
+// SAFETY: libpam keeps nothing per thread; a handle has one owner, which uses it from one thread at
+// a time.
+unsafe impl Send for Handle {}
+
 impl Handle {
     /// Starts a transaction with the stacks in `confdir`.
     ///

@@ -21,7 +21,13 @@ pub struct Login {
 }
 
 impl Login {
-    pub(crate) fn spawn(program: &Path, etc: &Path, confdir: &Path, stderr: &Path) -> Self {
+    pub(crate) fn spawn(
+        program: &Path,
+        etc: &Path,
+        confdir: &Path,
+        stderr: &Path,
+        environment: &[(String, String)],
+    ) -> Self {
         let errors = OpenOptions::new().create(true).append(true).open(stderr).unwrap();
         let mut child = Command::new(program)
             .args([etc, confdir])
@@ -30,6 +36,7 @@ impl Login {
             .stderr(errors)
             // Must change nothing: see the tests of panics.
             .env("RUST_BACKTRACE", "1")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         let stdin = child.stdin.take();
@@ -51,23 +58,30 @@ impl Login {
 
     /// Waits for the answer to [`Login::begin`].
     pub fn finish(&mut self) -> i32 {
+        self.answer().unwrap_or_else(|| {
+            panic!(
+                "the application ended before it answered: {}",
+                std::fs::read_to_string(&self.stderr).unwrap_or_default()
+            )
+        })
+    }
+
+    /// Returns the code of the answer, `None` where the application ended instead.
+    fn answer(&mut self) -> Option<i32> {
         self.said.clear();
         self.results.clear();
         loop {
             let mut line = String::new();
-            let read = self.stdout.read_line(&mut line).unwrap();
-            assert!(
-                read > 0,
-                "the application ended before it answered: {}",
-                std::fs::read_to_string(&self.stderr).unwrap_or_default()
-            );
+            if self.stdout.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
                 ["msg", style, hex] => self.said.push((style.parse().unwrap(), text_of(hex))),
                 ["result", acct, open] => {
                     self.results.push((acct.parse().unwrap(), open.parse().unwrap()));
                 }
-                ["=", code] => return code.parse().unwrap(),
+                ["=", code] => return Some(code.parse().unwrap()),
                 other => panic!("answer {other:?}"),
             }
         }
@@ -115,6 +129,18 @@ impl Login {
         }
     }
 
+    /// The same, where the application may have to end for want of memory; `None` where it did.
+    pub fn try_log_in(&mut self) -> Option<i32> {
+        for phase in ["acct", "open"] {
+            self.begin(phase);
+            match self.answer()? {
+                0 => {}
+                refused => return Some(refused),
+            }
+        }
+        Some(0)
+    }
+
     /// Closes the session.
     pub fn close(&mut self) -> i32 {
         self.tell("close")
@@ -159,6 +185,12 @@ impl Login {
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Lets the application come to its own end; returns its exit status.
+    pub fn quit(&mut self) -> Option<i32> {
+        self.stdin.take();
+        self.child.wait().unwrap().code()
     }
 
     /// Returns whether the application has ended, a zombie included.

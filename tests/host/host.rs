@@ -105,12 +105,17 @@ impl Host {
     pub fn reset(&self) {
         self.write(CONFIG, "");
         self.run(
-            "for user in alice bob carol; do loginctl disable-linger $user; loginctl terminate-user $user; \
-                 pkill -KILL -u $user; done 2>/dev/null
-             systemctl stop 'container-getty@*' sshd-clear-sessions 2>/dev/null
-             rm -f /etc/ssh/sshd_config.d/10-scenario.conf; systemctl reset-failed; systemctl reload-or-restart ssh",
+            "rm -f /etc/ssh/sshd_config.d/10-scenario.conf; systemctl reload-or-restart ssh
+             systemctl stop 'container-getty@*' sshd-clear-sessions 2>/dev/null; systemctl reset-failed",
         );
-        until("nobody is in before the scenario", seconds(20), || {
+        // Again and again: a login that was on its way may still get through.
+        until("nobody is in before the scenario", seconds(60), || {
+            self.run(
+                "for user in alice bob carol; do
+                     pgrep -u $user >/dev/null || continue
+                     loginctl disable-linger $user; loginctl terminate-user $user; pkill -KILL -u $user
+                 done 2>/dev/null",
+            );
             self.run("pgrep -u alice,bob,carol").status != 0 && self.connections("") == 0
         });
         let end = self.run("journalctl --quiet -n 0 --show-cursor").stdout;

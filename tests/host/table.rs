@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::runner::{Results, Verdict};
 use crate::scenarios;
 
-const MARK: &str = "<!-- the table below is written by `make host-table` -->\n";
+const MARK: &str = "<!-- `make host-table` writes what follows. -->\n";
 
 /// `HOST_TESTS_TABLE` names the file.
 pub fn write_if_asked(results: &Results) {

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
-use crate::world::SHELL;
+use crate::pty::Pty;
+use crate::world::{SHELL, is_root};
 
 /// A folder with a configuration, and `shell` on it.
 struct Scratch(tempfile::TempDir);
@@ -55,14 +56,6 @@ impl Scratch {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("SKIPPED: needs root");
-    }
-    root
 }
 
 #[test]
@@ -124,16 +117,16 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
         "shell: -c ends inside `configure`, expected save, exit or cancel; nothing was saved\n",
     );
 
-    fs::write(scratch.0.path().join("config.toml"), "[policy]\non_limit = 1\n").unwrap();
+    fs::write(scratch.0.path().join("config.toml"), "[policy]\non_limit = \"never\"\n").unwrap();
     plain(
         &["show", "user", "root"],
         7,
-        "shell: DIR/config.toml:2:12: on_limit 1, expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
+        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
     );
     plain(
         &["delete", "user", "a"],
         7,
-        "shell: DIR/config.toml:2:12: on_limit 1, expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
+        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
     );
     fs::remove_file(scratch.0.path().join("config.toml")).unwrap();
     plain(
@@ -253,6 +246,24 @@ fn looking_at_sessions_makes_no_store() {
 }
 
 #[test]
+fn a_damaged_store_makes_room_and_is_kept() {
+    if !is_root() {
+        return;
+    }
+    let scratch = Scratch::new(FILE);
+    let folder = scratch.0.path().join("run");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(folder.join("sessions.db"), "no database at all").unwrap();
+    fs::set_permissions(folder.join("sessions.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    let output = scratch.run(&["-o", "json", "show", "session"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let kept = |name: &str| name.contains(".damaged-");
+    let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| kept(&name.to_string_lossy())).count(), 1);
+}
+
+#[test]
 fn failures_are_json_too() {
     if !is_root() {
         return;
@@ -286,6 +297,17 @@ fn a_configuration_is_judged_in_one_line_for_programs() {
         format!("{}: good: profiles 2, users 0, groups 0\n", file.display())
     );
     assert_eq!(good.status.code(), Some(0));
+}
+
+#[test]
+fn a_configuration_is_judged_with_a_drawing_for_people() {
+    let scratch = Scratch::new("[[user]]\nusername = \"alice\"\nuser_profile = \"X\" # soon\n");
+    let mut command = Command::new(SHELL);
+    command.arg("--check-config").arg(scratch.0.path().join("config.toml"));
+    let mut pty = Pty::start(command);
+    pty.wait_for_code(7);
+    pty.expect("unknown profile \"X\", expected the name of a [[useraccountprofile]]\r\n");
+    pty.expect("3 | user_profile = \"X\" # soon\r\n  |                ^^^\r\n");
 }
 
 const LIMITS: &str = "\

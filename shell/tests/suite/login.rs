@@ -1,7 +1,7 @@
 //! Logging in, staying in, and being let in again.
 
 use crate::pty::{eventually, plain, prompt};
-use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World};
+use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World, module};
 
 fn limit(n: u32) -> String {
     format!(
@@ -84,6 +84,26 @@ fn at_the_limit_the_warning_is_shown_and_clear_sessions_lets_in() {
 }
 
 #[test]
+fn a_plain_line_in_the_common_stack_does_not_stop_who_clears() {
+    let Some(world) = World::new() else { return };
+    world.configure(&limit(1));
+    // What pam-auth-update writes where the profile of the module is enabled.
+    let line =
+        format!("account [success=ok perm_denied=die default=ignore] {}\n", module().display());
+    world.write("etc/pam.d/common-account", &format!("account required pam_unix.so\n{line}"));
+    let _first = world.logged_in("alice");
+    let mut second = world.pty(&[]);
+    second.log_in("alice", PASSWORD);
+    second.expect(WARNING);
+    second.wait_for_code(3);
+    assert_eq!(second.screen().matches("WARNING").count(), 1);
+    let mut second = world.pty(&["--clear-sessions"]);
+    second.log_in("alice", PASSWORD);
+    second.expect_prompt("alice");
+    assert_eq!(world.holders("alice").len(), 1);
+}
+
+#[test]
 fn a_session_ended_from_outside_is_opened_again_by_the_next_command() {
     let Some(world) = World::new() else { return };
     world.configure(&limit(2));
@@ -99,6 +119,39 @@ fn a_session_ended_from_outside_is_opened_again_by_the_next_command() {
         assert_ne!(world.holders("alice")[0], holder);
     }
     assert_eq!(pty.screen().matches("Password: ").count(), 1);
+}
+
+#[test]
+fn a_session_whose_holder_was_killed_is_shown_as_stale_and_does_not_count() {
+    let Some(world) = World::new() else { return };
+    let _pty = world.logged_in("alice");
+    world.end_session("alice", "KILL");
+    let rows = world.results(&["show", "session", "alice"]);
+    assert_eq!((rows.len(), &rows[0]["state"]), (1, &"stale".into()));
+    let activity = world.results(&["show", "useractivity", "alice"]);
+    assert_eq!(
+        (&activity[0]["concurrent_sessions"], &activity[0]["logged_in"]),
+        (&0.into(), &false.into())
+    );
+    // Clearing wipes the row of what is over already.
+    assert_eq!(world.ok(&["clear", "session", &rows[0]["id"].to_string()]), "0 sessions ended.\n");
+    assert!(world.results(&["show", "session", "alice"]).is_empty());
+}
+
+#[test]
+fn where_the_policy_is_to_forget_clearing_ends_nothing() {
+    let Some(world) = World::new() else { return };
+    world.configure(&format!("{}[policy]\non_clear = \"forget\"\n", limit(1)));
+    let mut pty = world.logged_in("alice");
+    let holder = world.holders("alice");
+    assert_eq!(
+        world.ok(&["clear", "sessions", "alice"]),
+        "0 sessions ended, 1 forgotten, not ended.\n"
+    );
+    assert!(world.holders("alice").is_empty());
+    assert!(std::fs::exists(format!("/proc/{}/stat", holder[0])).unwrap());
+    assert!(pty.command("alice", "show useractivity").contains("| concurrent_sessions     | 0 "));
+    let _another = world.logged_in("alice");
 }
 
 #[test]
@@ -150,6 +203,33 @@ fn at_the_limit_a_cleared_prompt_is_warned_and_login_is_offered_again() {
     first.expect("Password: ");
     first.line(PASSWORD);
     first.expect_prompt("alice");
+}
+
+#[test]
+fn the_wish_to_clear_is_never_repeated_by_itself() {
+    let Some(world) = World::new() else { return };
+    world.configure(&format!("{}[policy]\non_limit = \"ask\"\n", limit(1)));
+    let enter = || {
+        let mut pty = world.pty(&[]);
+        pty.log_in("alice", PASSWORD);
+        pty
+    };
+    let mut first = enter();
+    first.expect_prompt("alice");
+    let mut second = enter();
+    second.expect("[y/N] ");
+    second.line("y");
+    second.expect_prompt("alice");
+    // `second` has said yes once. Cleared by `third`, it asks again instead of clearing in turn.
+    let mut third = enter();
+    third.expect("[y/N] ");
+    third.line("y");
+    third.expect_prompt("alice");
+    let holder = world.holders("alice");
+    second.line("show user");
+    second.expect("\n");
+    assert_eq!(second.expect("Login: "), "Please log in again.\r\n");
+    assert_eq!(world.holders("alice"), holder);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{self, Termios};
 
 /// How long anything is waited for. Far more than it takes: a test that fails may be slow.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A program on a terminal.
 pub struct Pty {

@@ -3,7 +3,10 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
-use crate::world::{PASSWORD, World};
+use std::process::{Command, Stdio};
+
+use crate::pty::Pty;
+use crate::world::{PASSWORD, SHELL, World};
 
 /// One line of /proc/PID/smaps that begins a mapping, and its flags.
 struct Mapping {
@@ -90,4 +93,46 @@ fn it_is_neither_echoed_nor_kept_in_the_history() {
     pty.line("");
     pty.expect_prompt("alice");
     assert!(!pty.screen().contains(PASSWORD));
+}
+
+#[test]
+fn it_leaves_the_prompt_for_the_holder_only_and_the_holder_for_nobody() {
+    let Some(world) = World::new() else { return };
+    if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        eprintln!("SKIPPED: strace is not installed");
+        return;
+    }
+    let log = world.path("calls");
+    // Every call by which a byte can leave a process, for a file, a log, a socket or another program.
+    let calls =
+        "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmmsg,execve,openat,splice,vmsplice";
+    let traced = [
+        "setsid",
+        "-w",
+        "-c",
+        "strace",
+        "-f",
+        "-s",
+        "4096",
+        "-e",
+        calls,
+        "-o",
+        log.to_str().unwrap(),
+        SHELL,
+    ];
+    let mut pty = Pty::start(world.command(&traced));
+    pty.log_in("alice", PASSWORD);
+    pty.expect_prompt("alice");
+    world.end_session("alice", "TERM");
+    pty.command("alice", "show user");
+    pty.line("exit");
+    pty.wait_for_code(0);
+    let calls = fs::read_to_string(log).unwrap();
+    let with: Vec<&str> = calls.lines().filter(|call| call.contains(PASSWORD)).collect();
+    // Twice: at the login and at the silent one.
+    assert_eq!(with.len(), 2, "{with:#?}");
+    assert!(
+        with.iter().all(|call| call.contains(" writev(") && call.contains("\"A\"")),
+        "{with:#?}"
+    );
 }

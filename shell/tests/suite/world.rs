@@ -184,6 +184,15 @@ impl World {
     }
 }
 
+/// Returns whether this is root; says aloud that a test is skipped where not.
+pub fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("SKIPPED: needs root");
+    }
+    root
+}
+
 /// The program under test.
 pub const SHELL: &str = env!("CARGO_BIN_EXE_shell");
 

@@ -19,7 +19,8 @@ group!("faults":
 
 const CONFIG: &str = "/etc/session-limit/config.toml";
 const MODULE: &str = "/usr/lib/*/security/pam_session_limit.so";
-const STRICT: &str = "sed -i.normal 's/^\\(account\\|session\\).*pam_session_limit.so/\\1 required pam_session_limit.so/' /etc/pam.d/common-account /etc/pam.d/common-session";
+/// The strict lines of the README in place of those of pam-auth-update.
+const STRICT: &str = r"sed -i.normal 's/^\(account\|session\).*pam_session_limit.so/\1 [success=ok new_authtok_reqd=ok ignore=ignore default=die] pam_session_limit.so/' /etc/pam.d/common-account /etc/pam.d/common-session && grep -q '^session.*default=die. pam_session_limit' /etc/pam.d/common-session";
 /// A tmpfs of its own, without a free byte.
 const FILL: &str = "mkdir -p -m 0700 /run/session-limit && mount -t tmpfs -o size=64k,mode=0700 tmpfs /run/session-limit && ! dd if=/dev/zero of=/run/session-limit/filler bs=1k 2>/dev/null";
 const NORMAL: &str = "cd /etc/pam.d && mv common-account.normal common-account && mv common-session.normal common-session";

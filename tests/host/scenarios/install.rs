@@ -56,6 +56,10 @@ fn enabling_and_removing_leaves_the_stacks_byte_for_byte_as_they_were(host: &mut
     assert_untouched(host);
     host.run("pam-auth-update --enable session-limit").ok();
     assert_eq!(stacks_of(host), enabled, "enabled again");
+    host.run("pam-auth-update --disable session-limit").ok();
+    assert_untouched(host);
+    host.run("pam-auth-update --enable session-limit").ok();
+    assert_eq!(stacks_of(host), enabled, "enabled after a --disable");
     format!("{lines} lines in, 0 left, every file as before")
 }
 
@@ -121,6 +125,7 @@ fn uninstalling_takes_the_lines_out_and_keeps_the_configuration(host: &mut Host)
     assert_untouched(host);
     let left = host.ok("find /usr /run -xdev \\( -name '*session[-_]limit*' \\) -not -path '/run/session-limit*' -not -path '*/proc/*'");
     assert_eq!(left, "");
+    assert_ne!(host.run("test -e /usr/bin/shell").status, 0);
     host.read("/etc/session-limit/config.toml");
     host.ssh("alice").is_admitted();
     host.install_again();

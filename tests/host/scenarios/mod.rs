@@ -13,6 +13,7 @@ mod install;
 mod journal;
 mod on_limit;
 mod penalties;
+mod shell;
 mod storm;
 mod switching;
 mod systemd;
@@ -31,6 +32,7 @@ pub const ALL: &[Group] = &[
     clearing::GROUP,
     on_limit::GROUP,
     faults::GROUP,
+    shell::GROUP,
     penalties::GROUP,
     journal::GROUP,
     harness::GROUP,

@@ -5,12 +5,14 @@ use std::time::Instant;
 use crate::host::Host;
 use crate::root::Release;
 use crate::scenario::group;
+use crate::ssh::WARNING;
 use crate::wait::seconds;
 
 group!("penalties":
     who_retries_at_once_is_told_the_reason_until_his_address_is_shut_out,
     who_retries_every_five_seconds_is_never_shut_out,
-    with_the_documented_lines_nobody_is_shut_out,
+    with_the_address_exempt_nobody_is_shut_out,
+    with_a_smaller_penalty_somebody_is_told_the_reason_more_often,
 );
 
 /// What the test hosts switch off for all other scenarios, as OpenSSH ships it.
@@ -34,12 +36,8 @@ fn who_retries_at_once_is_told_the_reason_until_his_address_is_shut_out(host: &m
     }
     host.limit("alice", 1);
     let _only = host.ssh("alice").log_in();
-    let mut told = 0;
     let begun = Instant::now();
-    while host.ssh("alice").run("true").stderr.contains(crate::ssh::WARNING[0]) {
-        told += 1;
-        assert!(told < 60, "never shut out");
-    }
+    let told = told_before_the_door_closes(host);
     let after = begun.elapsed();
     let neighbour = host.ssh("bob");
     assert_ne!(neighbour.run("true").status, 0, "behind the same address");
@@ -68,7 +66,7 @@ fn who_retries_every_five_seconds_is_never_shut_out(host: &mut Host) -> String {
     format!("{TRIES} tries, each told the reason")
 }
 
-fn with_the_documented_lines_nobody_is_shut_out(host: &mut Host) -> String {
+fn with_the_address_exempt_nobody_is_shut_out(host: &mut Host) -> String {
     if !penalties(host, "PerSourcePenaltyExemptList 127.0.0.1/32") {
         return NONE_THERE.to_owned();
     }
@@ -78,5 +76,26 @@ fn with_the_documented_lines_nobody_is_shut_out(host: &mut Host) -> String {
         host.ssh("alice").is_refused();
     }
     host.ssh("bob").is_admitted();
-    "20 refusals, each with its reason".to_owned()
+    "20 refusals at once, each with its reason".to_owned()
+}
+
+fn with_a_smaller_penalty_somebody_is_told_the_reason_more_often(host: &mut Host) -> String {
+    if !penalties(host, "PerSourcePenalties authfail:1s") {
+        return NONE_THERE.to_owned();
+    }
+    host.limit("alice", 1);
+    let _only = host.ssh("alice").log_in();
+    let told = told_before_the_door_closes(host);
+    assert!(told > 10, "{told}");
+    format!("told {told} times")
+}
+
+/// How often alice, who tries again and again without a pause, reads why.
+fn told_before_the_door_closes(host: &Host) -> usize {
+    let mut told = 0;
+    while host.ssh("alice").run("true").stderr.contains(WARNING[0]) {
+        told += 1;
+        assert!(told < 60, "never shut out");
+    }
+    told
 }

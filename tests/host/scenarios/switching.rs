@@ -51,6 +51,7 @@ fn su_and_sudo_and_runuser_are_neither_counted_nor_blocked_at_the_limit(host: &m
 fn a_switch_by_root_to_a_user_at_his_limit_is_not_blocked(host: &mut Host) -> String {
     host.limit("alice", 1);
     let _only = host.ssh("alice").log_in();
+    host.ssh("alice").is_refused();
     let mut root = host.ssh("root").log_in_to_a_shell();
     root.ask("su - alice -c 'echo switched-$((40 + 2))'", "switched-42");
     root.ask("sudo -i -u alice echo elevated-$((40 + 2))", "elevated-42");
@@ -76,6 +77,7 @@ fn run0_is_neither_counted_nor_blocked_at_the_limit(host: &mut Host) -> String {
     }
     host.limit("alice", 1);
     let _only = host.ssh("alice").log_in();
+    host.ssh("alice").is_refused();
     assert_eq!(host.ok("run0 --user=alice --pipe id -un"), "alice");
     assert_eq!(host.recorded("alice"), 1);
     "1 recorded".to_owned()
@@ -119,6 +121,7 @@ fn with_su_counted_the_third_elevation_to_root_is_refused_with_the_warning(
 fn with_switches_counted_a_switch_to_the_own_user_stays_free(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 1).policy(SWITCHES_TOO));
     let mut only = host.ssh("alice").log_in_to_a_shell();
+    host.ssh("alice").is_refused();
     for (number, command) in ["sudo -u alice", "sudo -i -u alice"].iter().enumerate() {
         only.ask(&format!("{command} echo free-{number}-42"), &format!("free-{number}-42"));
     }

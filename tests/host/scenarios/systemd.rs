@@ -42,6 +42,7 @@ fn a_lingering_user_holds_no_place(host: &mut Host) -> String {
 fn loginctl_terminate_user_gives_the_place_back(host: &mut Host) -> String {
     host.limit("alice", 1);
     let mut only = host.ssh("alice").log_in();
+    host.ssh("alice").is_refused();
     host.run("loginctl terminate-user alice").ok();
     let closed = only.sees_its_connection_close(seconds(10));
     let took = host.until_admitted("alice", seconds(5));

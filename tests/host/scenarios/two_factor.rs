@@ -42,7 +42,9 @@ fn a_wrong_second_factor_takes_no_place(host: &mut Host) -> String {
         let wrong = host.ssh("alice").with_password(BOTH, "wrong").run("true");
         assert!(wrong.stderr.contains("Permission denied"), "{wrong:#?}");
     }
-    host.ssh("alice").with_password(BOTH, "password-of-alice").log_in();
+    let both = host.ssh("alice").with_password(BOTH, "password-of-alice");
+    let _only = both.log_in();
+    both.is_refused();
     "in at once after 3 wrong ones".to_owned()
 }
 
@@ -58,7 +60,9 @@ fn a_missing_key_after_the_password_takes_no_place(host: &mut Host) -> String {
             .run("true");
         assert!(without_key.stderr.contains("Permission denied"), "{without_key:#?}");
     }
-    host.ssh("alice").with_password(BOTH, "password-of-alice").log_in();
+    let both = host.ssh("alice").with_password(BOTH, "password-of-alice");
+    let _only = both.log_in();
+    both.is_refused();
     "in at once after 3 without a key".to_owned()
 }
 

@@ -1,0 +1,24 @@
+#![no_main]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use pam_session_limit::store::Store;
+
+/// Any file where the store belongs is used, moved aside or refused; begun anew it works.
+fn image(bytes: &[u8]) {
+    let folder = std::env::temp_dir().join(format!("psl-fuzz-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder).expect("a folder");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let path = folder.join("sessions.db");
+    fs::write(&path, bytes).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
+    let store = Store::at(&path);
+    let outcome = store.transaction(|tx| Ok((tx.sessions_of(4001)?, tx.remove(4001, 3)?)));
+    if !store.take_moved_aside().is_empty() {
+        assert!(outcome.is_ok_and(|(rows, ())| rows.is_empty()));
+    }
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| image(bytes));

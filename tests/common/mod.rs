@@ -1,0 +1,60 @@
+//! What every test on the real libpam needs: a scratch host, the module under test, its rows.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use pam_session_limit::session::Session;
+use pam_session_limit::store::Store;
+use testkit::Host;
+
+/// Where cargo put what was built for these tests.
+pub fn built(name: &str) -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let folder =
+        if name.starts_with("examples/") { folder.parent().unwrap().to_owned() } else { folder };
+    folder.join(name)
+}
+
+/// The module under test: what was built with the tests, or the one that is going to be shipped.
+pub fn module() -> PathBuf {
+    std::env::var_os("PAM_SESSION_LIMIT_MODULE")
+        .map_or_else(|| built("libpam_session_limit.so"), PathBuf::from)
+}
+
+pub fn host() -> Host {
+    Host::new(built("examples/pam_actor"), module())
+}
+
+/// The rows in the store of `host`, stale ones included.
+pub fn rows(host: &Host) -> Vec<Session> {
+    Store::at(&host.state()).transaction(|tx| tx.all_sessions()).unwrap()
+}
+
+/// Replaces every row in the store of `host`.
+pub fn rewrite_rows(host: &Host, change: impl Fn(&mut Session)) {
+    Store::at(&host.state())
+        .transaction(|tx| {
+            for mut session in tx.all_sessions()? {
+                tx.remove(session.uid, session.id)?;
+                change(&mut session);
+                tx.put(&session)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Waits until `done`, at most 10 s.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(10), "not within 10 s: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Held by tests that use every processor, so that they do not starve each other.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static CROWD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    CROWD.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

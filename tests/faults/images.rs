@@ -1,0 +1,183 @@
+//! B3: database files of any content: no crash, no hang, and a good verdict wherever it can be had.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pam_session_limit::session::{Leader, Origin, Session, State, Wish};
+use pam_session_limit::store::{Store, StoreError};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use testkit::code;
+
+use crate::{amount, figure, host};
+
+fn session(id: i64) -> Session {
+    Session {
+        id,
+        uid: 4001 + u32::try_from(id % 3).unwrap(),
+        user: "alice".into(),
+        origin: Origin {
+            service: "sshd".into(),
+            tty: Some("ssh".into()),
+            rhost: Some("192.0.2.1".into()),
+        },
+        leader: Leader { pid: 4242, start_time: 7, pid_ns: 9, boot_id: "boot".into() },
+        audit_session: Some(3),
+        state: if id % 4 == 0 {
+            State::Reserved { expires: 10, wish: Wish::ClearAll, by_child: false }
+        } else {
+            State::Open
+        },
+        since: 1,
+    }
+}
+
+/// A store with three hundred rows, as bytes.
+fn image(folder: &Path) -> Vec<u8> {
+    let path = folder.join("seed.db");
+    Store::at(&path).transaction(|tx| (1..=300).try_for_each(|id| tx.put(&session(id)))).unwrap();
+    fs::read(path).unwrap()
+}
+
+/// Reads, writes and removes as one login does; whatever is there must not crash, hang, or fail in
+/// another way than the table has.
+fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
+    let folder = path.parent().unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    fs::write(path, image).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    let began = Instant::now();
+    let store = Store::at(path);
+    let outcome = store.transaction(|tx| {
+        let rows = tx.sessions_of(4001)?;
+        tx.put(&session(1_000_000))?;
+        tx.remove(4001, 3)?;
+        Ok(rows.len())
+    });
+    prop_assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let moved = store.take_moved_aside();
+    prop_assert!(moved.len() <= 1);
+    match outcome {
+        Ok(_) => {
+            let found = Store::at(path).transaction(|tx| tx.sessions_of(session(1_000_000).uid));
+            let is_there = found.is_ok_and(|rows| rows.iter().any(|row| row.id == 1_000_000));
+            // Damage behind what this login touched shows up in a later one, which begins anew.
+            prop_assert!(is_there || moved.is_empty());
+        }
+        Err(StoreError::Broken(_)) => {}
+        Err(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+    }
+    Ok(!moved.is_empty())
+}
+
+#[test]
+fn b3_damaged_images_crash_and_hang_nobody() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("state");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let seed_folder = scratch.path().join("seed");
+    fs::create_dir(&seed_folder).unwrap();
+    fs::set_permissions(&seed_folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let good = image(&seed_folder);
+    let path = folder.join("sessions.db");
+    assert!(!is_survived(&path, &good).unwrap(), "the seed itself is good");
+
+    let flips = prop::collection::vec((0..good.len(), any::<u8>()), 1..40);
+    let header = prop::collection::vec((0..100_usize, any::<u8>()), 1..4);
+    let how = prop_oneof![
+        3 => flips.prop_map(|flips| (flips, None)),
+        2 => header.prop_map(|flips| (flips, None)),
+        1 => (0..good.len()).prop_map(|length| (Vec::new(), Some(length))),
+    ];
+    let cases = u32::try_from(amount(600, 20_000)).unwrap();
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 100, ..Config::default() };
+    let moved = std::cell::Cell::new(0);
+    TestRunner::new(config)
+        .run(&how, |(flips, length)| {
+            let mut image = good.clone();
+            for (at, byte) in flips {
+                image[at] = byte;
+            }
+            image.truncate(length.unwrap_or(image.len()));
+            moved.set(moved.get() + i32::from(is_survived(&path, &image)?));
+            Ok(())
+        })
+        .unwrap();
+    figure(
+        "B3",
+        format!("{cases} damaged images: none crashed or hung, {} were moved aside", moved.get()),
+    );
+}
+
+/// What somebody with root's rights, or another program, may have planted. The own rows survive
+/// nothing of it, but no statement of theirs is run for us unnoticed.
+#[test]
+fn b3_planted_schemas_never_let_more_in_than_the_limit() {
+    let planted = [
+        (
+            "a trigger that deletes",
+            "CREATE TRIGGER t AFTER INSERT ON session BEGIN DELETE FROM session; END",
+        ),
+        (
+            "a trigger that fails",
+            "CREATE TRIGGER t BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'x'); END",
+        ),
+        (
+            "a trigger that ignores",
+            "CREATE TRIGGER t BEFORE INSERT ON session BEGIN SELECT RAISE(IGNORE); END",
+        ),
+        ("an index with an odd expression", "CREATE INDEX i ON session (abs(uid))"),
+        (
+            "a view of that name",
+            "DROP TABLE session; CREATE VIEW session AS SELECT 1 AS uid, 2 AS id",
+        ),
+        ("another shape", "DROP TABLE session; CREATE TABLE session (uid, id)"),
+        ("hostile defaults", "ALTER TABLE session ADD COLUMN extra TEXT DEFAULT 'x'"),
+        ("a unique index", "CREATE UNIQUE INDEX i ON session (service)"),
+        ("more tables", "CREATE TABLE other (x); INSERT INTO other VALUES (randomblob(100000))"),
+        ("a future version", "PRAGMA user_version = 2"),
+        ("another program's", "PRAGMA application_id = 1"),
+        ("write-ahead logging", "PRAGMA journal_mode = WAL"),
+        (
+            "a check that never holds",
+            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'PRIMARY KEY', 'CHECK (0), PRIMARY KEY') WHERE name = 'session'",
+        ),
+        (
+            "no schema text",
+            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = 'session'",
+        ),
+    ];
+    let mut figures = Vec::new();
+    for (what, sql) in planted {
+        let host = host();
+        host.limit(1);
+        host.stack("login", &testkit::Stack::both().control(testkit::STRICT));
+        drop(host.logged_in("login", "bob"));
+        let database = rusqlite::Connection::open(host.state()).unwrap();
+        database.execute_batch(sql).unwrap_or_else(|e| panic!("{what}: {e}"));
+        drop(database);
+        let mut logins: Vec<_> = (0..4).map(|_| host.login("login", "alice")).collect();
+        let codes: Vec<i32> = logins.iter_mut().map(testkit::Login::log_in).collect();
+        let admitted = codes.iter().filter(|&&code| code == 0).count();
+        figures.push(format!("{what}: {codes:?}"));
+        assert!(admitted <= 1, "{what}: {codes:?}");
+        assert!(
+            codes.iter().all(|code| matches!(*code, 0 | code::PERM_DENIED | code::SYSTEM_ERR)),
+            "{what}: {codes:?}"
+        );
+    }
+    figure(
+        "B3",
+        format!(
+            "{} planted schemas: never more than the limit: {}",
+            figures.len(),
+            figures.join("; ")
+        ),
+    );
+}

@@ -1,0 +1,17 @@
+# The rows of tests/faults at their full counts, one after the other, on the module as it is shipped.
+# Takes hours. ROW=f3 runs the rows whose tests begin so.
+
+.PHONY: soak
+soak: test-deps build
+	SOAK=1 PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) \
+		$(CARGO) test --locked --test faults -- --nocapture --test-threads=1 $(ROW)
+
+# Every fuzz target for a while; needs cargo-fuzz and a nightly compiler.
+.PHONY: fuzz
+FUZZ_SECONDS ?= 60
+fuzz:
+	cd fuzz && for target in $$(cargo +nightly fuzz list); do \
+		mkdir -p corpus/$$target seeds/$$target; \
+		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
