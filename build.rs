@@ -1,4 +1,4 @@
-//! Linker arguments of the module (the cdylib only).
+//! Linker arguments of the module (the cdylib only), and the unwinder, linked in.
 
 use std::path::Path;
 use std::process::Command;

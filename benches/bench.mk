@@ -8,13 +8,16 @@ BENCH_ROOT ?= /var/cache/pam_session_limit-bench/trixie
 BENCH_ROUNDS ?= 400
 BENCH_PACKAGES = libpam-modules,libpam-lastlog2,libpam-wtmpdb,valgrind,strace,libc6-dbg
 
-.PHONY: bench bench-gate bench-gate-update bench-root bench-driver
+.PHONY: bench bench-deps bench-gate bench-gate-update bench-root bench-driver
 
-# Nothing but the driver's own needs: the module that it loads is built as it is shipped.
-bench-driver: build
+bench-deps: deps
+	@packaging/need packaging/apt-bench-deps.txt
+
+# The module that the driver loads is built as it is shipped.
+bench-driver: bench-deps build
 	$(CARGO) build --locked --release --example bench_logins
 
-# This machine's own modules, then those of the Debian 13 root; needs root, valgrind, strace.
+# This machine's own modules, then those of the Debian 13 root; needs root.
 bench: bench-driver bench-root
 	benches/bench.py --module $(MODULE) --driver $(BENCH_DRIVER) --rounds $(BENCH_ROUNDS) \
 		--only counts,alone,rows --out $(BENCH_DIR)/here.json
@@ -22,7 +25,7 @@ bench: bench-driver bench-root
 		--root $(BENCH_ROOT) --only counts,alone,loop,herd --out $(BENCH_DIR)/debian13.json
 	benches/report.py $(BENCH_DIR)/here.json $(BENCH_DIR)/debian13.json
 
-bench-root: $(BENCH_ROOT)/usr/bin/valgrind
+bench-root: bench-deps $(BENCH_ROOT)/usr/bin/valgrind
 
 $(BENCH_ROOT)/usr/bin/valgrind:
 	mkdir -p $(dir $(BENCH_ROOT))

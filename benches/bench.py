@@ -194,8 +194,8 @@ class Bench:
         for part in self.options.only.split(","):
             print(f"bench.py: {part} in {self.root}", file=sys.stderr)
             self.data[part] = getattr(self, part)()
-        self.options.out.parent.mkdir(parents=True, exist_ok=True)
-        self.options.out.write_text(json.dumps(self.data) + "\n")
+            self.options.out.parent.mkdir(parents=True, exist_ok=True)
+            self.options.out.write_text(json.dumps(self.data) + "\n")
 
     def set_stacks(self):
         """Writes the stacks to compare, and lets each make its files: the first login is not counted."""
