@@ -103,7 +103,12 @@ fn signal_table(all: &mut BTreeMap<String, String>) {
 }
 
 fn descriptors(all: &mut BTreeMap<String, String>) {
-    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
+    let entries = match fs::read_dir("/proc/self/fd") {
+        Ok(entries) => entries,
+        // No memory to look with is none to say so with: the end that an application comes to then.
+        Err(e) if e.raw_os_error() == Some(libc::ENOMEM) => std::process::abort(),
+        Err(_) => return,
+    };
     let open: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
     for name in open {
         let name = name.to_string_lossy().into_owned();
