@@ -28,8 +28,7 @@ impl User {
     ///
     /// The name service failed, so that nothing is known.
     pub fn named(name: &CStr) -> io::Result<Option<Self>> {
-        let mut buffer = vec![0; 1024];
-        loop {
+        answer_of(|buffer| {
             // SAFETY: passwd is integers and pointers, for which all zeroes is a value.
             let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
             let mut found = std::ptr::null_mut();
@@ -44,28 +43,14 @@ impl User {
                     &raw mut found,
                 )
             };
-            match error {
-                libc::ERANGE if buffer.len() < MAX_ANSWER => {
-                    let larger = buffer.len() * 4;
-                    buffer.resize(larger, 0);
-                }
-                libc::EINTR => {}
-                0 if found.is_null() => return Ok(None),
-                0 => {
-                    // SAFETY: on success pw_name points to a terminated string inside `buffer`.
-                    let spelled = unsafe { CStr::from_ptr(entry.pw_name) };
-                    return Ok(Some(Self {
-                        typed: name.to_owned(),
-                        name: spelled.to_owned(),
-                        uid: entry.pw_uid,
-                        gid: entry.pw_gid,
-                    }));
-                }
-                // getpwnam(3): "or other" values mean that the name was not found.
-                libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
-                error => return Err(io::Error::from_raw_os_error(error)),
+            if error != 0 || found.is_null() {
+                return (error, None);
             }
-        }
+            // SAFETY: on success pw_name points to a terminated string inside `buffer`.
+            let spelled = unsafe { CStr::from_ptr(entry.pw_name) };
+            let (typed, name) = (name.to_owned(), spelled.to_owned());
+            (error, Some(Self { typed, name, uid: entry.pw_uid, gid: entry.pw_gid }))
+        })
     }
 
     /// Returns whether `name` means this user: as typed, or as the name service spells it.
@@ -113,8 +98,7 @@ impl User {
 ///
 /// The name service failed, so that nothing is known.
 pub fn group_id(name: &CStr) -> io::Result<Option<u32>> {
-    let mut buffer = vec![0; 1024];
-    loop {
+    answer_of(|buffer| {
         // SAFETY: group is integers and pointers, for which all zeroes is a value.
         let mut entry: libc::group = unsafe { std::mem::zeroed() };
         let mut found = std::ptr::null_mut();
@@ -129,16 +113,27 @@ pub fn group_id(name: &CStr) -> io::Result<Option<u32>> {
                 &raw mut found,
             )
         };
-        match error {
-            libc::ERANGE if buffer.len() < MAX_ANSWER => {
+        (error, (error == 0 && !found.is_null()).then_some(entry.gr_gid))
+    })
+}
+
+/// Asks a name service, with a larger buffer until the answer fits. `ask` returns the error number
+/// and what was found.
+fn answer_of<T>(
+    mut ask: impl FnMut(&mut [libc::c_char]) -> (libc::c_int, Option<T>),
+) -> io::Result<Option<T>> {
+    let mut buffer = vec![0; 1024];
+    loop {
+        match ask(&mut buffer) {
+            (libc::ERANGE, _) if buffer.len() < MAX_ANSWER => {
                 let larger = buffer.len() * 4;
                 buffer.resize(larger, 0);
             }
-            libc::EINTR => {}
-            0 if found.is_null() => return Ok(None),
-            0 => return Ok(Some(entry.gr_gid)),
-            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
-            error => return Err(io::Error::from_raw_os_error(error)),
+            (libc::EINTR, _) => {}
+            (0, found) => return Ok(found),
+            // getpwnam(3): "or other" values mean that the name was not found.
+            (libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM, _) => return Ok(None),
+            (error, _) => return Err(io::Error::from_raw_os_error(error)),
         }
     }
 }

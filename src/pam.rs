@@ -165,10 +165,7 @@ impl Answer {
             }
             Ok(Outcome::Unrecorded(fault)) => say(
                 PamResultCode::PAM_SUCCESS,
-                match Self::to(&Err(fault.clone()), request).lines.first() {
-                    Some((level, _)) => *level,
-                    None => Level::Error,
-                },
+                code_and_level(fault).1,
                 format!("session of {user} is not recorded, the check is off: {}", reason(fault)),
             ),
             // Still asking after an answer: nobody can be asked.
@@ -192,22 +189,23 @@ impl Answer {
                 }
             }
             Err(fault) => {
-                let (code, level) = match fault {
-                    Fault::UnknownUser => (PamResultCode::PAM_USER_UNKNOWN, Level::Notice),
-                    Fault::Config(_) => (PamResultCode::PAM_SERVICE_ERR, Level::Error),
-                    Fault::Store(StoreError::NotPermitted(_)) => {
-                        (PamResultCode::PAM_IGNORE, Level::Debug)
-                    }
-                    // Nobody is limited then: an administrator must be able to see it.
-                    Fault::Store(StoreError::ReadOnly(_)) => {
-                        (PamResultCode::PAM_IGNORE, Level::Warning)
-                    }
-                    Fault::Store(StoreError::Broken(_)) | Fault::System(_) => {
-                        (PamResultCode::PAM_SYSTEM_ERR, Level::Error)
-                    }
-                };
+                let (code, level) = code_and_level(fault);
                 say(code, level, reason(fault))
             }
+        }
+    }
+}
+
+/// What a fault is to PAM, and to the journal.
+fn code_and_level(fault: &Fault) -> (PamResultCode, Level) {
+    match fault {
+        Fault::UnknownUser => (PamResultCode::PAM_USER_UNKNOWN, Level::Notice),
+        Fault::Config(_) => (PamResultCode::PAM_SERVICE_ERR, Level::Error),
+        Fault::Store(StoreError::NotPermitted(_)) => (PamResultCode::PAM_IGNORE, Level::Debug),
+        // Nobody is limited then: an administrator must be able to see it.
+        Fault::Store(StoreError::ReadOnly(_)) => (PamResultCode::PAM_IGNORE, Level::Warning),
+        Fault::Store(StoreError::Broken(_)) | Fault::System(_) => {
+            (PamResultCode::PAM_SYSTEM_ERR, Level::Error)
         }
     }
 }

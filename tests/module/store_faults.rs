@@ -23,6 +23,11 @@ fn damaged_files(host: &Host) -> Vec<String> {
         .collect()
 }
 
+fn mkfifo(path: std::path::PathBuf) {
+    let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(path).status();
+    assert!(made.unwrap().success());
+}
+
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
@@ -152,26 +157,10 @@ fn unsafe_folders_and_files_are_refused() {
         std::os::unix::fs::symlink(host.path("moved"), host.path("state")).unwrap();
     });
     is_refused("lock is a FIFO", |host| {
-        let fifo = host.path("state/sessions.db.lock");
-        assert!(
-            std::process::Command::new("mkfifo")
-                .args(["-m", "600"])
-                .arg(fifo)
-                .status()
-                .unwrap()
-                .success()
-        );
+        mkfifo(host.path("state/sessions.db.lock"));
     });
     is_refused("file is a FIFO", |host| {
-        let fifo = host.state();
-        assert!(
-            std::process::Command::new("mkfifo")
-                .args(["-m", "600"])
-                .arg(fifo)
-                .status()
-                .unwrap()
-                .success()
-        );
+        mkfifo(host.state());
     });
     is_refused("hard link", |host| {
         fs::write(host.path("other"), "").unwrap();
