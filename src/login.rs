@@ -27,8 +27,11 @@ pub const WARNING: &str = "WARNING: Maximum concurrent session count has been re
 /// Milliseconds that a reservation lives: sshd's default `LoginGraceTime` (120 s) and a margin.
 pub const RESERVATION_MS: i64 = 150_000;
 
-/// How often one opening ends sessions before it gives up against logins that keep coming.
-const MAX_ROUNDS: usize = 4;
+/// Milliseconds in which one opening begins to end sessions anew, against logins that keep coming.
+///
+/// A count of turns would not do: every login of a storm that clears may overtake this one once. With
+/// the last turn's own time an opening ends far below the 120 s of sshd's `LoginGraceTime`.
+const CLEARING_MS: i64 = 10_000;
 
 /// What a login is judged by; read from PAM before anything else happens.
 #[derive(Debug, Clone)]
@@ -318,22 +321,27 @@ enum NoPlace {
     Refuse,
 }
 
-/// The ending of sessions over the rounds of one opening.
+/// The ending of sessions by one opening, turn after turn.
 #[derive(Default)]
 struct Clearing {
-    rounds: usize,
+    /// When the first turn began, in milliseconds after boot.
+    began: Option<i64>,
     tried: Vec<i64>,
     cleared: Cleared,
 }
 
 impl Clearing {
     fn end(&mut self, sessions: &[Session], forgotten: usize, here: &Here) {
-        self.rounds += 1;
+        self.began.get_or_insert_with(sys::boot_ms);
         self.cleared.forgotten += forgotten;
         for fate in terminate::end(sessions, here, &Spare::caller()) {
             self.cleared.note(fate);
         }
         self.tried.extend(sessions.iter().map(|session| session.id));
+    }
+
+    fn is_over(&self) -> bool {
+        self.began.is_some_and(|began| sys::boot_ms().saturating_sub(began) >= CLEARING_MS)
     }
 }
 
@@ -581,7 +589,7 @@ impl<'a> Login<'a> {
 
     /// Returns the rows that `wish` means and that were not tried yet, oldest first.
     fn chosen(&self, others: &[Session], wish: Wish, clearing: &Clearing) -> Vec<Session> {
-        if clearing.rounds >= MAX_ROUNDS {
+        if clearing.is_over() {
             return Vec::new();
         }
         let untried = others.iter().filter(|session| !clearing.tried.contains(&session.id));

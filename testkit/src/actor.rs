@@ -96,11 +96,14 @@ fn obey(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
             0
         }
+        // SIGHUP as well, unless told "ignore-term only".
         ("ignore-term", _) => {
             // SAFETY: SIG_IGN is a valid disposition for these.
             unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
-            // SAFETY: as above.
-            unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+            if words.get(1) != Some(&"only") {
+                // SAFETY: as above.
+                unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+            }
             0
         }
         ("seteuid", _) => {

@@ -126,6 +126,31 @@ fn the_newest_of_several_clearing_logins_stays() {
 }
 
 #[test]
+fn a_clearing_login_goes_on_while_others_keep_coming() {
+    let host = host();
+    host.limit(100);
+    host.stack("sshd", &Stack::both().with("clear_sessions"));
+    let newcomer = || {
+        let mut login = host.logged_in("login", "alice");
+        // Until SIGHUP: others come while this one is being ended.
+        login.tell("ignore-term only");
+        login
+    };
+    let mut open = vec![newcomer()];
+    let mut clearing = host.login("sshd", "alice");
+    assert_eq!(clearing.acct(), 0);
+    clearing.begin("open 0");
+    let began = std::time::Instant::now();
+    while began.elapsed() < std::time::Duration::from_secs(3) {
+        open.push(newcomer());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(clearing.finish(), 0);
+    assert!(open.iter_mut().all(Login::has_ended), "{} came", open.len());
+    assert_eq!(rows(&host).len(), 1);
+}
+
+#[test]
 fn clearing_overrides_a_login_that_is_still_pending() {
     let host = host();
     host.limit(1);
