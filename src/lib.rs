@@ -9,7 +9,7 @@
 //! ```text
 //! pam -> login -> { config, store, process, terminate, account } -> { policy, session, text }
 //!  |                          |
-//!  |                          +--> lock, private      sys: system calls behind safe functions
+//!  |                          +--> lock, private, vfs      sys: system calls behind safe functions
 //!  +--> arguments, journal, panics
 //! ```
 //!
@@ -41,3 +41,4 @@ pub mod store;
 pub mod sys;
 pub mod terminate;
 pub mod text;
+pub mod vfs;

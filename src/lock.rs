@@ -7,13 +7,13 @@
 //! sleeps longer than a moment without trying anew, and nobody waits beyond the deadline: a stopped
 //! holder must not stop all logins.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::private::{StoreError, broken, check_file, create_file, failed};
+use crate::private::{StoreError, broken, failed, open_or_create};
 use crate::sys::{self, OutOfReach, SharedWord, SignalsHeld};
 
 /// How long a waiter sleeps at most before it tries anew: 20 to 40 ms.
@@ -51,7 +51,7 @@ impl Lock {
         let deadline_ns = i64::try_from(deadline.as_nanos()).unwrap_or(i64::MAX);
         let until = sys::boot_ns().saturating_add(deadline_ns);
         loop {
-            let file = open(path)?;
+            let (file, meta) = open_or_create(path)?;
             let shelter = wait_for(&file, until).map_err(|e| match e.kind() {
                 io::ErrorKind::TimedOut => {
                     broken(path, &format!("not free within {} ms", deadline.as_millis()))
@@ -60,7 +60,7 @@ impl Lock {
             })?;
             let lock = Self { file, _shelter: shelter };
             // The file may have been removed while we waited for it.
-            if lock.is_at(path) {
+            if is_at(path, &meta) {
                 return Ok(lock);
             }
         }
@@ -71,13 +71,12 @@ impl Lock {
     pub fn is_in_memory(&self) -> bool {
         sys::is_in_memory(&self.file)
     }
+}
 
-    fn is_at(&self, path: &Path) -> bool {
-        self.file.metadata().is_ok_and(|ours| {
-            fs::symlink_metadata(path)
-                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-        })
-    }
+/// Returns whether the file that `ours` tells of is the one at `path`.
+fn is_at(path: &Path, ours: &Metadata) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
 }
 
 impl Drop for Lock {
@@ -155,31 +154,6 @@ fn nap() -> Duration {
     NAP + Duration::from_micros((mix >> 32) % 20_000)
 }
 
-fn open(path: &Path) -> Result<File, StoreError> {
-    loop {
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(path);
-        match opened {
-            Ok(file) => {
-                let meta = file.metadata().map_err(|e| failed(path, "cannot be examined", &e))?;
-                // A link count of 0 is a lock file that was removed just now.
-                check_file(path, &meta)?;
-                return Ok(file);
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match create_file(path) {
-                Ok(file) => return Ok(file),
-                // Another login was faster: open what it made.
-                Err(_) if path.symlink_metadata().is_ok() => {}
-                Err(error) => return Err(error),
-            },
-            Err(e) => return Err(failed(path, "cannot be opened", &e)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,7 +192,8 @@ mod tests {
         let held = Lock::take(&path, Duration::from_secs(1)).unwrap();
         fs::remove_file(&path).unwrap();
         let second = Lock::take(&path, Duration::from_secs(1)).unwrap();
-        assert!(second.is_at(&path) && !held.is_at(&path));
+        let is_at = |lock: &Lock| is_at(&path, &lock.file.metadata().unwrap());
+        assert!(is_at(&second) && !is_at(&held));
     }
 
     #[test]

@@ -173,3 +173,37 @@ pub fn create_file(path: &Path) -> Result<File, StoreError> {
         .map_err(|e| failed(path, "cannot be given its mode", &e))?;
     Ok(file)
 }
+
+/// Opens a file for reading and writing, made if it is missing, checked if not; returns it with what is
+/// known of it.
+///
+/// # Errors
+///
+/// It is not safe, or cannot be opened or made.
+pub fn open_or_create(path: &Path) -> Result<(File, fs::Metadata), StoreError> {
+    let examined = |file: File| match file.metadata() {
+        Ok(meta) => Ok((file, meta)),
+        Err(e) => Err(failed(path, "cannot be examined", &e)),
+    };
+    loop {
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path);
+        match opened {
+            Ok(file) => {
+                let (file, meta) = examined(file)?;
+                check_file(path, &meta)?;
+                return Ok((file, meta));
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match create_file(path) {
+                Ok(file) => return examined(file),
+                // Another login was faster: open what it made.
+                Err(_) if path.symlink_metadata().is_ok() => {}
+                Err(error) => return Err(error),
+            },
+            Err(e) => return Err(failed(path, "cannot be opened", &e)),
+        }
+    }
+}

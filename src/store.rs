@@ -1,28 +1,30 @@
 //! The live sessions in a local SQLite file: the only SQL of the project.
 //!
-//! A store is opened, used and closed within one call, under a lock file beside it; nothing is
-//! held when the call returns, for the host may fork. Every read follows the lock, also in the very
-//! first login after boot, when folder, file and tables are made.
+//! The files are opened, used and closed within one call, under a lock file beside them; no descriptor
+//! and no lock is held when the call returns, for the host may fork. What does live on, for the next
+//! phase of the same login, is what SQLite has learnt of the schema (see [`crate::vfs`]). Every read
+//! follows the lock, also in the very first login after boot, when folder, file and table are made.
 //!
-//! Journal mode TRUNCATE survives a SIGKILL at any instant, which MEMORY and OFF do not, and reads
-//! from full and read-only file systems, which WAL does not.
+//! The rollback journal survives a SIGKILL at any instant, which journal modes MEMORY and OFF do not;
+//! WAL would hold files and shared memory open.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::lock::Lock;
 use crate::private;
 pub use crate::private::StoreError;
 use crate::session::{Leader, Origin, Session, State, Wish};
 use crate::sys::{self, LowDescriptors};
+use crate::vfs::{Database, Files};
 
 /// Where the store is unless a module argument names another file.
 ///
@@ -39,8 +41,10 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
 const SCHEMA_VERSION: i32 = 1;
-/// The second line behind the lock file: somebody reads the database with another program.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+/// The table, and all that there is.
+const SCHEMA: &str = include_str!("schema.sql");
+/// How long somebody who reads the database with another program is waited for, under the lock.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What differs for a store that a reboot does not empty: there is something that fsync can save.
 ///
@@ -54,6 +58,8 @@ pub struct Store {
     path: PathBuf,
     deadline: Duration,
     moved_aside: RefCell<Vec<MovedAside>>,
+    /// What the last transaction left for the next one.
+    idle: RefCell<Option<Idle>>,
 }
 
 /// A damaged or alien file that had to make room.
@@ -98,7 +104,18 @@ impl Store {
     /// Names the store at `path`; nothing is touched yet.
     #[must_use]
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), deadline: DEADLINE, moved_aside: RefCell::default() }
+        Self {
+            path: path.to_owned(),
+            deadline: DEADLINE,
+            moved_aside: RefCell::default(),
+            idle: RefCell::default(),
+        }
+    }
+
+    /// Returns where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns the damaged files that were moved aside since the last call.
@@ -137,30 +154,39 @@ impl Store {
         })
     }
 
+    /// Whatever fails, the connection is closed, and rolls back as long as it has its files.
     fn attempt<T>(
         &self,
         lock: &Lock,
         work: &mut impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, TxError> {
-        self.prepare_file()?;
-        let transaction = Transaction::begin(&self.path, lock.is_in_memory())?;
+        let (files, identity) = self.open_files()?;
+        let idle = self.idle.take().filter(|idle| idle.identity == identity);
+        let transaction = match idle {
+            Some(idle) => Transaction::resume(&self.path, idle.database, files)?,
+            None => Transaction::first(&self.path, files, lock.is_in_memory())?,
+        };
         let value = work(&transaction)?;
-        transaction.commit()?;
+        let database = transaction.commit()?;
+        self.idle.replace(Some(Idle { database, identity }));
         Ok(value)
     }
 
-    /// Makes the database file, empty, if it is missing; checks it if not.
-    ///
-    /// No descriptor on an existing file is opened here: closing it would drop the POSIX locks of
-    /// another thread's SQLite.
-    fn prepare_file(&self) -> Result<(), StoreError> {
-        match fs::symlink_metadata(&self.path) {
-            Ok(meta) => private::check_file(&self.path, &meta),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                private::create_file(&self.path).map(drop)
+    /// Opens database and journal, made empty if they are missing, checked if not, and keeps other
+    /// programs out of the database.
+    fn open_files(&self) -> Result<(Files, FileIdentity), StoreError> {
+        let (journal, _) = private::open_or_create(&private::beside(&self.path, "-journal"))?;
+        let (database, meta) = private::open_or_create(&self.path)?;
+        let until = sys::boot_ns() + i64::try_from(PATIENCE.as_nanos()).unwrap_or(i64::MAX);
+        while !sys::lock_other_programs_out(&database)
+            .map_err(|e| private::failed(&self.path, "cannot be locked", &e))?
+        {
+            if sys::boot_ns() >= until {
+                return Err(private::broken(&self.path, "database is locked by another program"));
             }
-            Err(e) => Err(private::failed(&self.path, "cannot be examined", &e)),
+            std::thread::sleep(Duration::from_millis(5));
         }
+        Ok((Files::new(database, meta.len(), journal), (meta.dev(), meta.ino())))
     }
 
     /// Reads the database file to its end. SQLite has closed it, and nobody else has the lock.
@@ -178,13 +204,14 @@ impl Store {
         let mut name = self.path.as_os_str().to_owned();
         name.push(format!(".damaged-{}-{}", sys::epoch_seconds(), sys::boot_ms()));
         let to = PathBuf::from(name);
-        // The journal goes first: it must never meet a database that it does not belong to.
-        match fs::rename(private::beside(&self.path, "-journal"), private::beside(&to, "-journal"))
-        {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(private::failed(&self.path, "its journal cannot be moved aside", &e));
-            }
-            _ => {}
+        // A journal goes first: it must never meet a database that it does not belong to.
+        let journal = private::beside(&self.path, "-journal");
+        let is_valid = |mut files: Files| {
+            files.has_journal().map_err(|e| private::failed(&journal, "cannot be read", &e))
+        };
+        if is_valid(self.open_files()?.0)? {
+            fs::rename(&journal, private::beside(&to, "-journal"))
+                .map_err(|e| private::failed(&journal, "cannot be moved aside", &e))?;
         }
         fs::rename(&self.path, &to)
             .map_err(|e| private::failed(&self.path, "is damaged and cannot be moved aside", &e))?;
@@ -193,63 +220,106 @@ impl Store {
     }
 }
 
+/// Device and inode of a database file.
+type FileIdentity = (u64, u64);
+
+/// A connection between two transactions: it has read the schema, and holds no descriptor.
+#[derive(Debug)]
+struct Idle {
+    database: Database,
+    /// Another file may lie at the path when the next transaction comes.
+    identity: FileIdentity,
+}
+
 /// One transaction on the store; rolled back when dropped.
 pub struct Transaction {
-    connection: Connection,
+    database: Database,
     path: PathBuf,
 }
 
 impl Transaction {
-    fn begin(path: &Path, in_memory: bool) -> Result<Self, TxError> {
-        // No URI: a path is a path. NOFOLLOW: no component of it may be a symbolic link.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|e| sqlite_error(path, &e))?;
-        let transaction = Self { connection, path: path.to_owned() };
+    /// Begins on a connection that is opened for it.
+    fn first(path: &Path, files: Files, in_memory: bool) -> Result<Self, TxError> {
+        let database = Database::open(files).map_err(|e| sqlite_error(path, &e))?;
+        let transaction = Self { database, path: path.to_owned() };
         transaction.run(|connection| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
             if !in_memory {
                 connection.execute_batch(ON_DISK)?;
             }
-            connection.execute_batch("PRAGMA journal_mode = TRUNCATE; BEGIN IMMEDIATE")
+            connection.execute_batch("BEGIN IMMEDIATE")
         })?;
+        transaction.check_identity()?;
+        transaction.check_schema()?;
+        Ok(transaction)
+    }
+
+    /// Begins on a connection of an earlier transaction.
+    fn resume(path: &Path, database: Database, files: Files) -> Result<Self, TxError> {
+        database.lend(files);
+        let transaction = Self { database, path: path.to_owned() };
+        transaction.run(|connection| connection.execute_batch("BEGIN IMMEDIATE"))?;
         transaction.check_identity()?;
         Ok(transaction)
     }
 
-    /// Makes the tables in an empty file; refuses a file of another program or version.
+    /// Refuses a file of another program or version; makes the table in an empty one.
+    ///
+    /// Reads the file's header as it is now, under the lock, after SQLite has undone what a killed
+    /// process left half done (<https://sqlite.org/fileformat.html>, 1.3).
     fn check_identity(&self) -> Result<(), TxError> {
-        let number = |pragma: &str| {
-            self.run(|connection| connection.query_row(pragma, [], |row| row.get::<_, i32>(0)))
+        let header = self
+            .database
+            .with_files(Files::header)
+            .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+            .map_err(|e| private::failed(&self.path, "cannot be read", &e))?;
+        let number = |at: usize| {
+            let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, i32::from_be_bytes)
         };
-        match (number("PRAGMA application_id")?, number("PRAGMA user_version")?) {
-            // A trigger, say, would do something else with our rows than we do.
-            (APPLICATION_ID, SCHEMA_VERSION) => match number("SELECT count(*) FROM sqlite_schema")?
-            {
-                1 => Ok(()),
-                count => Err(TxError::Damaged(format!(
-                    "holds {count} tables, indexes, views and triggers, expected one table"
-                ))),
-            },
-            (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => {
-                self.run(|connection| {
-                    connection.execute_batch(include_str!("schema.sql"))?;
-                    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-                    connection.pragma_update(None, "user_version", SCHEMA_VERSION)
-                })
-            }
-            (id, version) => Err(TxError::Damaged(format!(
+        let (id, version) = (number(68), number(60));
+        if (id, version) == (APPLICATION_ID, SCHEMA_VERSION) {
+            return Ok(());
+        }
+        if (id, version) != (0, 0) || !self.schema()?.is_empty() {
+            return Err(TxError::Damaged(format!(
                 "not a store of this program (application id {id:#x}, version {version}; expected \
                  {APPLICATION_ID:#x}, {SCHEMA_VERSION})"
+            )));
+        }
+        self.run(|connection| {
+            connection.execute_batch(SCHEMA)?;
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            connection.pragma_update(None, "user_version", SCHEMA_VERSION)
+        })
+    }
+
+    /// Refuses a file that holds anything but our table as we make it: a trigger, say, would do something
+    /// else with our rows than we do.
+    fn check_schema(&self) -> Result<(), TxError> {
+        match self.schema()?.as_slice() {
+            [Some(table)] if SCHEMA.trim_end().ends_with(&format!("{table};")) => Ok(()),
+            [_] => Err(TxError::Damaged("holds another table than expected".to_owned())),
+            more => Err(TxError::Damaged(format!(
+                "holds {} tables, indexes, views and triggers, expected one table",
+                more.len()
             ))),
         }
     }
 
-    fn commit(self) -> Result<(), TxError> {
-        self.run(|connection| connection.execute_batch("COMMIT"))
+    /// Returns the statement of every table, index, view and trigger; an automatic index has none.
+    fn schema(&self) -> Result<Vec<Option<String>>, TxError> {
+        self.run(|connection| {
+            let mut schema = connection.prepare("SELECT sql FROM sqlite_schema")?;
+            schema.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Commits, and returns the connection, without its files.
+    fn commit(self) -> Result<Database, TxError> {
+        self.run(|connection| connection.execute_batch("COMMIT"))?;
+        self.database.take_back();
+        Ok(self.database)
     }
 
     /// Returns the rows of one user, oldest first.
@@ -352,7 +422,7 @@ impl Transaction {
     }
 
     fn run<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, TxError> {
-        work(&self.connection).map_err(|e| sqlite_error(&self.path, &e))
+        work(&self.database).map_err(|e| sqlite_error(&self.path, &e))
     }
 }
 
@@ -446,7 +516,7 @@ mod tests {
             "TEMP_STORE=3",
             "MAX_MMAP_SIZE=0",
             "ENABLE_OVERSIZE_CELL_CHECK",
-            "DEFAULT_LOCKING_MODE=1",
+            "STMTJRNL_SPILL=-1",
             "DEFAULT_SYNCHRONOUS=0",
             "OMIT_LOAD_EXTENSION",
         ] {

@@ -121,6 +121,40 @@ pub fn unlock(file: &File) {
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
 
+/// Locks the bytes of `file` that every SQLite asks for before it reads or writes a database; returns
+/// false while another program has one of them.
+///
+/// The numbers are those of `sqlite3.c`: `PENDING_BYTE` and the 511 behind it. Let go when any descriptor
+/// of the file is closed in this process (fcntl(2), "Advisory record locking").
+///
+/// # Errors
+///
+/// Those of fcntl other than the lock being held.
+pub fn lock_other_programs_out(file: &File) -> io::Result<bool> {
+    // SAFETY: flock is plain numbers, for which all zeroes is a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::c_short::try_from(libc::F_WRLCK).unwrap_or_default();
+    lock.l_start = 0x4000_0000;
+    lock.l_len = 512;
+    // SAFETY: the descriptor is open, the lock lives across the call.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::EACCES) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// Fills `bytes` with random ones as far as the kernel has them at once; returns how many.
+pub fn random(bytes: &mut [u8]) -> usize {
+    // SAFETY: `bytes` is valid to write to for its length.
+    let count =
+        unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    usize::try_from(count).unwrap_or_default()
+}
+
 /// A futex(2) in the first four bytes of a file, shared by all processes that map it.
 ///
 /// The memory is never touched from here, only by the kernel, which answers with an error where a
@@ -300,11 +334,13 @@ impl SignalsHeld {
             // SAFETY: `held` is an initialised set, the signal numbers are valid.
             unsafe { libc::sigdelset(&raw mut held, signal) };
         }
-        let size_signal_was_pending = size_signal_is_pending();
         let mut before = empty_signal_set();
         // SAFETY: both sets are initialised and live across the call.
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const held, &raw mut before) };
-        Self { before, size_signal_was_pending }
+        // SAFETY: `before` is an initialised set, the signal number valid.
+        let was_held = unsafe { libc::sigismember(&raw const before, libc::SIGXFSZ) } == 1;
+        // Not held off, it would have arrived.
+        Self { before, size_signal_was_pending: was_held && size_signal_is_pending() }
     }
 }
 
@@ -427,7 +463,7 @@ fn set_real_uid(uid: libc::uid_t) -> bool {
 /// Descriptors 0 to 2, where the host left them closed, taken for as long as the value lives.
 ///
 /// They behave as if they were closed: what is written to them by habit fails. Without this a file of
-/// ours could be there, and SQLite, which refuses such numbers, would leave `/dev/null` behind.
+/// ours could be there, and get what is written by habit.
 pub struct LowDescriptors {
     _taken: Vec<OwnedFd>,
 }
@@ -437,8 +473,7 @@ impl LowDescriptors {
     #[must_use]
     pub fn new() -> Self {
         let mut taken = Vec::new();
-        // SAFETY: asks for flags of a number, open or not.
-        while (0..=2).any(|number| unsafe { libc::fcntl(number, libc::F_GETFD) } < 0) {
+        while is_one_closed() {
             // SAFETY: the path is terminated.
             let fd = unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
             if fd < 0 {
@@ -454,6 +489,19 @@ impl LowDescriptors {
         }
         Self { _taken: taken }
     }
+}
+
+/// Returns whether descriptor 0, 1 or 2 is closed.
+fn is_one_closed() -> bool {
+    let asked = |fd| libc::pollfd { fd, events: 0, revents: 0 };
+    let mut low = [asked(0), asked(1), asked(2)];
+    // SAFETY: three of them are valid to read and write; with a time of 0 poll does not wait.
+    if unsafe { libc::poll(low.as_mut_ptr(), 3, 0) } >= 0 {
+        return low.iter().any(|one| one.revents & libc::POLLNVAL != 0);
+    }
+    // A limit of less than three descriptors.
+    // SAFETY: asks for flags of a number, open or not.
+    (0..=2).any(|number| unsafe { libc::fcntl(number, libc::F_GETFD) } < 0)
 }
 
 impl Default for LowDescriptors {
