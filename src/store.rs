@@ -40,7 +40,7 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 /// The table, and all that there is.
 const SCHEMA: &str = include_str!("schema.sql");
 /// How long somebody who reads the database with another program is waited for, under the lock.
@@ -250,7 +250,6 @@ impl Transaction {
             connection.execute_batch("BEGIN IMMEDIATE")
         })?;
         transaction.check_identity()?;
-        transaction.check_schema()?;
         Ok(transaction)
     }
 
@@ -263,7 +262,8 @@ impl Transaction {
         Ok(transaction)
     }
 
-    /// Refuses a file of another program or version; makes the table in an empty one.
+    /// Refuses a file of another program or version, or with another table; makes the table in an
+    /// empty file.
     ///
     /// Reads the file's header as it is now, under the lock, after SQLite has undone what a killed
     /// process left half done (<https://sqlite.org/fileformat.html>, 1.3).
@@ -277,9 +277,10 @@ impl Transaction {
             let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
             bytes.map_or(0, i32::from_be_bytes)
         };
-        let (id, version) = (number(68), number(60));
+        let (id, version, cookie) = (number(68), number(60), number(40));
         if (id, version) == (APPLICATION_ID, SCHEMA_VERSION) {
-            return Ok(());
+            // Counts what was ever done to the schema. Once: that made the table.
+            return if cookie == 1 { Ok(()) } else { self.check_schema() };
         }
         if (id, version) != (0, 0) || !self.schema()?.is_empty() {
             return Err(TxError::Damaged(format!(
@@ -356,31 +357,14 @@ impl Transaction {
     ///
     /// Those of SQLite.
     pub fn put(&self, session: &Session) -> Result<(), TxError> {
-        let (expires, wish, by_child) = match session.state {
-            State::Open => (None, Wish::None, false),
-            State::Reserved { expires, wish, by_child } => (Some(expires), wish, by_child),
+        let expires = match session.state {
+            State::Open => None,
+            State::Reserved { expires, .. } => Some(expires),
         };
-        let leader = &session.leader;
         self.run(|connection| {
             connection.execute(
-                "REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                params![
-                    session.uid,
-                    session.id,
-                    session.user,
-                    session.origin.service,
-                    session.origin.tty,
-                    session.origin.rhost,
-                    leader.pid,
-                    signed(leader.start_time),
-                    signed(leader.pid_ns),
-                    leader.boot_id,
-                    session.audit_session,
-                    expires,
-                    number_of_wish(wish),
-                    by_child,
-                    session.since,
-                ],
+                "REPLACE INTO session VALUES (?, ?, ?, ?)",
+                params![session.uid, session.id, expires, about(session)],
             )
         })?;
         Ok(())
@@ -406,16 +390,8 @@ impl Transaction {
     pub fn remove_led_by(&self, leader: &Leader, uid: u32, id: i64) -> Result<(), TxError> {
         self.run(|connection| {
             connection.execute(
-                "DELETE FROM session WHERE uid = ? AND id = ? \
-                 AND pid = ? AND start_time = ? AND pid_ns = ? AND boot_id = ?",
-                params![
-                    uid,
-                    id,
-                    leader.pid,
-                    signed(leader.start_time),
-                    signed(leader.pid_ns),
-                    leader.boot_id
-                ],
+                "DELETE FROM session WHERE uid = ? AND id = ? AND instr(about, ?)",
+                params![uid, id, identity(leader)],
             )
         })?;
         Ok(())
@@ -450,55 +426,85 @@ fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TxError {
     }
 }
 
-/// SQLite's integers are signed; the bits are what matters.
-fn signed(number: u64) -> i64 {
-    i64::from_ne_bytes(number.to_ne_bytes())
+// The column `about`. One text instead of eleven columns: SQLite reads the table's definition again at
+// every login, column by column, and that was a seventh of what a login paid.
+
+/// Between two fields; no text of a row holds one (see [`crate::text`]).
+const TAB: char = '\t';
+
+/// Writes what a row tells of its session besides its key and its time.
+fn about(session: &Session) -> String {
+    let Session { user, origin, leader, audit_session, state, since, .. } = session;
+    let (wish, by_child) = match *state {
+        State::Open => (Wish::None, false),
+        State::Reserved { wish, by_child, .. } => (wish, by_child),
+    };
+    let wish = match wish {
+        Wish::None => "none",
+        Wish::ClearAll => "clear-all",
+        Wish::EvictOldest => "evict-oldest",
+    };
+    let opener = if by_child { "child" } else { "self" };
+    let tty = origin.tty.as_deref().unwrap_or_default();
+    let rhost = origin.rhost.as_deref().unwrap_or_default();
+    let audit_session = audit_session.map(|id| id.to_string()).unwrap_or_default();
+    format!(
+        "{user}{TAB}{}{TAB}{tty}{TAB}{rhost}{}{audit_session}{TAB}{wish}{TAB}{opener}{TAB}{since}",
+        origin.service,
+        identity(leader)
+    )
 }
 
-fn unsigned(number: i64) -> u64 {
-    u64::from_ne_bytes(number.to_ne_bytes())
-}
-
-fn number_of_wish(wish: Wish) -> i64 {
-    match wish {
-        Wish::None => 0,
-        Wish::ClearAll => 1,
-        Wish::EvictOldest => 2,
-    }
-}
-
-fn wish_of_number(column: usize, number: i64) -> rusqlite::Result<Wish> {
-    match number {
-        0 => Ok(Wish::None),
-        1 => Ok(Wish::ClearAll),
-        2 => Ok(Wish::EvictOldest),
-        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
-    }
+/// Writes the fields that tell a leader from every other process, a tab before and behind.
+fn identity(leader: &Leader) -> String {
+    let Leader { pid, start_time, pid_ns, boot_id } = leader;
+    format!("{TAB}{pid}{TAB}{start_time}{TAB}{pid_ns}{TAB}{boot_id}{TAB}")
 }
 
 fn session_of_row(row: &Row) -> rusqlite::Result<Session> {
-    let expires: Option<i64> = row.get(11)?;
-    Ok(Session {
-        uid: row.get(0)?,
-        id: row.get(1)?,
-        user: row.get(2)?,
-        origin: Origin { service: row.get(3)?, tty: row.get(4)?, rhost: row.get(5)? },
-        leader: Leader {
-            pid: row.get(6)?,
-            start_time: unsigned(row.get(7)?),
-            pid_ns: unsigned(row.get(8)?),
-            boot_id: row.get(9)?,
-        },
-        audit_session: row.get(10)?,
-        state: match expires {
-            None => State::Open,
-            Some(expires) => {
-                let wish = wish_of_number(12, row.get(12)?)?;
-                State::Reserved { expires, wish, by_child: row.get(13)? }
-            }
-        },
-        since: row.get(14)?,
+    let (uid, id, expires) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let about = row.get_ref(3)?.as_str()?;
+    session_about(uid, id, expires, about).ok_or_else(|| {
+        let what = "expected the twelve fields of a session";
+        rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, what.into())
     })
+}
+
+/// Reads what [`about`] wrote.
+fn session_about(uid: u32, id: i64, expires: Option<i64>, about: &str) -> Option<Session> {
+    let mut fields = about.split(TAB);
+    let mut text = || fields.next();
+    let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let user = text()?.to_owned();
+    let origin = Origin { service: text()?.to_owned(), tty: said(text()?), rhost: said(text()?) };
+    let leader = Leader {
+        pid: text()?.parse().ok()?,
+        start_time: text()?.parse().ok()?,
+        pid_ns: text()?.parse().ok()?,
+        boot_id: text()?.to_owned(),
+    };
+    let audit_session = match text()? {
+        "" => None,
+        id => Some(id.parse().ok()?),
+    };
+    let wish = match text()? {
+        "none" => Wish::None,
+        "clear-all" => Wish::ClearAll,
+        "evict-oldest" => Wish::EvictOldest,
+        _ => return None,
+    };
+    let by_child = match text()? {
+        "self" => false,
+        "child" => true,
+        _ => return None,
+    };
+    let since = text()?.parse().ok()?;
+    let state = match expires {
+        None => State::Open,
+        Some(expires) => State::Reserved { expires, wish, by_child },
+    };
+    let session = Session { id, uid, user, origin, leader, audit_session, state, since };
+    text().is_none().then_some(session)
 }
 
 #[cfg(test)]

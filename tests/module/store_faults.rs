@@ -100,6 +100,72 @@ fn tables_of_another_shape_are_moved_aside() {
 }
 
 #[test]
+fn a_schema_changed_between_two_phases_is_noticed() {
+    let host = strict();
+    let mut login = host.login("login", "alice");
+    assert_eq!(login.acct(), 0);
+    let database = rusqlite::Connection::open(host.state()).unwrap();
+    let trigger = "CREATE TRIGGER t AFTER INSERT ON session BEGIN DELETE FROM session; END";
+    database.execute_batch(trigger).unwrap();
+    drop(database);
+    assert_eq!(login.open(), 0);
+    assert_eq!(damaged_files(&host).len(), 1);
+    assert_eq!(rows(&host).len(), 1, "recorded in the new store");
+}
+
+#[test]
+fn a_store_replaced_between_two_phases_is_read_anew() {
+    let host = strict();
+    host.limit(2);
+    let mut login = host.login("login", "alice");
+    assert_eq!(login.acct(), 0);
+    // As many changes later, so that only the file itself tells the difference.
+    let other = strict();
+    let _held = other.logged_in("login", "bob");
+    fs::rename(other.state(), host.state()).unwrap();
+    assert_eq!(login.open(), 0);
+    let mut users: Vec<_> = rows(&host).into_iter().map(|row| row.user).collect();
+    users.sort();
+    assert_eq!(users, ["alice", "bob"]);
+}
+
+#[test]
+fn a_reader_with_another_program_is_waited_for() {
+    let host = strict();
+    drop(host.logged_in("login", "alice"));
+    let reader = rusqlite::Connection::open(host.state()).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM session").unwrap();
+    // For half a second: it must not hold up every login of the host.
+    let began = std::time::Instant::now();
+    assert_eq!(host.login("login", "alice").acct(), code::SYSTEM_ERR);
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    let reader = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(reader);
+    });
+    assert_eq!(host.login("login", "alice").acct(), 0, "soon enough");
+    reader.join().unwrap();
+}
+
+#[test]
+fn another_program_reads_rows_and_finds_no_fault() {
+    let host = strict();
+    host.limit(5);
+    let _open = [host.logged_in("login", "alice"), host.logged_in("login", "alice")];
+    let database = rusqlite::Connection::open(host.state()).unwrap();
+    let text = |sql: &str| database.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(text("PRAGMA integrity_check"), "ok");
+    assert_eq!(text("SELECT count(*) || '' FROM session WHERE expires IS NULL"), "2");
+    assert!(text("SELECT about FROM session").starts_with("alice\tlogin\t"));
+    // It does not take our journal, which is not deleted, for one to undo.
+    assert!(fs::metadata(host.path("state/sessions.db-journal")).unwrap().len() > 0);
+    database.execute_batch("DELETE FROM session").unwrap();
+    drop(database);
+    let _third = host.logged_in("login", "alice");
+    assert_eq!(rows(&host).len(), 1);
+}
+
+#[test]
 fn an_empty_file_is_begun_as_a_new_store() {
     let host = strict();
     fs::write(host.state(), "").unwrap();
