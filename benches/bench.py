@@ -94,10 +94,15 @@ def main():
     options = arguments.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench.py: needs root, for a mount namespace and the modules' files")
+    enter(options)
+    Bench(options).run()
+
+
+def enter(options):
+    """Goes on in a mount namespace of its own; `--inside` tells the second start from the first."""
     if not options.inside:
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable,
                               *sys.argv, "--inside"])
-    Bench(options).run()
 
 
 class Bench:

@@ -39,9 +39,7 @@ def main():
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {"machine": None}
     if not options.update and kept["machine"] != here:
         skip(f"the figures are kept for {kept['machine']}, this is {here}")
-    if not options.inside:
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable,
-                              *sys.argv, "--inside"])
+    bench.enter(options)
 
     counted = count(options)
     if options.update:
@@ -57,12 +55,17 @@ def main():
                  "bench-gate-update, and say why in the commit")
 
 
-def count(options):
+def scene(options):
+    """The stacks of pam_permit and of one module, no others."""
     options.root, options.module, options.rounds = pathlib.Path("/"), [options.module], 0
-    scene = bench.Bench(options)
-    scene.peers = {}
-    scene.set_stacks()
-    found = scene.counts()
+    made = bench.Bench(options)
+    made.peers = {}
+    made.set_stacks()
+    return made
+
+
+def count(options):
+    found = scene(options).counts()
     floor = found["pam_permit"]["instructions"]
     return {cycle: found[cycle]["instructions"] - floor for cycle in CYCLES}
 

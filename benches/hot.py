@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Writes packaging/hot-functions.txt: the C functions of the module that one login calls.
+
+build.rs has them linked side by side, so that a login touches fewer pages of the module. The names
+are those of SQLite, as a module built with `strip = false` has them; a name that a later SQLite or
+compiler does not have does no harm.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+
+import bench
+import gate
+
+OUT = pathlib.Path(__file__).parent.parent / "packaging/hot-functions.txt"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--module", required=True, type=pathlib.Path, help="not stripped")
+    arguments.add_argument("--driver", required=True, type=pathlib.Path)
+    arguments.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = arguments.parse_args()
+    bench.enter(options)
+    scene = gate.scene(options)
+    profile = scene.root / "mnt/callgrind.out"
+    names = []
+    # A refusal, and a login with the check off, go partly other ways.
+    for user in ["u000", "unlimited"]:
+        scene.driver("cycle", "/mnt/pam.d", user, "ours",
+                     before=["valgrind", "--tool=callgrind", "--quiet", "--demangle=no",
+                             "--compress-strings=no", f"--callgrind-out-file={profile}"])
+        names += functions(profile.read_text())
+    hot = sorted(set(names))
+    if not hot:
+        sys.exit("hot.py: the module has no names: build it with CARGO_PROFILE_RELEASE_STRIP=false")
+    OUT.write_text("".join(f"{name}\n" for name in hot))
+    print(f"hot.py: {len(hot)} functions")
+
+
+def functions(profile):
+    """The names of the module's C functions in a callgrind profile, without those of Rust."""
+    object_ = None
+    for line in profile.splitlines():
+        if line.startswith("ob="):
+            object_ = line[3:]
+        elif line.startswith("fn=") and object_ == "/mnt/module.so":
+            name = line[3:].split("'")[0]
+            if not name.startswith(("_R", "_ZN", "0x", "???")):
+                yield name
+
+
+if __name__ == "__main__":
+    main()
