@@ -118,9 +118,11 @@ impl Cycle {
 /// The services take turns, so that a change of the machine's pace meets all of them alike.
 fn alone(confdir: &str, user: &str, rounds: u32, services: &[&str]) {
     let program = std::env::current_exe().expect("the own program");
+    let mut services = services.to_vec();
     for round in 0..rounds {
-        for turn in 0..services.len() {
-            let service = services[(turn + round as usize) % services.len()];
+        // Each behind any other: who comes behind his own kind finds its code in the caches.
+        shuffle(&mut services, round);
+        for service in &services {
             // The accounting file that a stack is to find, where that matters.
             let utmp = Path::new(confdir).join(format!("{service}.utmp"));
             if utmp.exists() {
@@ -133,6 +135,18 @@ fn alone(confdir: &str, user: &str, rounds: u32, services: &[&str]) {
             assert!(output.status.success(), "{service}: {output:?}");
             print!("{round}\t{service}\t{}", String::from_utf8_lossy(&output.stdout));
         }
+    }
+}
+
+/// Puts `things` into another order (Fisher and Yates), the same in every run.
+fn shuffle<T>(things: &mut [T], round: u32) {
+    let mut state = u64::from(round).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for last in (1..things.len()).rev() {
+        // xorshift64
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        things.swap(last, usize::try_from(state >> 33).expect("64 bits") % (last + 1));
     }
 }
 
