@@ -147,14 +147,6 @@ pub fn lock_other_programs_out(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Fills `bytes` with random ones as far as the kernel has them at once; returns how many.
-pub fn random(bytes: &mut [u8]) -> usize {
-    // SAFETY: `bytes` is valid to write to for its length.
-    let count =
-        unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
-    usize::try_from(count).unwrap_or_default()
-}
-
 /// A futex(2) in the first four bytes of a file, shared by all processes that map it.
 ///
 /// The memory is never touched from here, only by the kernel, which answers with an error where a

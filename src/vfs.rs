@@ -16,11 +16,8 @@ use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
-
-use crate::sys;
 
 /// The name that SQLite knows the database by; no path, for nothing is looked up by it.
 const NAME: &str = "store";
@@ -566,26 +563,19 @@ unsafe extern "C" fn full_pathname(
     ffi::SQLITE_CANTOPEN
 }
 
-unsafe extern "C" fn randomness(
-    _: *mut ffi::sqlite3_vfs,
-    length: c_int,
-    bytes: *mut c_char,
-) -> c_int {
-    let length = usize::try_from(length).unwrap_or_default();
-    // SAFETY: SQLite hands over room for `length` bytes for this call.
-    unsafe { bytes.write_bytes(0, length) };
-    // SAFETY: as above, and initialised now.
-    let bytes = unsafe { std::slice::from_raw_parts_mut(bytes.cast::<u8>(), length) };
-    c_int::try_from(sys::random(bytes)).unwrap_or_default()
+// SQLite asks its default VFS for the next one, never waits where nothing is ever locked, and runs no
+// statement of ours that needs the time.
+
+unsafe extern "C" fn randomness(_: *mut ffi::sqlite3_vfs, _: c_int, _: *mut c_char) -> c_int {
+    0
 }
 
-unsafe extern "C" fn sleep(_: *mut ffi::sqlite3_vfs, micros: c_int) -> c_int {
-    std::thread::sleep(Duration::from_micros(u64::try_from(micros).unwrap_or_default()));
-    micros
+unsafe extern "C" fn sleep(_: *mut ffi::sqlite3_vfs, _: c_int) -> c_int {
+    0
 }
 
 unsafe extern "C" fn current_time(_: *mut ffi::sqlite3_vfs, day: *mut f64) -> c_int {
-    // No statement of ours asks for it. SAFETY: valid to write to.
+    // SAFETY: valid to write to.
     unsafe { *day = 0.0 };
     ffi::SQLITE_OK
 }
