@@ -14,7 +14,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Row, params};
@@ -186,7 +186,8 @@ impl Store {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok((Files::new(database, meta.len(), journal), (meta.dev(), meta.ino())))
+        let identity = (meta.dev(), meta.ino(), meta.created().ok());
+        Ok((Files::new(database, meta.len(), journal), identity))
     }
 
     /// Reads the database file to its end. SQLite has closed it, and nobody else has the lock.
@@ -220,8 +221,8 @@ impl Store {
     }
 }
 
-/// Device and inode of a database file.
-type FileIdentity = (u64, u64);
+/// Device, inode and birth of a database file: an inode may be used again.
+type FileIdentity = (u64, u64, Option<SystemTime>);
 
 /// A connection between two transactions: it has read the schema, and holds no descriptor.
 #[derive(Debug)]
@@ -510,6 +511,54 @@ fn session_about(uid: u32, id: i64, expires: Option<i64>, about: &str) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn any_session()(
+            uid: u32, id: i64, since: i64, state in any::<Option<(i64, bool)>>(), wish in 0..3,
+            texts in prop::array::uniform4("[^\\t]{0,20}"), boot_id in "[0-9a-f-]{1,36}",
+            (pid, start_time, pid_ns, audit_session) in any::<(i32, u64, u64, Option<u32>)>(),
+        ) -> Session {
+            let [user, service, tty, rhost] = texts;
+            let said = |text: String| Some(text).filter(|text| !text.is_empty());
+            let wish = [Wish::None, Wish::ClearAll, Wish::EvictOldest][wish];
+            Session {
+                id, uid, user, audit_session, since,
+                origin: Origin { service, tty: said(tty), rhost: said(rhost) },
+                leader: Leader { pid, start_time, pid_ns, boot_id },
+                state: state.map_or(State::Open, |(expires, by_child)| {
+                    State::Reserved { expires, wish, by_child }
+                }),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_of_a_session_is_read_back(session in any_session()) {
+            let expires = match session.state {
+                State::Open => None,
+                State::Reserved { expires, .. } => Some(expires),
+            };
+            let text = about(&session);
+            prop_assert!(text.contains(&identity(&session.leader)));
+            let read = session_about(session.uid, session.id, expires, &text);
+            prop_assert_eq!(read, Some(session));
+        }
+
+        #[test]
+        fn any_other_text_is_refused_or_read(text in ".{0,80}|([0-9a-z]{0,4}\t){11}[0-9]{0,4}") {
+            let _ = session_about(0, 0, None, &text);
+        }
+    }
+
+    #[test]
+    fn a_text_with_another_number_of_fields_is_refused() {
+        let whole = "alice\tsshd\tssh\t\t7\t8\t9\tboot\t\tnone\tself\t1";
+        assert!(session_about(1, 1, None, whole).is_some());
+        assert!(session_about(1, 1, None, &format!("{whole}\t")).is_none());
+        assert!(session_about(1, 1, None, whole.trim_end_matches("\t1")).is_none());
+    }
 
     #[test]
     fn sqlite_is_compiled_as_the_store_relies_on() {
