@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 USERS = 500
 LIMIT = 100_000
@@ -215,6 +216,8 @@ class Bench:
                     self.services.append(service)
             else:
                 self.services.append(self.stack(name, lines))
+        # A file changed this very moment is read twice, in case its time stamp hides another change.
+        time.sleep(3)
         for name in self.services:
             self.driver("cycle", "/mnt/pam.d", "u000", name)
 

@@ -1,11 +1,11 @@
 //! The configuration file: TOML text, read as typed, then checked.
 //!
 //! The whole file is good or the whole file is refused, with one line that names the place. It is
-//! read afresh at every call, so there is nothing to reload.
+//! looked at afresh at every call, so there is nothing to reload.
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -59,10 +59,7 @@ impl Config {
     ///
     /// See [`Config::load`].
     pub fn load_default() -> Result<Self, ConfigError> {
-        match read(Path::new(DEFAULT_PATH)) {
-            Err(Unread::Missing) => Ok(Self::default()),
-            other => Self::check_read(Path::new(DEFAULT_PATH), other),
-        }
+        Self::read_or_remembered(Path::new(DEFAULT_PATH), || Ok(Self::default()))
     }
 
     /// Reads the file at `path`, which must exist.
@@ -72,43 +69,45 @@ impl Config {
     /// A file that is missing, not regular, owned by neither root nor the effective user, writable by
     /// others, too large, not UTF-8, or not a good configuration.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::check_read(path, read(path))
+        Self::read_or_remembered(path, || {
+            let message = "no such file, expected the configuration named by config=".to_owned();
+            Err(ConfigError { path: path.to_owned(), place: None, message })
+        })
     }
 
-    fn check_read(path: &Path, text: Result<Vec<u8>, Unread>) -> Result<Self, ConfigError> {
-        let at = |place, message| ConfigError { path: path.to_owned(), place, message };
-        match text {
-            Ok(bytes) => {
-                let text = std::str::from_utf8(&bytes).map_err(|e| {
-                    at(
-                        Some(Place::of(&bytes, e.valid_up_to())),
-                        "not UTF-8, expected TOML text".into(),
-                    )
-                })?;
-                Self::parsed(text)
-                    .map_err(|m| at(m.span.map(|s| Place::of(&bytes, s.start)), m.message))
-            }
-            Err(Unread::Missing) => {
-                Err(at(None, "no such file, expected the configuration named by config=".into()))
-            }
-            Err(Unread::Refused(message)) => Err(at(None, message)),
-        }
-    }
-
-    /// Reads a configuration from its text; from memory where this process has just read the same
-    /// text, for an earlier phase of the same login.
-    fn parsed(text: &str) -> Result<Self, Mistake> {
-        static LAST: Mutex<Option<(String, Config)>> = Mutex::new(None);
+    /// Reads the file at `path`; from memory where this process has read it for an earlier phase of the
+    /// same login, and it has not changed.
+    fn read_or_remembered(
+        path: &Path,
+        missing: impl FnOnce() -> Result<Self, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        static LAST: Mutex<Option<Remembered>> = Mutex::new(None);
         // Never waits: the lock may be held by a thread that a fork left behind.
-        let Ok(mut last) = LAST.try_lock() else { return Self::parse(text) };
-        match &*last {
-            Some((same, config)) if same == text => Ok(config.clone()),
-            _ => {
-                let config = Self::parse(text)?;
-                *last = Some((text.to_owned(), config.clone()));
-                Ok(config)
-            }
+        let mut last = LAST.try_lock().ok();
+        let remembered = last.as_deref().and_then(Option::as_ref);
+        if let Some(last) = remembered.filter(|last| last.is_still_at(path)) {
+            return Ok(last.config.clone());
         }
+        let at = |place, message| ConfigError { path: path.to_owned(), place, message };
+        let (bytes, stamp) = match read(path) {
+            Ok(found) => found,
+            Err(Unread::Missing) => return missing(),
+            Err(Unread::Refused(message)) => return Err(at(None, message)),
+        };
+        let text = std::str::from_utf8(&bytes).map_err(|e| {
+            at(Some(Place::of(&bytes, e.valid_up_to())), "not UTF-8, expected TOML text".into())
+        })?;
+        let remembered = last.as_deref().and_then(Option::as_ref);
+        let config = match remembered.filter(|last| last.text == text) {
+            Some(last) => last.config.clone(),
+            None => Self::parse(text)
+                .map_err(|m| at(m.span.map(|s| Place::of(&bytes, s.start)), m.message))?,
+        };
+        if let Some(last) = &mut last {
+            let (path, text, config) = (path.to_owned(), text.to_owned(), config.clone());
+            **last = Some(Remembered { path, stamp, text, config });
+        }
+        Ok(config)
     }
 
     /// Reads a configuration from its text.
@@ -237,14 +236,57 @@ impl From<toml::de::Error> for Mistake {
     }
 }
 
+/// A configuration that was read, and what the file was like then.
+struct Remembered {
+    path: PathBuf,
+    /// Missing where a later change might not show in it: then the text tells.
+    stamp: Option<Stamp>,
+    text: String,
+    config: Config,
+}
+
+impl Remembered {
+    fn is_still_at(&self, path: &Path) -> bool {
+        self.path == path
+            && self.stamp.as_ref().is_some_and(|stamp| {
+                fs::symlink_metadata(path).is_ok_and(|meta| Stamp::of(&meta) == *stamp)
+            })
+    }
+}
+
+/// What changes when a file is written, replaced, or given another owner or mode.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64, u64),
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(meta: &fs::Metadata) -> Self {
+        Self {
+            file: (meta.dev(), meta.ino(), meta.len()),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+
+    /// Returns whether a later change must show: file systems note the time in steps of milliseconds,
+    /// some of a second or two.
+    fn is_settled(&self) -> bool {
+        sys::epoch_seconds().saturating_sub(self.changed.0) > 2
+    }
+}
+
 /// Why a file's bytes could not be had.
 enum Unread {
     Missing,
     Refused(String),
 }
 
-/// Reads a file that only root (or the effective user, for tests) can have written.
-fn read(path: &Path) -> Result<Vec<u8>, Unread> {
+/// Reads a file that only root (or the effective user, for tests) can have written. The stamp is there
+/// where a later change of it must show.
+fn read(path: &Path) -> Result<(Vec<u8>, Option<Stamp>), Unread> {
     let refuse = |message: String| Err(Unread::Refused(message));
     // O_NONBLOCK: a FIFO must not hold a login up.
     let file = OpenOptions::new()
@@ -289,7 +331,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Unread> {
         Ok(n) if n as u64 > MAX_BYTES => {
             refuse(format!("grew beyond {MAX_BYTES} bytes while it was read"))
         }
-        Ok(_) => Ok(bytes),
+        // Taken before the file was read. Another's than root's is good for one effective user only.
+        Ok(_) => Ok((bytes, Some(Stamp::of(&meta)).filter(|s| meta.uid() == 0 && s.is_settled()))),
         Err(e) => refuse(format!("cannot be read: {}", sys::reason(&e))),
     }
 }

@@ -55,8 +55,8 @@ pub struct Request {
 /// A place in the store; kept in the PAM handle from one phase to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// Whose place it is.
-    pub uid: u32,
+    /// Whose place it is; a later phase for the same name need not look him up again.
+    pub owner: User,
     /// His name, printable.
     pub user: String,
     /// The row's number.
@@ -208,7 +208,7 @@ pub fn account(
     if habit(&request.origin.service) == Habit::SwitchJudgedAtOpen {
         return Ok(Outcome::NotCounted("this service is judged when the session opens"));
     }
-    let Some(case) = Case::of(request)? else {
+    let Some(case) = Case::of(request, ticket)? else {
         return Ok(Outcome::NotCounted("this service is not counted"));
     };
     if case.limit == Limit::Off {
@@ -225,7 +225,7 @@ pub fn account(
 ///
 /// [`Fault`]; nothing is recorded then.
 pub fn open(request: &Request, ticket: Option<&Ticket>, store: &Store) -> Result<Outcome, Fault> {
-    let Some(case) = Case::of(request)? else {
+    let Some(case) = Case::of(request, ticket)? else {
         return Ok(Outcome::NotCounted("this service is not counted"));
     };
     let check_is_off = case.limit == Limit::Off;
@@ -248,7 +248,7 @@ pub fn close(ticket: &Ticket, store: &Store) -> Result<bool, StoreError> {
     let own = is_own(&ticket.leader);
     if own {
         // The number alone could mean a row of another process: the store may have been begun anew.
-        store.transaction(|tx| tx.remove_led_by(&ticket.leader, ticket.uid, ticket.id))?;
+        store.transaction(|tx| tx.remove_led_by(&ticket.leader, ticket.owner.uid, ticket.id))?;
     }
     Ok(own)
 }
@@ -266,8 +266,9 @@ pub fn is_abandoned(ticket: &Ticket, stack_failed: bool) -> bool {
 /// Returns whether the calling process is `leader`.
 fn is_own(leader: &Leader) -> bool {
     leader.pid == sys::own_pid()
-        // Without /proc the pid has to do.
-        && process::is_own_start(leader.start_time).unwrap_or(true)
+        && (sys::is_marked()
+            // Without /proc the pid has to do.
+            || process::is_own_start(leader.start_time).unwrap_or(true))
 }
 
 /// What is known of a login before anything on the host is looked at.
@@ -280,7 +281,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// Reads configuration, user and limit; `None` where the service is not counted.
-    fn of(request: &'a Request) -> Result<Option<Self>, Fault> {
+    fn of(request: &'a Request, ticket: Option<&Ticket>) -> Result<Option<Self>, Fault> {
         let config = match &request.config {
             Some(path) => Config::load(path)?,
             None => Config::load_default()?,
@@ -291,7 +292,8 @@ impl<'a> Case<'a> {
         if is_unit || !config.policy.counts(service) {
             return Ok(None);
         }
-        let user = named_user(&request.user)?;
+        let known = ticket.map(|ticket| &ticket.owner).filter(|user| user.typed == request.user);
+        let user = known.map_or_else(|| named_user(&request.user), |user| Ok(user.clone()))?;
         let limit = limit_of(&config, &user)?;
         Ok(Some(Self { request, user, limit, policy: config.policy }))
     }
@@ -351,7 +353,7 @@ impl<'a> Login<'a> {
             // An earlier phase in this very process has looked around already.
             known.pid == leader
                 && leader == sys::own_pid()
-                && process::is_own_start(known.start_time).unwrap_or(false)
+                && (sys::is_marked() || process::is_own_start(known.start_time).unwrap_or(false))
         }) {
             return Ok(Self { case, here: Here::of(known), leader: known.clone() });
         }
@@ -616,6 +618,8 @@ impl<'a> Login<'a> {
         others: &[Session],
         state: State,
     ) -> Result<Ticket, TxError> {
+        // Before the ticket is there: whoever has both knows that it is his.
+        sys::mark_process();
         let uid = self.case.user.uid;
         let user = text::printable(self.case.user.name.to_bytes());
         let id = own.map_or_else(|| new_id(others), |own| own.id);
@@ -634,7 +638,7 @@ impl<'a> Login<'a> {
             since: sys::epoch_seconds(),
         })?;
         Ok(Ticket {
-            uid,
+            owner: self.case.user.clone(),
             user,
             id,
             leader: self.leader.clone(),

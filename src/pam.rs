@@ -392,6 +392,7 @@ unsafe extern "C" fn release(handle: *mut PamHandle, data: *mut c_void, status: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account;
     use crate::config::ConfigError;
     use crate::login::Cleared;
     use crate::session::Leader;
@@ -416,8 +417,9 @@ mod tests {
 
     fn ticket() -> Ticket {
         let leader = Leader { pid: 1, start_time: 2, pid_ns: 3, boot_id: "b".into() };
+        let name = c"alice".to_owned();
         Ticket {
-            uid: 1000,
+            owner: account::User { typed: name.clone(), name, uid: 1000, gid: 1000 },
             user: "alice".into(),
             id: 7,
             leader,

@@ -515,7 +515,7 @@ mod tests {
 
     prop_compose! {
         fn any_session()(
-            uid: u32, id: i64, since: i64, state in any::<Option<(i64, bool)>>(), wish in 0..3,
+            uid: u32, id: i64, since: i64, state in any::<Option<(i64, bool)>>(), wish in 0..3_usize,
             texts in prop::array::uniform4("[^\\t]{0,20}"), boot_id in "[0-9a-f-]{1,36}",
             (pid, start_time, pid_ns, audit_session) in any::<(i32, u64, u64, Option<u32>)>(),
         ) -> Session {

@@ -224,6 +224,26 @@ fn a_limit_lowered_between_account_and_opening_refuses_at_opening() {
 }
 
 #[test]
+fn a_configuration_remembered_from_the_account_phase_is_read_again_once_it_changed() {
+    let host = host();
+    host.limit(5);
+    let _held = host.logged_in("login", "alice");
+    // A file that was changed a moment ago is not trusted to show the next change.
+    std::thread::sleep(std::time::Duration::from_millis(3_100));
+    let mut logins: Vec<_> = (0..3).map(|_| host.login("login", "alice")).collect();
+    assert!(logins.iter_mut().all(|login| login.acct() == 0));
+    assert_eq!(logins[0].open(), 0, "unchanged");
+    // As long as before, in the same file.
+    host.limit(1);
+    assert_eq!(logins[1].open(), code::PERM_DENIED, "another text");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(host.config(), mode).unwrap();
+    assert_eq!(logins[2].open(), 0, "another mode: refused, which the shipped lines let pass");
+    let open = rows(&host).into_iter().filter(|row| row.is_open()).count();
+    assert_eq!(open, 2, "and nothing is recorded");
+}
+
+#[test]
 fn an_unknown_user_is_unknown() {
     let host = host();
     host.limit(1);
