@@ -15,8 +15,8 @@
 //!
 //! # What always holds
 //!
-//! * Counting, deciding and recording are one transaction under one lock; nothing is held when a
-//!   hook returns.
+//! * Counting, deciding and recording are one transaction under one lock; no lock and no descriptor is
+//!   held when a hook returns.
 //! * A row lives as long as its leader: pid, start time, pid namespace and boot.
 //! * The account phase destroys nothing; opening is the authority.
 //! * No thread, no child process, no environment variable, nothing on stdout or stderr, and the host
