@@ -51,7 +51,7 @@ fn f4_stopped_inside_the_hook_holds_others_up_no_longer_than_the_deadline() {
     if cfg!(not(target_arch = "x86_64")) {
         return skipped("F4", "system calls are traced on x86_64 only");
     }
-    let all = campaign("stop", amount(80, 3), 1);
+    let all = campaign("stop", amount(30, 3), 1);
     figure(
         "F4",
         format!(
