@@ -75,16 +75,21 @@ impl Terminal {
 
     /// Waits until the text appears after what was expected before.
     pub fn expect(&mut self, text: &str) -> &mut Self {
-        let end = within(PATIENCE, || {
+        if !self.shows(text, PATIENCE) {
+            panic!("{text:?} does not appear on the terminal:\n{}", self.text());
+        }
+        self
+    }
+
+    /// Returns whether the text appears in time after what was expected before.
+    pub fn shows(&mut self, text: &str, limit: Duration) -> bool {
+        let end = within(limit, || {
             let screen = self.text();
             let at = screen.get(self.seen..)?.find(text)?;
             Some(self.seen + at + text.len())
         });
-        match end {
-            Some((end, _)) => self.seen = end,
-            None => panic!("{text:?} does not appear on the terminal:\n{}", self.text()),
-        }
-        self
+        self.seen = end.map_or(self.seen, |(end, _)| end);
+        end.is_some()
     }
 
     /// Types a line.
