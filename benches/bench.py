@@ -239,10 +239,12 @@ class Bench:
     def instructions(self, words):
         if not (self.root / "usr/bin/valgrind").exists():
             return None
-        self.driver(*words, before=["valgrind", "--tool=callgrind", "--quiet",
+        return int(re.search(r"^(?:summary|totals): (\d+)", self.profile(words), re.M).group(1))
+
+    def profile(self, words, *options):
+        self.driver(*words, before=["valgrind", "--tool=callgrind", "--quiet", *options,
                                     "--callgrind-out-file=/mnt/callgrind.out"])
-        text = (self.root / "mnt/callgrind.out").read_text()
-        return int(re.search(r"^(?:summary|totals): (\d+)", text, re.M).group(1))
+        return (self.root / "mnt/callgrind.out").read_text()
 
     def calls(self, words):
         if not (self.root / "usr/bin/strace").exists():

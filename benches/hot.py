@@ -8,7 +8,6 @@ compiler does not have does no harm.
 
 import argparse
 import pathlib
-import subprocess
 import sys
 
 import bench
@@ -25,14 +24,11 @@ def main():
     options = arguments.parse_args()
     bench.enter(options)
     scene = gate.scene(options)
-    profile = scene.root / "mnt/callgrind.out"
     names = []
-    # A refusal, and a login with the check off, go partly other ways.
+    # A login with the check off goes partly another way.
     for user in ["u000", "unlimited"]:
-        scene.driver("cycle", "/mnt/pam.d", user, "ours",
-                     before=["valgrind", "--tool=callgrind", "--quiet", "--demangle=no",
-                             "--compress-strings=no", f"--callgrind-out-file={profile}"])
-        names += functions(profile.read_text())
+        names += functions(scene.profile(["cycle", "/mnt/pam.d", user, "ours"],
+                                         "--demangle=no", "--compress-strings=no"))
     hot = sorted(set(names))
     if not hot:
         sys.exit("hot.py: the module has no names: build it with CARGO_PROFILE_RELEASE_STRIP=false")

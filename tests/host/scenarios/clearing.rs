@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::client::Client;
 use crate::host::{Host, Rules};
 use crate::scenario::group;
 use crate::wait::{seconds, until, within};
@@ -72,7 +73,7 @@ fn commands_without_a_terminal_and_children_that_called_setsid_end_too(host: &mu
         "setsid sleep 401 >/dev/null 2>&1 </dev/null & nohup sleep 402 >/dev/null 2>&1 </dev/null & echo left-$((40 + 2))",
         "left-42",
     );
-    let mut command = crate::client::Client::start(
+    let mut command = Client::start(
         host.machine().enter(&["ssh", "-o", "BatchMode=yes", "alice@127.0.0.1", "sleep 403"]),
         "",
     );
@@ -94,7 +95,7 @@ fn the_sessions_of_other_users_stay(host: &mut Host) -> String {
     let mut old = host.ssh("alice").log_in();
     let _new = host.ssh("alice").port(PORT).log_in();
     old.sees_its_connection_close(seconds(2));
-    assert!(bobs.iter_mut().all(crate::client::Client::is_running));
+    assert!(bobs.iter_mut().all(Client::is_running));
     host.ssh("bob").is_refused();
     "bob's 2 stay and count".to_owned()
 }
@@ -165,8 +166,7 @@ fn a_storm_of_clearing_logins_never_exceeds_the_limit(host: &mut Host) -> String
         let mut left = 0;
         let only_one = within(seconds(60), || {
             most = most.max(host.recorded("alice"));
-            left =
-                clients.iter_mut().filter_map(|client| client.is_running().then_some(())).count();
+            left = clients.iter_mut().map(Client::is_running).filter(|&runs| runs).count();
             (left == 1 && (host.recorded("alice"), host.connections("alice")) == (1, 1))
                 .then_some(())
         });
