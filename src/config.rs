@@ -97,15 +97,10 @@ impl Config {
         let text = std::str::from_utf8(&bytes).map_err(|e| {
             at(Some(Place::of(&bytes, e.valid_up_to())), "not UTF-8, expected TOML text".into())
         })?;
-        let remembered = last.as_deref().and_then(Option::as_ref);
-        let config = match remembered.filter(|last| last.text == text) {
-            Some(last) => last.config.clone(),
-            None => Self::parse(text)
-                .map_err(|m| at(m.span.map(|s| Place::of(&bytes, s.start)), m.message))?,
-        };
-        if let Some(last) = &mut last {
-            let (path, text, config) = (path.to_owned(), text.to_owned(), config.clone());
-            **last = Some(Remembered { path, stamp, text, config });
+        let config = Self::parse(text)
+            .map_err(|m| at(m.span.map(|s| Place::of(&bytes, s.start)), m.message))?;
+        if let (Some(last), Some(stamp)) = (&mut last, stamp) {
+            **last = Some(Remembered { path: path.to_owned(), stamp, config: config.clone() });
         }
         Ok(config)
     }
@@ -239,18 +234,14 @@ impl From<toml::de::Error> for Mistake {
 /// A configuration that was read, and what the file was like then.
 struct Remembered {
     path: PathBuf,
-    /// Missing where a later change might not show in it: then the text tells.
-    stamp: Option<Stamp>,
-    text: String,
+    stamp: Stamp,
     config: Config,
 }
 
 impl Remembered {
     fn is_still_at(&self, path: &Path) -> bool {
         self.path == path
-            && self.stamp.as_ref().is_some_and(|stamp| {
-                fs::symlink_metadata(path).is_ok_and(|meta| Stamp::of(&meta) == *stamp)
-            })
+            && fs::symlink_metadata(path).is_ok_and(|meta| Stamp::of(&meta) == self.stamp)
     }
 }
 

@@ -48,8 +48,7 @@ impl Lock {
     ///
     /// The file cannot be made, is not safe, or was not free in time.
     pub fn take(path: &Path, deadline: Duration) -> Result<Self, StoreError> {
-        let deadline_ns = i64::try_from(deadline.as_nanos()).unwrap_or(i64::MAX);
-        let until = sys::boot_ns().saturating_add(deadline_ns);
+        let until = sys::boot_ns_in(deadline);
         loop {
             let (file, meta) = open_or_create(path)?;
             let shelter = wait_for(&file, until).map_err(|e| match e.kind() {

@@ -265,10 +265,8 @@ pub fn is_abandoned(ticket: &Ticket, stack_failed: bool) -> bool {
 
 /// Returns whether the calling process is `leader`.
 fn is_own(leader: &Leader) -> bool {
-    leader.pid == sys::own_pid()
-        && (sys::is_marked()
-            // Without /proc the pid has to do.
-            || process::is_own_start(leader.start_time).unwrap_or(true))
+    // Without /proc the pid has to do.
+    process::is_self(leader).unwrap_or(true)
 }
 
 /// What is known of a login before anything on the host is looked at.
@@ -351,9 +349,7 @@ impl<'a> Login<'a> {
     fn led_by(leader: i32, case: Case<'a>, ticket: Option<&Ticket>) -> Result<Self, Fault> {
         if let Some(known) = ticket.map(|ticket| &ticket.leader).filter(|known| {
             // An earlier phase in this very process has looked around already.
-            known.pid == leader
-                && leader == sys::own_pid()
-                && (sys::is_marked() || process::is_own_start(known.start_time).unwrap_or(false))
+            known.pid == leader && process::is_self(known).unwrap_or(false)
         }) {
             return Ok(Self { case, here: Here::of(known), leader: known.clone() });
         }

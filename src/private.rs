@@ -125,7 +125,7 @@ fn check_folder(path: &Path, meta: &fs::Metadata, last: bool) -> Result<(), Stor
 /// # Errors
 ///
 /// Says which of these it is not.
-pub fn check_file(path: &Path, meta: &fs::Metadata) -> Result<(), StoreError> {
+fn check_file(path: &Path, meta: &fs::Metadata) -> Result<(), StoreError> {
     let refuse = |what: String| Err(broken(path, &what));
     if !meta.is_file() {
         return refuse("is not a regular file, expected one".into());
@@ -160,7 +160,7 @@ fn check_owner(path: &Path, meta: &fs::Metadata) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// It exists, or cannot be made.
-pub fn create_file(path: &Path) -> Result<File, StoreError> {
+fn create_file(path: &Path) -> Result<File, StoreError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

@@ -153,12 +153,17 @@ fn namespace_of(link: &Path) -> io::Result<u64> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "is not understood"))
 }
 
-/// Returns whether the calling process started at `start_time`.
+/// Returns whether the calling process is `leader`, whose ticket it holds or inherited.
 ///
 /// # Errors
 ///
-/// Those of reading `/proc/PID/stat`.
-pub fn is_own_start(start_time: u64) -> io::Result<bool> {
+/// Those of reading `/proc/PID/stat`, which is needed where the process could not be marked, or is a
+/// child that has the pid of its parent in another namespace.
+pub fn is_self(leader: &Leader) -> io::Result<bool> {
+    Ok(leader.pid == sys::own_pid() && (sys::is_marked() || is_own_start(leader.start_time)?))
+}
+
+fn is_own_start(start_time: u64) -> io::Result<bool> {
     Ok(Stat::of(sys::own_pid())?.start_time == start_time)
 }
 
@@ -360,9 +365,11 @@ mod tests {
         let me = here.leader(sys::own_pid()).unwrap();
         assert_eq!(here.life(&me), Life::Alive);
         assert!(is_own_start(me.start_time).unwrap());
+        assert!(is_self(&me).unwrap());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let leader = here.leader(i32::try_from(child.id()).unwrap()).unwrap();
         assert_eq!(here.life(&leader), Life::Alive);
+        assert!(!is_self(&leader).unwrap());
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(here.life(&leader), Life::Dead);

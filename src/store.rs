@@ -177,7 +177,7 @@ impl Store {
     fn open_files(&self) -> Result<(Files, FileIdentity), StoreError> {
         let (journal, _) = private::open_or_create(&private::beside(&self.path, "-journal"))?;
         let (database, meta) = private::open_or_create(&self.path)?;
-        let until = sys::boot_ns() + i64::try_from(PATIENCE.as_nanos()).unwrap_or(i64::MAX);
+        let until = sys::boot_ns_in(PATIENCE);
         while !sys::lock_other_programs_out(&database)
             .map_err(|e| private::failed(&self.path, "cannot be locked", &e))?
         {
@@ -320,7 +320,7 @@ impl Transaction {
     /// Commits, and returns the connection, without its files.
     fn commit(self) -> Result<Database, TxError> {
         self.run(|connection| connection.execute_batch("COMMIT"))?;
-        self.database.take_back();
+        self.database.close_files();
         Ok(self.database)
     }
 
@@ -421,8 +421,6 @@ fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TxError {
         )
         // A value that is no value of ours.
         | None => TxError::Damaged(error.to_string()),
-        // SQLite falls back to reading alone also where opening failed for another reason.
-        Some(ErrorCode::ReadOnly) if sys::is_read_only(path) => TxError::Store(StoreError::ReadOnly(text)),
         Some(_) => TxError::Store(StoreError::Broken(text)),
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
 
 /// Returns the reason of an error as one short text, without Rust's "(os error N)".
 ///
@@ -120,6 +121,12 @@ pub fn boot_ns() -> i64 {
     clock_ns(libc::CLOCK_BOOTTIME)
 }
 
+/// Returns what [`boot_ns`] will return after `time`.
+#[must_use]
+pub fn boot_ns_in(time: Duration) -> i64 {
+    boot_ns().saturating_add(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX))
+}
+
 /// Returns milliseconds since boot, time asleep included.
 #[must_use]
 pub fn boot_ms() -> i64 {
@@ -225,7 +232,7 @@ impl SharedWord {
 
     /// Sleeps until somebody wakes this waiter, at most for `time`; not at all if the word is not
     /// `value` any more. Where the kernel cannot, sleeps for `time`.
-    pub fn wait_while(&self, value: u32, time: std::time::Duration) {
+    pub fn wait_while(&self, value: u32, time: Duration) {
         #[allow(clippy::unnecessary_fallible_conversions, reason = "c_long has 32 bits elsewhere")]
         let time_left = libc::timespec {
             tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
@@ -467,7 +474,7 @@ impl Drop for OutOfReach {
         if let Some(caller) = self.caller {
             // Out of kernel memory it may be refused, at worst for a moment.
             while !set_real_uid(caller) {
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(1));
             }
         }
     }
@@ -539,17 +546,6 @@ impl Default for LowDescriptors {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Returns whether the file at `path` lies on a file system that is mounted read-only.
-#[must_use]
-pub fn is_read_only(path: &Path) -> bool {
-    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
-    // SAFETY: statvfs is plain numbers, for which all zeroes is a value.
-    let mut fs: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the path is terminated, `fs` is a valid statvfs to write to.
-    let known = unsafe { libc::statvfs(path.as_ptr(), &raw mut fs) } == 0;
-    known && fs.f_flag & libc::ST_RDONLY != 0
 }
 
 /// Connects to a stream socket, or fails at once where that would have to wait.

@@ -223,17 +223,17 @@ impl Database {
 
     /// Lends it the files for the next transaction.
     pub fn lend(&self, files: Files) {
-        self.vfs.shared().files.replace(Some(files));
+        self.vfs.shared().replace(Some(files));
     }
 
-    /// Takes the files back, between two transactions.
-    pub fn take_back(&self) -> Option<Files> {
-        self.vfs.shared().files.take()
+    /// Closes the files that were lent, between two transactions.
+    pub fn close_files(&self) {
+        self.vfs.shared().take();
     }
 
     /// Calls `look` with the lent files.
     pub fn with_files<T>(&self, look: impl FnOnce(&Files) -> T) -> Option<T> {
-        self.vfs.shared().files.borrow().as_ref().map(look)
+        self.vfs.shared().borrow().as_ref().map(look)
     }
 }
 
@@ -246,10 +246,7 @@ impl Deref for Database {
 }
 
 /// What SQLite's calls reach.
-#[derive(Debug)]
-struct Shared {
-    files: RefCell<Option<Files>>,
-}
+type Shared = RefCell<Option<Files>>;
 
 /// The table of functions that SQLite is given, and what they work on; both stay where they are.
 struct Vfs {
@@ -260,7 +257,7 @@ struct Vfs {
 
 impl Vfs {
     fn new(files: Files) -> Self {
-        let shared = Box::into_raw(Box::new(Shared { files: RefCell::new(Some(files)) }));
+        let shared = Box::into_raw(Box::new(Shared::new(Some(files))));
         // Its own address: no other connection of this process has that name.
         let name = CString::new(format!("{shared:p}")).unwrap_or_default();
         let table = Box::into_raw(Box::new(ffi::sqlite3_vfs {
@@ -372,7 +369,7 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
 
 /// Works on the lent files; fails with `SQLITE_IOERR` while none are lent.
 fn on_shared(shared: &Shared, work: impl FnOnce(&mut Files) -> c_int) -> c_int {
-    match shared.files.try_borrow_mut().as_deref_mut() {
+    match shared.try_borrow_mut().as_deref_mut() {
         Ok(Some(files)) => work(files),
         _ => ffi::SQLITE_IOERR,
     }
