@@ -204,7 +204,7 @@ class Bench:
             self.options.out.write_text(json.dumps(self.data) + "\n")
 
     def set_stacks(self):
-        """Writes the stacks to compare, and lets each make its files: the first login is not counted."""
+        """Writes the stacks to compare, and lets each make its files: the first logins are not counted."""
         self.services = [self.stack("pam_permit"), self.ours("ours")]
         if len(self.options.module) > 1:
             self.services.append(self.ours("other-module", " state=/run/other/sessions.db"))
@@ -218,7 +218,7 @@ class Bench:
                 self.services.append(self.stack(name, lines))
         # A file changed this very moment is read twice, in case its time stamp hides another change.
         time.sleep(3)
-        for name in self.services:
+        for name in self.services * 2:
             self.driver("cycle", "/mnt/pam.d", "u000", name)
 
     def counts(self):

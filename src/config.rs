@@ -1,17 +1,16 @@
 //! The configuration file: TOML text, read as typed, then checked.
 //!
-//! The whole file is good or the whole file is refused, with one line that names the place. It is
-//! looked at afresh at every call, so there is nothing to reload.
+//! The whole file is good or the whole file is refused, with one line that names the place. Every login
+//! looks at it, so there is nothing to reload; [`crate::compiled`] spares it the reading.
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -59,7 +58,7 @@ impl Config {
     ///
     /// See [`Config::load`].
     pub fn load_default() -> Result<Self, ConfigError> {
-        Self::read_or_remembered(Path::new(DEFAULT_PATH), || Ok(Self::default()))
+        Self::read(None).map(|(config, _)| config)
     }
 
     /// Reads the file at `path`, which must exist.
@@ -69,29 +68,21 @@ impl Config {
     /// A file that is missing, not regular, owned by neither root nor the effective user, writable by
     /// others, too large, not UTF-8, or not a good configuration.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::read_or_remembered(path, || {
-            let message = "no such file, expected the configuration named by config=".to_owned();
-            Err(ConfigError { path: path.to_owned(), place: None, message })
-        })
+        Self::read(Some(path)).map(|(config, _)| config)
     }
 
-    /// Reads the file at `path`; from memory where this process has read it for an earlier phase of the
-    /// same login, and it has not changed.
-    fn read_or_remembered(
-        path: &Path,
-        missing: impl FnOnce() -> Result<Self, ConfigError>,
-    ) -> Result<Self, ConfigError> {
-        static LAST: Mutex<Option<Remembered>> = Mutex::new(None);
-        // Never waits: the lock may be held by a thread that a fork left behind.
-        let mut last = LAST.try_lock().ok();
-        let remembered = last.as_deref().and_then(Option::as_ref);
-        if let Some(last) = remembered.filter(|last| last.is_still_at(path)) {
-            return Ok(last.config.clone());
-        }
-        let at = |place, message| ConfigError { path: path.to_owned(), place, message };
-        let (bytes, stamp) = match read(path) {
+    /// Reads as [`Config::load`] or [`Config::load_default`] does; also says what the file was like
+    /// before it was read.
+    pub(crate) fn read(path: Option<&Path>) -> Result<(Self, Option<Metadata>), ConfigError> {
+        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        let at = |place, message| ConfigError { path: file.to_owned(), place, message };
+        let (bytes, meta) = match read(file) {
             Ok(found) => found,
-            Err(Unread::Missing) => return missing(),
+            Err(Unread::Missing) if path.is_none() => return Ok((Self::default(), None)),
+            Err(Unread::Missing) => {
+                let message = "no such file, expected the configuration named by config=";
+                return Err(at(None, message.to_owned()));
+            }
             Err(Unread::Refused(message)) => return Err(at(None, message)),
         };
         let text = std::str::from_utf8(&bytes).map_err(|e| {
@@ -99,10 +90,7 @@ impl Config {
         })?;
         let config = Self::parse(text)
             .map_err(|m| at(m.span.map(|s| Place::of(&bytes, s.start)), m.message))?;
-        if let (Some(last), Some(stamp)) = (&mut last, stamp) {
-            **last = Some(Remembered { path: path.to_owned(), stamp, config: config.clone() });
-        }
-        Ok(config)
+        Ok((config, Some(meta)))
     }
 
     /// Reads a configuration from its text.
@@ -231,53 +219,14 @@ impl From<toml::de::Error> for Mistake {
     }
 }
 
-/// A configuration that was read, and what the file was like then.
-struct Remembered {
-    path: PathBuf,
-    stamp: Stamp,
-    config: Config,
-}
-
-impl Remembered {
-    fn is_still_at(&self, path: &Path) -> bool {
-        self.path == path
-            && fs::symlink_metadata(path).is_ok_and(|meta| Stamp::of(&meta) == self.stamp)
-    }
-}
-
-/// What changes when a file is written, replaced, or given another owner or mode.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    file: (u64, u64, u64),
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(meta: &fs::Metadata) -> Self {
-        Self {
-            file: (meta.dev(), meta.ino(), meta.len()),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        }
-    }
-
-    /// Returns whether a later change must show: file systems note the time in steps of milliseconds,
-    /// some of a second or two.
-    fn is_settled(&self) -> bool {
-        sys::epoch_seconds().saturating_sub(self.changed.0) > 2
-    }
-}
-
 /// Why a file's bytes could not be had.
 enum Unread {
     Missing,
     Refused(String),
 }
 
-/// Reads a file that only root (or the effective user, for tests) can have written. The stamp is there
-/// where a later change of it must show.
-fn read(path: &Path) -> Result<(Vec<u8>, Option<Stamp>), Unread> {
+/// Reads a file that only root (or the effective user, for tests) can have written.
+fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Unread> {
     let refuse = |message: String| Err(Unread::Refused(message));
     // O_NONBLOCK: a FIFO must not hold a login up.
     let file = OpenOptions::new()
@@ -322,8 +271,7 @@ fn read(path: &Path) -> Result<(Vec<u8>, Option<Stamp>), Unread> {
         Ok(n) if n as u64 > MAX_BYTES => {
             refuse(format!("grew beyond {MAX_BYTES} bytes while it was read"))
         }
-        // Taken before the file was read. Another's than root's is good for one effective user only.
-        Ok(_) => Ok((bytes, Some(Stamp::of(&meta)).filter(|s| meta.uid() == 0 && s.is_settled()))),
+        Ok(_) => Ok((bytes, meta)),
         Err(e) => refuse(format!("cannot be read: {}", sys::reason(&e))),
     }
 }

@@ -7,9 +7,10 @@
 //! one login from top to bottom. Arrows only go down:
 //!
 //! ```text
-//! pam -> login -> { config, store, process, terminate, account } -> { policy, session, text }
-//!  |                          |
-//!  |                          +--> lock, private, vfs      sys: system calls behind safe functions
+//! pam -> login -> { compiled, store, process, terminate, account } -> { policy, session, text }
+//!  |                  |        |
+//!  |                  |        +--> lock, private, vfs      sys: system calls behind safe functions
+//!  |                  +--> config
 //!  +--> arguments, journal, panics
 //! ```
 //!
@@ -27,6 +28,7 @@
 
 pub mod account;
 pub mod arguments;
+pub mod compiled;
 pub mod config;
 pub mod journal;
 pub mod lock;

@@ -9,10 +9,12 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::account::{self, User};
+use crate::compiled;
 use crate::config::{Config, ConfigError};
-use crate::policy::{Decision, Habit, Limit, OnClear, OnLimit, Policy, decide, habit};
+use crate::policy::{Decision, Habit, Limit, OnClear, OnLimit, decide, habit};
 use crate::process::{self, Connections, Here, Life};
 use crate::session::{Leader, Origin, Session, State, Wish};
 use crate::store::{Store, StoreError, Transaction, TxError};
@@ -208,7 +210,7 @@ pub fn account(
     if habit(&request.origin.service) == Habit::SwitchJudgedAtOpen {
         return Ok(Outcome::NotCounted("this service is judged when the session opens"));
     }
-    let Some(case) = Case::of(request, ticket)? else {
+    let Some(case) = Case::of(request, ticket, store)? else {
         return Ok(Outcome::NotCounted("this service is not counted"));
     };
     if case.limit == Limit::Off {
@@ -225,7 +227,7 @@ pub fn account(
 ///
 /// [`Fault`]; nothing is recorded then.
 pub fn open(request: &Request, ticket: Option<&Ticket>, store: &Store) -> Result<Outcome, Fault> {
-    let Some(case) = Case::of(request, ticket)? else {
+    let Some(case) = Case::of(request, ticket, store)? else {
         return Ok(Outcome::NotCounted("this service is not counted"));
     };
     let check_is_off = case.limit == Limit::Off;
@@ -274,16 +276,17 @@ struct Case<'a> {
     request: &'a Request,
     user: User,
     limit: Limit,
-    policy: Policy,
+    config: Arc<Config>,
 }
 
 impl<'a> Case<'a> {
     /// Reads configuration, user and limit; `None` where the service is not counted.
-    fn of(request: &'a Request, ticket: Option<&Ticket>) -> Result<Option<Self>, Fault> {
-        let config = match &request.config {
-            Some(path) => Config::load(path)?,
-            None => Config::load_default()?,
-        };
+    fn of(
+        request: &'a Request,
+        ticket: Option<&Ticket>,
+        store: &Store,
+    ) -> Result<Option<Self>, Fault> {
+        let config = compiled::load(request.config.as_deref(), store)?;
         let service = request.origin.service.as_str();
         // `machinectl shell` asks for the service of login(1), but only switches the user.
         let is_unit = service == "login" && process::is_becoming_a_unit();
@@ -293,7 +296,7 @@ impl<'a> Case<'a> {
         let known = ticket.map(|ticket| &ticket.owner).filter(|user| user.typed == request.user);
         let user = known.map_or_else(|| named_user(&request.user), |user| Ok(user.clone()))?;
         let limit = limit_of(&config, &user)?;
-        Ok(Some(Self { request, user, limit, policy: config.policy }))
+        Ok(Some(Self { request, user, limit, config }))
     }
 }
 
@@ -482,7 +485,7 @@ impl<'a> Login<'a> {
         let on_limit = match sessions {
             // Reservations cannot be ended: they are logins that have not shown every factor yet.
             0 => OnLimit::Reject,
-            _ => self.case.request.on_limit.unwrap_or(self.case.policy.on_limit),
+            _ => self.case.request.on_limit.unwrap_or(self.case.config.policy.on_limit),
         };
         match (on_limit, self.case.request.answer) {
             (OnLimit::EvictOldest, _) => Ok(Wish::EvictOldest),
@@ -516,7 +519,10 @@ impl<'a> Login<'a> {
         let mut forgotten = 0;
         for session in self.chosen(others, wish, clearing) {
             let is_in_reach = self.here.life(&session.leader) != Life::Elsewhere;
-            if session.is_open() && is_in_reach && self.case.policy.on_clear == OnClear::Terminate {
+            if session.is_open()
+                && is_in_reach
+                && self.case.config.policy.on_clear == OnClear::Terminate
+            {
                 to_end.push(session);
             } else if !session.is_open() || !spare.covers(&session) {
                 // Whoever runs inside a session cannot make it uncounted.

@@ -3,6 +3,7 @@
 //! Every component is looked at without following it. Nobody but root can then replace one of them
 //! between the check and the use.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -34,18 +35,46 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// Checks every folder on the way to `file`, and makes the last one if it is missing.
+/// Which folder was found safe: its device and inode.
+pub type FolderId = (u64, u64);
+
+/// As [`check_folder_of`], but makes the last folder if it is missing.
+///
+/// # Errors
+///
+/// Says which folder is not safe, or cannot be made.
+pub fn prepare_folder_of(file: &Path, known: &Cell<Option<FolderId>>) -> Result<(), StoreError> {
+    if check_folder_of(file, known)? {
+        return Ok(());
+    }
+    let folder = file.parent().unwrap_or(file);
+    make_folder(folder)?;
+    match check_folder_of(file, known)? {
+        true => Ok(()),
+        false => Err(broken(folder, "is gone again")),
+    }
+}
+
+/// Checks every folder on the way to `file`; returns false where the last one is missing.
 ///
 /// Whoever may write to one of them could swap what lies below: they must be root's (or the effective
-/// user's) and writable by nobody else, and the last one readable by nobody else.
+/// user's) and writable by nobody else, and the last one readable by nobody else. One that was found so
+/// is `known` then: as long as it lies there, nobody but root has changed the way to it.
 ///
 /// # Errors
 ///
 /// Says which folder is not so.
-pub fn prepare_folder_of(file: &Path) -> Result<(), StoreError> {
+pub fn check_folder_of(file: &Path, known: &Cell<Option<FolderId>>) -> Result<bool, StoreError> {
     let Some(folder) = file.parent().filter(|_| file.is_absolute()) else {
         return Err(broken(file, "is not an absolute path"));
     };
+    let id = |meta: &fs::Metadata| Some((meta.dev(), meta.ino()));
+    if known.get().is_some()
+        && let Ok(meta) = fs::symlink_metadata(folder)
+        && id(&meta) == known.get()
+    {
+        return check_folder(folder, &meta, true).map(|()| true);
+    }
     let mut walked = PathBuf::new();
     for part in folder.components() {
         match part {
@@ -54,12 +83,13 @@ pub fn prepare_folder_of(file: &Path) -> Result<(), StoreError> {
         }
         let last = walked == folder;
         let meta = match fs::symlink_metadata(&walked) {
-            Err(e) if last && e.kind() == io::ErrorKind::NotFound => make_folder(&walked)?,
+            Err(e) if last && e.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other.map_err(|e| failed(&walked, "cannot be examined", &e))?,
         };
         check_folder(&walked, &meta, last)?;
+        known.set(id(&meta).filter(|_| last));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Returns the error of a path that is refused, or broken, for `reason`.
@@ -89,16 +119,15 @@ pub fn failed(path: &Path, what: &str, error: &io::Error) -> StoreError {
     }
 }
 
-fn make_folder(path: &Path) -> Result<fs::Metadata, StoreError> {
+fn make_folder(path: &Path) -> Result<(), StoreError> {
     match DirBuilder::new().mode(0o700).create(path) {
         // The host's umask may have taken bits away.
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700))
-            .map_err(|e| failed(path, "cannot be given its mode", &e))?,
+            .map_err(|e| failed(path, "cannot be given its mode", &e)),
         // Another login was faster.
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(e) => return Err(failed(path, "cannot be made", &e)),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(failed(path, "cannot be made", &e)),
     }
-    fs::symlink_metadata(path).map_err(|e| failed(path, "cannot be examined", &e))
 }
 
 fn check_folder(path: &Path, meta: &fs::Metadata, last: bool) -> Result<(), StoreError> {
@@ -181,29 +210,46 @@ fn create_file(path: &Path) -> Result<File, StoreError> {
 ///
 /// It is not safe, or cannot be opened or made.
 pub fn open_or_create(path: &Path) -> Result<(File, fs::Metadata), StoreError> {
-    let examined = |file: File| match file.metadata() {
+    loop {
+        if let Some(opened) = open_with(OpenOptions::new().read(true).write(true), path)? {
+            return Ok(opened);
+        }
+        match create_file(path) {
+            Ok(file) => return examined(file, path),
+            // Another login was faster: open what it made.
+            Err(_) if path.symlink_metadata().is_ok() => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Opens a file for reading, checked; `None` where it is missing.
+///
+/// # Errors
+///
+/// It is not safe, or cannot be opened.
+pub fn open(path: &Path) -> Result<Option<(File, fs::Metadata)>, StoreError> {
+    open_with(OpenOptions::new().read(true), path)
+}
+
+fn open_with(
+    options: &mut OpenOptions,
+    path: &Path,
+) -> Result<Option<(File, fs::Metadata)>, StoreError> {
+    match options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
+        Ok(file) => {
+            let (file, meta) = examined(file, path)?;
+            check_file(path, &meta)?;
+            Ok(Some((file, meta)))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed(path, "cannot be opened", &e)),
+    }
+}
+
+fn examined(file: File, path: &Path) -> Result<(File, fs::Metadata), StoreError> {
+    match file.metadata() {
         Ok(meta) => Ok((file, meta)),
         Err(e) => Err(failed(path, "cannot be examined", &e)),
-    };
-    loop {
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(path);
-        match opened {
-            Ok(file) => {
-                let (file, meta) = examined(file)?;
-                check_file(path, &meta)?;
-                return Ok((file, meta));
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match create_file(path) {
-                Ok(file) => return examined(file),
-                // Another login was faster: open what it made.
-                Err(_) if path.symlink_metadata().is_ok() => {}
-                Err(error) => return Err(error),
-            },
-            Err(e) => return Err(failed(path, "cannot be opened", &e)),
-        }
     }
 }

@@ -8,7 +8,7 @@
 //! The rollback journal survives a SIGKILL at any instant, which journal modes MEMORY and OFF do not;
 //! WAL would hold files and shared memory open.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -20,8 +20,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::lock::Lock;
-use crate::private;
 pub use crate::private::StoreError;
+use crate::private::{self, FolderId};
 use crate::session::{Leader, Origin, Session, State, Wish};
 use crate::sys::{self, LowDescriptors};
 use crate::vfs::{Database, Files};
@@ -57,6 +57,8 @@ const ON_DISK: &str = "PRAGMA synchronous = NORMAL";
 pub struct Store {
     path: PathBuf,
     deadline: Duration,
+    /// The folder, once it was found safe.
+    folder: Cell<Option<FolderId>>,
     moved_aside: RefCell<Vec<MovedAside>>,
     /// What the last transaction left for the next one.
     idle: RefCell<Option<Idle>>,
@@ -107,6 +109,7 @@ impl Store {
         Self {
             path: path.to_owned(),
             deadline: DEADLINE,
+            folder: Cell::default(),
             moved_aside: RefCell::default(),
             idle: RefCell::default(),
         }
@@ -116,6 +119,14 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the file called as the database with `suffix` behind it, if the folder is there and only
+    /// root can have made it.
+    #[must_use]
+    pub fn beside(&self, suffix: &str) -> Option<PathBuf> {
+        let is_safe = private::check_folder_of(&self.path, &self.folder) == Ok(true);
+        is_safe.then(|| private::beside(&self.path, suffix))
     }
 
     /// Returns the damaged files that were moved aside since the last call.
@@ -134,7 +145,7 @@ impl Store {
         &self,
         mut work: impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
-        private::prepare_folder_of(&self.path)?;
+        private::prepare_folder_of(&self.path, &self.folder)?;
         let _low = LowDescriptors::new();
         let lock = Lock::take(&private::beside(&self.path, ".lock"), self.deadline)?;
         let mut outcome = self.attempt(&lock, &mut work);

@@ -90,6 +90,22 @@ pub fn is_marked() -> bool {
     !mark.is_null() && unsafe { mark.read_volatile() } == 1
 }
 
+/// Gives a name to a file that was opened without one (`O_TMPFILE` of open(2)).
+///
+/// # Errors
+///
+/// Those of linkat: the name is taken, say.
+pub fn link_unnamed(file: &File, path: &Path) -> io::Result<()> {
+    let from = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let to = CString::new(path.as_os_str().as_bytes())?;
+    let (here, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
+    // SAFETY: both names are terminated and outlive the call.
+    match unsafe { libc::linkat(here, from.as_ptr(), here, to.as_ptr(), follow) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Returns the name of the program where the calling thread is the main one, whose name it is
 /// (`PR_GET_NAME` of prctl(2)).
 #[must_use]

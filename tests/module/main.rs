@@ -15,6 +15,7 @@ mod common;
 
 mod anchor;
 mod clearing;
+mod compiled;
 mod counting;
 mod exactness;
 mod hygiene;
