@@ -48,11 +48,11 @@ impl PamHooks for SessionLimit {
     fn sm_close_session(handle: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
         panics::silence();
         // Nothing was recorded through this handle: nothing is to be done, whatever the service.
-        let Some(Kept { ticket: Some(ticket), store }) = kept(handle).map(RefCell::take) else {
+        let Some(ticket) = kept(handle).and_then(RefCell::take) else {
             return PamResultCode::PAM_IGNORE;
         };
         let journal = Journal::new(&service(handle), "session", Arguments::read(&args).debug);
-        give_back(&ticket, store, &journal)
+        give_back(&ticket, &journal)
     }
 }
 
@@ -74,10 +74,9 @@ fn judge(
     }
     let silent = flags & PAM_SILENT != 0;
     let mut request = request(handle, service, arguments);
-    let (ticket, store) = earlier(handle);
-    let store = store
-        .filter(|store| store.path() == request.state)
-        .unwrap_or_else(|| Store::at(&request.state));
+    // What an earlier phase kept stays there.
+    let ticket = kept(handle).and_then(|kept| kept.borrow().clone());
+    let store = Store::at(&request.state);
 
     let mut decided = phase(&request, ticket.as_ref(), &store);
     if let Ok(Outcome::Ask { sessions }) = decided {
@@ -97,22 +96,20 @@ fn judge(
         let _ = converse(handle, PAM_ERROR_MSG, login::WARNING);
     }
     match decided {
-        Ok(Outcome::Reserved { ticket, .. } | Outcome::Opened { ticket, .. }) => {
-            if !keep(handle, &ticket, store) {
-                // Without its ticket the place could not be given back later.
-                journal.write(Level::Error, "libpam could not keep the session's data");
-                give_back(&ticket, None, &journal);
-                return PamResultCode::PAM_SYSTEM_ERR;
-            }
+        Ok(Outcome::Reserved { ticket, .. } | Outcome::Opened { ticket, .. })
+            if !keep(handle, &ticket) =>
+        {
+            // Without its ticket the place could not be given back later.
+            journal.write(Level::Error, "libpam could not keep the session's data");
+            give_back(&ticket, &journal);
+            PamResultCode::PAM_SYSTEM_ERR
         }
-        Ok(Outcome::Refused { .. }) => drop(kept(handle).map(RefCell::take)),
-        _ => {
-            if let Some(kept) = kept(handle) {
-                kept.borrow_mut().store = Some(store);
-            }
+        Ok(Outcome::Refused { .. }) => {
+            drop(kept(handle).map(RefCell::take));
+            answer.code
         }
+        _ => answer.code,
     }
-    answer.code
 }
 
 /// What the application and the administrator are told.
@@ -229,8 +226,8 @@ fn reason(fault: &Fault) -> String {
 }
 
 /// Gives a place back; what goes wrong is logged, and never keeps anybody from logging out.
-fn give_back(ticket: &Ticket, store: Option<Store>, journal: &Journal) -> PamResultCode {
-    let store = store.unwrap_or_else(|| Store::at(&ticket.state));
+fn give_back(ticket: &Ticket, journal: &Journal) -> PamResultCode {
+    let store = Store::at(&ticket.state);
     match login::close(ticket, &store) {
         Ok(true) if ticket.open => {
             journal.write(Level::Info, &format!("session closed for user {}", ticket.user));
@@ -306,12 +303,7 @@ const DATA_NAME: &CStr = c"pam_session_limit:ticket";
 const NO_ERROR_BITS: c_int = 0x4000_0000 | REPLACE_BIT | 0x8000;
 const REPLACE_BIT: c_int = 0x2000_0000;
 
-#[derive(Default)]
-struct Kept {
-    ticket: Option<Ticket>,
-    /// The store that the ticket's place is in: the next phase need not learn its schema anew.
-    store: Option<Store>,
-}
+type Kept = RefCell<Option<Ticket>>;
 
 // pam-bindings offers these too, but its cleanup does not see the status.
 unsafe extern "C" {
@@ -329,7 +321,7 @@ unsafe extern "C" {
 }
 
 /// Returns what an earlier phase kept in this handle.
-fn kept(handle: &PamHandle) -> Option<&RefCell<Kept>> {
+fn kept(handle: &PamHandle) -> Option<&Kept> {
     let mut data = std::ptr::null();
     // SAFETY: handle and name are valid, `data` is valid to write to.
     let found = unsafe { pam_get_data(handle, DATA_NAME.as_ptr(), &raw mut data) } == 0;
@@ -338,25 +330,18 @@ fn kept(handle: &PamHandle) -> Option<&RefCell<Kept>> {
     }
     // SAFETY: data of this name is what `keep` made; it lives until the handle ends, and the
     // handle is borrowed. libpam gives a module's data to that module only.
-    unsafe { data.cast::<RefCell<Kept>>().as_ref() }
+    unsafe { data.cast::<Kept>().as_ref() }
 }
 
-/// Returns the ticket that an earlier phase kept, which stays there, and its store, which does not.
-fn earlier(handle: &PamHandle) -> (Option<Ticket>, Option<Store>) {
-    let Some(kept) = kept(handle) else { return (None, None) };
-    let mut kept = kept.borrow_mut();
-    (kept.ticket.clone(), kept.store.take())
-}
-
-/// Keeps ticket and store in the handle; returns whether libpam could.
-fn keep(handle: &mut PamHandle, ticket: &Ticket, store: Store) -> bool {
-    let new = Kept { ticket: Some(ticket.clone()), store: Some(store) };
+/// Keeps the ticket in the handle; returns whether libpam could.
+fn keep(handle: &mut PamHandle, ticket: &Ticket) -> bool {
+    let new = Some(ticket.clone());
     // Set once and changed in place: to set it again would clean the old one up.
     if let Some(kept) = kept(handle) {
         kept.replace(new);
         return true;
     }
-    let data = Box::into_raw(Box::new(RefCell::new(new)));
+    let data = Box::into_raw(Box::new(Kept::new(new)));
     // SAFETY: handle and name are valid; `data` is a box of ours, which `release` takes back.
     let set = unsafe { pam_set_data(handle, DATA_NAME.as_ptr(), data.cast(), release) } == 0;
     if !set {
@@ -374,13 +359,13 @@ unsafe extern "C" fn release(handle: *mut PamHandle, data: *mut c_void, status: 
             return;
         }
         // SAFETY: `keep` made this box for libpam, which hands it over exactly once.
-        let kept = unsafe { Box::from_raw(data.cast::<RefCell<Kept>>()) };
-        let Kept { ticket: Some(ticket), store } = kept.take() else { return };
+        let kept = unsafe { Box::from_raw(data.cast::<Kept>()) };
+        let Some(ticket) = kept.take() else { return };
         let stack_failed = status & !NO_ERROR_BITS != 0;
         if status & REPLACE_BIT == 0 && login::is_abandoned(&ticket, stack_failed) {
             // SAFETY: libpam passes the handle that is ending, its items still there.
             let service = unsafe { handle.as_ref() }.map(service).unwrap_or_default();
-            give_back(&ticket, store, &Journal::new(&service, "session", false));
+            give_back(&ticket, &Journal::new(&service, "session", false));
         }
     }));
     // A payload may panic when it is dropped.

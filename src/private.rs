@@ -3,12 +3,12 @@
 //! Every component is looked at without following it. Nobody but root can then replace one of them
 //! between the check and the use.
 
-use std::cell::Cell;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::sys;
 
@@ -35,21 +35,18 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// Which folder was found safe: its device and inode.
-pub type FolderId = (u64, u64);
-
 /// As [`check_folder_of`], but makes the last folder if it is missing.
 ///
 /// # Errors
 ///
 /// Says which folder is not safe, or cannot be made.
-pub fn prepare_folder_of(file: &Path, known: &Cell<Option<FolderId>>) -> Result<(), StoreError> {
-    if check_folder_of(file, known)? {
+pub fn prepare_folder_of(file: &Path) -> Result<(), StoreError> {
+    if check_folder_of(file)? {
         return Ok(());
     }
     let folder = file.parent().unwrap_or(file);
     make_folder(folder)?;
-    match check_folder_of(file, known)? {
+    match check_folder_of(file)? {
         true => Ok(()),
         false => Err(broken(folder, "is gone again")),
     }
@@ -58,21 +55,17 @@ pub fn prepare_folder_of(file: &Path, known: &Cell<Option<FolderId>>) -> Result<
 /// Checks every folder on the way to `file`; returns false where the last one is missing.
 ///
 /// Whoever may write to one of them could swap what lies below: they must be root's (or the effective
-/// user's) and writable by nobody else, and the last one readable by nobody else. One that was found so
-/// is `known` then: as long as it lies there, nobody but root has changed the way to it.
+/// user's) and writable by nobody else, and the last one readable by nobody else.
 ///
 /// # Errors
 ///
 /// Says which folder is not so.
-pub fn check_folder_of(file: &Path, known: &Cell<Option<FolderId>>) -> Result<bool, StoreError> {
+pub fn check_folder_of(file: &Path) -> Result<bool, StoreError> {
     let Some(folder) = file.parent().filter(|_| file.is_absolute()) else {
         return Err(broken(file, "is not an absolute path"));
     };
-    let id = |meta: &fs::Metadata| Some((meta.dev(), meta.ino()));
-    if known.get().is_some()
-        && let Ok(meta) = fs::symlink_metadata(folder)
-        && id(&meta) == known.get()
-    {
+    // As long as it lies there, nobody but root has changed the way to it.
+    if let Some(meta) = KNOWN.still_at(folder) {
         return check_folder(folder, &meta, true).map(|()| true);
     }
     let mut walked = PathBuf::new();
@@ -87,9 +80,40 @@ pub fn check_folder_of(file: &Path, known: &Cell<Option<FolderId>>) -> Result<bo
             other => other.map_err(|e| failed(&walked, "cannot be examined", &e))?,
         };
         check_folder(&walked, &meta, last)?;
-        known.set(id(&meta).filter(|_| last));
+        if last {
+            KNOWN.remember(folder, &meta);
+        }
     }
     Ok(true)
+}
+
+/// The folder that this process found safe last.
+static KNOWN: KnownFolder = KnownFolder(Mutex::new(None));
+
+/// Its path, device and inode, and for which effective user it is safe.
+type FolderId = (PathBuf, u64, u64, u32);
+
+struct KnownFolder(Mutex<Option<FolderId>>);
+
+impl KnownFolder {
+    fn id(folder: &Path, meta: &fs::Metadata) -> FolderId {
+        (folder.to_owned(), meta.dev(), meta.ino(), sys::effective_uid())
+    }
+
+    /// Returns what is known of `folder` now, if it is that one.
+    fn still_at(&self, folder: &Path) -> Option<fs::Metadata> {
+        // Nobody waits: the lock may be held by a thread that a fork left behind.
+        let known = self.0.try_lock().ok()?;
+        let known = known.as_ref().filter(|known| known.0 == folder)?;
+        let meta = fs::symlink_metadata(folder).ok()?;
+        (*known == Self::id(folder, &meta)).then_some(meta)
+    }
+
+    fn remember(&self, folder: &Path, meta: &fs::Metadata) {
+        if let Ok(mut known) = self.0.try_lock() {
+            *known = Some(Self::id(folder, meta));
+        }
+    }
 }
 
 /// Returns the error of a path that is refused, or broken, for `reason`.

@@ -1,27 +1,29 @@
 //! The live sessions in a local SQLite file: the only SQL of the project.
 //!
 //! The files are opened, used and closed within one call, under a lock file beside them; no descriptor
-//! and no lock is held when the call returns, for the host may fork. What does live on, for the next
-//! phase of the same login, is what SQLite has learnt of the schema (see [`crate::vfs`]). Every read
+//! and no lock is held when the call returns, for the host may fork. What does live on in the process, for
+//! the next phase of the same login or for another login, is what SQLite has learnt of the schema (see
+//! [`crate::vfs`]). Every read
 //! follows the lock, also in the very first login after boot, when folder, file and table are made.
 //!
 //! The rollback journal survives a SIGKILL at any instant, which journal modes MEMORY and OFF do not;
 //! WAL would hold files and shared memory open.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::lock::Lock;
+use crate::private;
 pub use crate::private::StoreError;
-use crate::private::{self, FolderId};
 use crate::session::{Leader, Origin, Session, State, Wish};
 use crate::sys::{self, LowDescriptors};
 use crate::vfs::{Database, Files};
@@ -57,11 +59,7 @@ const ON_DISK: &str = "PRAGMA synchronous = NORMAL";
 pub struct Store {
     path: PathBuf,
     deadline: Duration,
-    /// The folder, once it was found safe.
-    folder: Cell<Option<FolderId>>,
     moved_aside: RefCell<Vec<MovedAside>>,
-    /// What the last transaction left for the next one.
-    idle: RefCell<Option<Idle>>,
 }
 
 /// A damaged or alien file that had to make room.
@@ -106,13 +104,7 @@ impl Store {
     /// Names the store at `path`; nothing is touched yet.
     #[must_use]
     pub fn at(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            deadline: DEADLINE,
-            folder: Cell::default(),
-            moved_aside: RefCell::default(),
-            idle: RefCell::default(),
-        }
+        Self { path: path.to_owned(), deadline: DEADLINE, moved_aside: RefCell::default() }
     }
 
     /// Returns where it is.
@@ -125,7 +117,7 @@ impl Store {
     /// root can have made it.
     #[must_use]
     pub fn beside(&self, suffix: &str) -> Option<PathBuf> {
-        let is_safe = private::check_folder_of(&self.path, &self.folder) == Ok(true);
+        let is_safe = private::check_folder_of(&self.path) == Ok(true);
         is_safe.then(|| private::beside(&self.path, suffix))
     }
 
@@ -145,7 +137,7 @@ impl Store {
         &self,
         mut work: impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
-        private::prepare_folder_of(&self.path, &self.folder)?;
+        private::prepare_folder_of(&self.path)?;
         let _low = LowDescriptors::new();
         let lock = Lock::take(&private::beside(&self.path, ".lock"), self.deadline)?;
         let mut outcome = self.attempt(&lock, &mut work);
@@ -172,21 +164,21 @@ impl Store {
         work: &mut impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, TxError> {
         let (files, identity) = self.open_files()?;
-        let idle = self.idle.take().filter(|idle| idle.identity == identity);
-        let transaction = match idle {
+        let transaction = match Idle::take(&self.path, &identity) {
             Some(idle) => Transaction::resume(&self.path, idle.database, files)?,
             None => Transaction::first(&self.path, files, lock.is_in_memory())?,
         };
         let value = work(&transaction)?;
         let database = transaction.commit()?;
-        self.idle.replace(Some(Idle { database, identity }));
+        Idle { path: self.path.clone(), identity, database }.put_back();
         Ok(value)
     }
 
     /// Opens database and journal, made empty if they are missing, checked if not, and keeps other
     /// programs out of the database.
     fn open_files(&self) -> Result<(Files, FileIdentity), StoreError> {
-        let (journal, _) = private::open_or_create(&private::beside(&self.path, "-journal"))?;
+        let (journal, journal_meta) =
+            private::open_or_create(&private::beside(&self.path, "-journal"))?;
         let (database, meta) = private::open_or_create(&self.path)?;
         let until = sys::boot_ns_in(PATIENCE);
         while !sys::lock_other_programs_out(&database)
@@ -198,7 +190,7 @@ impl Store {
             std::thread::sleep(Duration::from_millis(5));
         }
         let identity = (meta.dev(), meta.ino(), meta.created().ok());
-        Ok((Files::new(database, meta.len(), journal), identity))
+        Ok((Files::new((database, meta.len()), (journal, journal_meta.len())), identity))
     }
 
     /// Reads the database file to its end. SQLite has closed it, and nobody else has the lock.
@@ -236,11 +228,29 @@ impl Store {
 type FileIdentity = (u64, u64, Option<SystemTime>);
 
 /// A connection between two transactions: it has read the schema, and holds no descriptor.
+///
+/// The next phase of the login takes it up, or another login, where one process serves many.
 #[derive(Debug)]
 struct Idle {
-    database: Database,
+    path: PathBuf,
     /// Another file may lie at the path when the next transaction comes.
     identity: FileIdentity,
+    database: Database,
+}
+
+/// The last one of this process. Nobody waits for it: the lock may be held by a thread that a fork left
+/// behind.
+static IDLE: Mutex<Option<Idle>> = Mutex::new(None);
+
+impl Idle {
+    fn take(path: &Path, identity: &FileIdentity) -> Option<Self> {
+        IDLE.try_lock().ok()?.take_if(|idle| idle.path == path && idle.identity == *identity)
+    }
+
+    fn put_back(self) {
+        // Another's is closed after the lock is free.
+        let _other = IDLE.try_lock().ok().and_then(|mut idle| idle.replace(self));
+    }
 }
 
 /// One transaction on the store; rolled back when dropped.
@@ -567,6 +577,33 @@ mod tests {
         assert!(session_about(1, 1, None, whole).is_some());
         assert!(session_about(1, 1, None, &format!("{whole}\t")).is_none());
         assert!(session_about(1, 1, None, whole.trim_end_matches("\t1")).is_none());
+    }
+
+    #[test]
+    fn a_connection_that_is_left_is_taken_up_by_its_own_store_only() {
+        let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+        let stores = folders.each_ref().map(|folder| {
+            fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+                .unwrap();
+            Store::at(&folder.path().join("sessions.db"))
+        });
+        let session = |id| {
+            session_about(7, id, None, "alice\tsshd\tssh\t\t7\t8\t9\tboot\t\tnone\tself\t1")
+                .unwrap()
+        };
+        for id in 1..4 {
+            for (store, more) in stores.iter().zip([0, 100]) {
+                store.transaction(|tx| tx.put(&session(id + more))).unwrap();
+            }
+        }
+        for (store, expected) in stores.iter().zip([[1, 2, 3], [101, 102, 103]]) {
+            // Any other value of the store at the same path, and any thread.
+            let again = Store::at(store.path());
+            let ids = std::thread::spawn(move || {
+                again.transaction(|tx| tx.sessions_of(7)).unwrap().into_iter().map(|row| row.id)
+            });
+            assert!(ids.join().unwrap().eq(expected));
+        }
     }
 
     #[test]

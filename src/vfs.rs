@@ -32,6 +32,7 @@ pub struct Files {
     database: File,
     database_length: u64,
     journal: File,
+    journal_length: u64,
     /// The beginning of the journal, as long as the file does not have it.
     unwritten: Vec<u8>,
     /// The journal's file may have a valid header.
@@ -39,11 +40,17 @@ pub struct Files {
 }
 
 impl Files {
-    /// Takes both files; the first is `database_length` bytes long.
+    /// Takes both files, each with its length in bytes.
     #[must_use]
-    pub fn new(database: File, database_length: u64, journal: File) -> Self {
-        let unwritten = Vec::new();
-        Self { database, database_length, journal, unwritten, journal_is_valid: false }
+    pub fn new(database: (File, u64), journal: (File, u64)) -> Self {
+        Self {
+            database: database.0,
+            database_length: database.1,
+            journal: journal.0,
+            journal_length: journal.1,
+            unwritten: Vec::new(),
+            journal_is_valid: false,
+        }
     }
 
     /// Reads the first bytes of the database; what is beyond its end is zero.
@@ -74,7 +81,7 @@ impl Files {
         let fits = !self.journal_is_valid && at <= self.unwritten.len();
         if !fits {
             self.flush_journal()?;
-            return self.journal.write_all_at(bytes, offset);
+            return self.write_journal_now(bytes, offset);
         }
         // What is written again lies at the beginning: the header's count of pages.
         let overlap = (self.unwritten.len() - at).min(bytes.len());
@@ -91,10 +98,19 @@ impl Files {
         if !self.unwritten.is_empty() {
             // Valid as soon as a part is there.
             self.journal_is_valid = true;
-            self.journal.write_all_at(&self.unwritten, 0)?;
+            let bytes = std::mem::take(&mut self.unwritten);
+            let written = self.write_journal_now(&bytes, 0);
+            self.unwritten = bytes;
+            written?;
             self.unwritten.clear();
         }
         Ok(())
+    }
+
+    fn write_journal_now(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.journal_length = self.journal_length.max(end);
+        self.journal.write_all_at(bytes, offset)
     }
 
     /// What commits a transaction: without its journal the database stays as it is now.
@@ -103,9 +119,9 @@ impl Files {
         if self.journal_is_valid {
             self.journal.write_all_at(&JOURNAL_HEADER, 0)?;
             self.journal_is_valid = false;
-            if self.journal.metadata().is_ok_and(|meta| meta.len() > LONGEST_JOURNAL) {
+            if self.journal_length > LONGEST_JOURNAL && self.journal.set_len(0).is_ok() {
                 // Best effort: it is invalid already.
-                let _ = self.journal.set_len(0);
+                self.journal_length = 0;
             }
         }
         Ok(())
@@ -145,7 +161,10 @@ impl Files {
                 self.database.set_len(length)
             }),
             Which::Journal if length == 0 => self.drop_journal(),
-            Which::Journal => self.flush_journal().and_then(|()| self.journal.set_len(length)),
+            Which::Journal => self.flush_journal().and_then(|()| {
+                self.journal_length = length;
+                self.journal.set_len(length)
+            }),
         };
         code_of(truncated, ffi::SQLITE_IOERR_TRUNCATE)
     }
@@ -161,10 +180,7 @@ impl Files {
     fn length(&mut self, which: Which) -> io::Result<u64> {
         match which {
             Which::Database => Ok(self.database_length),
-            Which::Journal => {
-                self.flush_journal()?;
-                Ok(self.journal.metadata()?.len())
-            }
+            Which::Journal => self.flush_journal().map(|()| self.journal_length),
         }
     }
 }
@@ -203,6 +219,10 @@ pub struct Database {
     connection: Connection,
     vfs: Vfs,
 }
+
+// SAFETY: what the raw pointers lead to is made for one Database and reached through it only, by
+// whoever has it: SQLite keeps no other way to it once the connection is open.
+unsafe impl Send for Database {}
 
 impl Database {
     /// Opens a connection to the database among `files`, which are lent to it.
