@@ -230,7 +230,7 @@ fn give_back(ticket: &Ticket, journal: &Journal) -> PamResultCode {
     let store = Store::at(&ticket.state);
     match login::close(ticket, &store) {
         Ok(true) if ticket.open => {
-            journal.write(Level::Info, &format!("session closed for user {}", ticket.user));
+            journal.write(Level::Debug, &format!("session closed for user {}", ticket.user));
         }
         Ok(_) => {}
         Err(error) => journal.write(Level::Error, &error.to_string()),
