@@ -22,6 +22,7 @@ fn main() {
         println!("cargo::rustc-link-arg-cdylib={arg}");
     }
     link_unwinder_in();
+    pack_relocations();
     link_hot_functions_together();
     check_sqlite_options();
 }
@@ -40,6 +41,27 @@ fn link_hot_functions_together() {
             println!("cargo::rustc-link-arg-cdylib={argument}");
         }
     }
+}
+
+/// Has relocations packed (DT_RELR), a thirtieth of the file, where this machine's own loader knows
+/// them: glibc does from 2.36 on, and an older one would refuse the module.
+fn pack_relocations() {
+    const PACKED: &str = "-Wl,-z,pack-relative-relocs";
+    let Ok(output) = Command::new("getconf").arg("GNU_LIBC_VERSION").output() else { return };
+    let version = String::from_utf8_lossy(&output.stdout);
+    let mut numbers = version.trim().trim_start_matches("glibc ").split('.').map(str::parse);
+    let (Some(Ok(major)), Some(Ok::<u32, _>(minor))) = (numbers.next(), numbers.next()) else {
+        return;
+    };
+    if is_native_gnu() && (major, minor) >= (2, 36) && linker_takes(&[PACKED]) {
+        println!("cargo::rustc-link-arg-cdylib={PACKED}");
+    }
+}
+
+/// Returns whether what is built is for this machine, with glibc.
+fn is_native_gnu() -> bool {
+    std::env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu")
+        && std::env::var("HOST").ok() == std::env::var("TARGET").ok()
 }
 
 /// Returns whether an empty library can be linked so, by the linker that the module will be linked by.
@@ -77,10 +99,8 @@ fn check_sqlite_options() {
 /// pay for a second library. Several unwinders in one process do not meet: no panic leaves ours.
 fn link_unwinder_in() {
     println!("cargo::rerun-if-env-changed=CC");
-    let is_gnu = std::env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu");
     // Another target's compiler would have to be asked.
-    let is_native = std::env::var("HOST").ok() == std::env::var("TARGET").ok();
-    if !is_gnu || !is_native {
+    if !is_native_gnu() {
         return;
     }
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());

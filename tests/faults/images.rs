@@ -145,6 +145,10 @@ fn b3_planted_schemas_never_let_more_in_than_the_limit() {
         ("another program's", "PRAGMA application_id = 1"),
         ("write-ahead logging", "PRAGMA journal_mode = WAL"),
         (
+            "write-ahead logging, with a log beside",
+            ".filectrl persist_wal 1\nPRAGMA journal_mode = WAL; INSERT INTO session VALUES (9, 9, 9, '')",
+        ),
+        (
             "a check that never holds",
             "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'PRIMARY KEY', 'CHECK (0), PRIMARY KEY') WHERE name = 'session'",
         ),
@@ -159,9 +163,7 @@ fn b3_planted_schemas_never_let_more_in_than_the_limit() {
         host.limit(1);
         host.stack("login", &testkit::Stack::both().control(testkit::STRICT));
         drop(host.logged_in("login", "bob"));
-        let database = rusqlite::Connection::open(host.state()).unwrap();
-        database.execute_batch(sql).unwrap_or_else(|e| panic!("{what}: {e}"));
-        drop(database);
+        let _ = testkit::sqlite(&host.state(), sql);
         let mut logins: Vec<_> = (0..4).map(|_| host.login("login", "alice")).collect();
         let codes: Vec<i32> = logins.iter_mut().map(testkit::Login::log_in).collect();
         let admitted = codes.iter().filter(|&&code| code == 0).count();

@@ -1,6 +1,6 @@
 //! F6: every allocation of a hook fails, one after the other.
 
-use testkit::code;
+use testkit::{code, sqlite};
 
 use crate::system_calls::{campaign_on, marked_host};
 use crate::{amount, built, damaged_files, figure};
@@ -14,10 +14,7 @@ fn f6_out_of_memory_is_an_error_or_a_clean_abort_and_never_lets_in() {
         .with_environment("LD_PRELOAD", built("examples/libpreload_shim.so").to_str().unwrap());
     let all = campaign_on(&host, "starve", amount(7, 1), 1);
     assert_eq!(damaged_files(&host), Vec::<String>::new());
-    let database = rusqlite::Connection::open(host.state()).unwrap();
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(check, "ok");
-    drop(database);
+    assert_eq!(sqlite(&host.state(), "PRAGMA integrity_check"), "ok");
     let _first = host.logged_in("marked", "alice");
     let _second = host.logged_in("marked", "alice");
     assert_eq!(host.login("marked", "alice").log_in(), code::PERM_DENIED);

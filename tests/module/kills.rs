@@ -1,6 +1,6 @@
 //! SIGKILL at any instant: the database stays whole and no place leaks.
 
-use testkit::code;
+use testkit::{code, sqlite};
 
 use crate::{alone, host, rows};
 
@@ -11,10 +11,7 @@ fn five_thousand_kills_of_eight_writers_leak_nothing() {
     host.limit(4);
     let mut killer = host.application();
     assert_eq!(killer.tell("massacre 6c6f67696e 616c696365 8 5000"), 0, "{}", host.stderr());
-    let database = rusqlite::Connection::open(host.state()).unwrap();
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(check, "ok");
-    drop(database);
+    assert_eq!(sqlite(&host.state(), "PRAGMA integrity_check"), "ok");
     let names: Vec<_> = std::fs::read_dir(host.path("state"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
