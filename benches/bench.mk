@@ -40,8 +40,9 @@ bench-gate: bench-driver
 bench-gate-update: bench-driver
 	benches/gate.py --module $(MODULE) --driver $(BENCH_DRIVER) --update
 
-# The list of functions that build.rs has linked side by side; anew after SQLite or its use has changed.
+# The list of functions that build.rs has linked side by side; anew when the compiler, SQLite or the way
+# of a login has changed.
 hot-functions: bench-driver
-	CARGO_PROFILE_RELEASE_STRIP=false $(CARGO) rustc --locked --release --lib --crate-type cdylib \
-		--target-dir $(BENCH_DIR)/named
+	$(CARGO) rustc --locked --release --lib --crate-type cdylib \
+		--target-dir $(BENCH_DIR)/named -- -C strip=none
 	benches/hot.py --module $(BENCH_DIR)/named/release/libpam_session_limit.so --driver $(BENCH_DRIVER)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes packaging/hot-functions.txt: the C functions of the module that one login calls.
+"""Writes packaging/hot-functions.txt: the functions of the module that one login calls.
 
-build.rs has them linked side by side, so that a login touches fewer pages of the module. The names
-are those of SQLite, as a module built with `strip = false` has them; a name that a later SQLite or
-compiler does not have does no harm.
+build.rs has them linked side by side, so that a login touches fewer pages of the module. The names of
+C functions are those of SQLite. Rust's are those of one compiler and one profile; a name that another
+one does not have does no harm. Hence `-C strip=none` behind the profile's own, which is part of them.
 """
 
 import argparse
@@ -31,20 +31,20 @@ def main():
                                          "--demangle=no", "--compress-strings=no"))
     hot = sorted(set(names))
     if not hot:
-        sys.exit("hot.py: the module has no names: build it with CARGO_PROFILE_RELEASE_STRIP=false")
+        sys.exit("hot.py: the module has no names: build it with -C strip=none")
     OUT.write_text("".join(f"{name}\n" for name in hot))
     print(f"hot.py: {len(hot)} functions")
 
 
 def functions(profile):
-    """The names of the module's C functions in a callgrind profile, without those of Rust."""
+    """The names of the module's functions in a callgrind profile."""
     object_ = None
     for line in profile.splitlines():
         if line.startswith("ob="):
             object_ = line[3:]
         elif line.startswith("fn=") and object_ == "/mnt/module.so":
             name = line[3:].split("'")[0]
-            if not name.startswith(("_R", "_ZN", "0x", "???")):
+            if not name.startswith(("0x", "???")):
                 yield name
 
 
