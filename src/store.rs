@@ -3,8 +3,8 @@
 //! The files are opened, used and closed within one call, under a lock file beside them; no descriptor
 //! and no lock is held when the call returns, for the host may fork. What does live on in the process, for
 //! the next phase of the same login or for another login, is what SQLite has learnt of the schema (see
-//! [`crate::vfs`]). Every read
-//! follows the lock, also in the very first login after boot, when folder, file and table are made.
+//! [`crate::vfs`]). Every read follows the lock, also in the very first login after boot, when folder, file
+//! and table are made.
 //!
 //! The rollback journal survives a SIGKILL at any instant, which journal modes MEMORY and OFF do not;
 //! WAL would hold files and shared memory open.
