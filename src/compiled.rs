@@ -42,7 +42,7 @@ pub fn load(path: Option<&Path>, store: &Store) -> Result<Arc<Config>, ConfigErr
         if let Some(known) = last.as_deref().and_then(Option::as_ref).filter(|last| is_it(last)) {
             return Ok(Arc::clone(&known.config));
         }
-        if let Some(kept) = Compiled::beside(store).filter(is_it) {
+        if let Some(kept) = Compiled::kept_beside(store).filter(is_it) {
             let config = Arc::clone(&kept.config);
             last.as_mut().map(|last| last.replace(kept));
             return Ok(config);
@@ -92,7 +92,7 @@ struct Compiled {
 
 impl Compiled {
     /// Reads what is kept beside the store. Whatever is wrong with it, the file itself is good.
-    fn beside(store: &Store) -> Option<Self> {
+    fn kept_beside(store: &Store) -> Option<Self> {
         let (mut file, meta) = private::open(&store.beside(SUFFIX)?).ok()??;
         let length = usize::try_from(meta.len()).ok().filter(|_| meta.len() <= MAX_BYTES)?;
         let mut bytes = vec![0; length];
@@ -111,7 +111,7 @@ impl Compiled {
                 && fs::symlink_metadata(&kept.path).ok().and_then(|meta| Stamp::of(&meta)).as_ref()
                     == Some(&kept.stamp)
         };
-        if Self::beside(store).as_ref().is_some_and(is_of_use) {
+        if Self::kept_beside(store).as_ref().is_some_and(is_of_use) {
             return Ok(());
         }
         // A file size limit must not end the host.

@@ -90,7 +90,7 @@ pub fn check_folder_of(file: &Path) -> Result<bool, StoreError> {
 /// The folder that this process found safe last.
 static KNOWN: KnownFolder = KnownFolder(Mutex::new(None));
 
-/// Its path, device and inode, and for which effective user it is safe.
+/// Path, device and inode of a folder, and for which effective user it is safe.
 type FolderId = (PathBuf, u64, u64, u32);
 
 struct KnownFolder(Mutex<Option<FolderId>>);
