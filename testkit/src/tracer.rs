@@ -212,12 +212,7 @@ impl Traced {
             let status = wait(self.pid);
             if libc::WIFSIGNALED(status) || libc::WIFEXITED(status) {
                 self.reaped = true;
-                let code = if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT {
-                    ABORTED
-                } else {
-                    255
-                };
-                return (End::Answered(code), call);
+                return (End::Answered(code_of_end(status)), call);
             }
             if libc::WSTOPSIG(status) != libc::SIGTRAP | 0x80 {
                 forward = usize::try_from(libc::WSTOPSIG(status)).expect("a signal");
@@ -274,12 +269,7 @@ impl Traced {
             Ok(()) => i32::from(code[0]),
             Err(_) => {
                 self.reaped = true;
-                let status = wait(self.pid);
-                if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT {
-                    ABORTED
-                } else {
-                    255
-                }
+                code_of_end(wait(self.pid))
             }
         }
     }
@@ -291,6 +281,14 @@ impl Traced {
             while !libc::WIFSIGNALED(wait(self.pid)) {}
         }
     }
+}
+
+/// Tells a clean abort from every other end of a process: SIGABRT, or the loader's own, who exits with 127
+/// where there is no memory for thread-local data.
+fn code_of_end(status: i32) -> i32 {
+    let by_signal = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT;
+    let by_loader = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 127;
+    if by_signal || by_loader { ABORTED } else { 255 }
 }
 
 /// The side that suffers: all phases before the one that matters, then that one, traced or `starved` of
