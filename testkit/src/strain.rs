@@ -3,11 +3,12 @@
 //! Each is a command of [`crate::actor`] and prints its figures as `result` lines, two numbers each;
 //! times are in microseconds. The code it ends with counts what went wrong.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub(crate) fn obey(words: &[&str], confdir: &Path) -> Option<i32> {
                 fault: words[4],
                 step: number(5),
                 first: number(6),
+                missing: (words.len() > 7)
+                    .then(|| PathBuf::from(OsStr::from_bytes(text(7).as_bytes()))),
             }
             .run()
         }

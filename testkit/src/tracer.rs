@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::libpam::{Handle, Manner};
@@ -57,6 +57,8 @@ pub(crate) struct Campaign<'a> {
     /// Every so many system calls, from this one on.
     pub step: i32,
     pub first: i32,
+    /// A file that is removed before every one of them.
+    pub missing: Option<PathBuf>,
 }
 
 impl Campaign<'_> {
@@ -75,6 +77,9 @@ impl Campaign<'_> {
         let (mut cases, mut wrong, mut aborted, mut longest, mut doubtful) = (0, 0, 0, 0, 0);
         let mut turn = self.first;
         loop {
+            if let Some(file) = &self.missing {
+                let _ = std::fs::remove_file(file);
+            }
             let began = Instant::now();
             let (mut traced, end, call) = Traced::start(self, turn, fault);
             longest = longest.max(i32::try_from(began.elapsed().as_millis()).expect("ms"));

@@ -63,12 +63,20 @@ pub fn campaign(fault: &str, step: i32, first: i32) -> Figures {
 
 /// The same on a host made by [`marked_host`].
 pub fn campaign_on(host: &Host, fault: &str, step: i32, first: i32) -> Figures {
+    campaign_without(host, fault, step, first, "")
+}
+
+/// The same where the hexadecimal `missing` names a file that is removed before every fault.
+fn campaign_without(host: &Host, fault: &str, step: i32, first: i32, missing: &str) -> Figures {
     let _other = host.logged_in("marked", "alice");
     let mut all = Figures::default();
     for phase in ["acct", "open", "confirm", "close"] {
         let mut caller = host.application();
-        let command =
-            format!("faults {} {} {phase} {fault} {step} {first}", hex("marked"), hex("alice"));
+        let command = format!(
+            "faults {} {} {phase} {fault} {step} {first} {missing}",
+            hex("marked"),
+            hex("alice")
+        );
         let wrong = caller.tell(&command);
         assert_eq!(wrong, 0, "{fault}: {}{:?}", host.stderr(), crate::damaged_files(host));
         let &[(cases, calls), (took, ended), (doubtful, _)] = caller.results() else {
@@ -92,6 +100,26 @@ fn f2_killed_at_every_system_call() {
     let rounds = amount(1, 5);
     let cases: i32 = (0..rounds).map(|_| campaign("kill", 1, 1).cases).sum();
     figure("F2", format!("{cases} deaths, one at each system call: every next login right"));
+}
+
+/// A configuration that was changed long enough ago is kept beside the store by the next login: here by
+/// every one.
+#[test]
+fn f2_f3_while_the_configuration_is_kept() {
+    if cfg!(not(target_arch = "x86_64")) {
+        return skipped("F3", "system calls are traced on x86_64 only");
+    }
+    let host = marked_host();
+    std::thread::sleep(std::time::Duration::from_millis(3_100));
+    let kept = host.path("state/sessions.db-config");
+    let missing = hex(kept.to_str().unwrap());
+    let faults = ERRORS.map(|(_, number)| number.to_string());
+    let mut cases = 0;
+    for fault in ["kill"].into_iter().chain(faults.iter().map(String::as_str)) {
+        cases += campaign_without(&host, fault, amount(2, 1), 1, &missing).cases;
+        assert!(kept.exists(), "{fault}: it is written");
+    }
+    figure("F3", format!("{cases} faults while the configuration is kept: as ever"));
 }
 
 #[test]
