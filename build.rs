@@ -23,6 +23,7 @@ fn main() {
     }
     link_unwinder_in();
     pack_relocations();
+    begin_segments_on_pages();
     link_hot_functions_together();
     check_sqlite_options();
 }
@@ -55,6 +56,15 @@ fn pack_relocations() {
     };
     if is_native_gnu() && (major, minor) >= (2, 36) && linker_takes(&[PACKED]) {
         println!("cargo::rustc-link-arg-cdylib={PACKED}");
+    }
+}
+
+/// Has what a process writes to begin where a page begins, where the linker can (lld can): each page that
+/// is written to is copied for every login.
+fn begin_segments_on_pages() {
+    const ALIGNED: &str = "-Wl,-z,separate-loadable-segments";
+    if linker_takes(&[ALIGNED]) {
+        println!("cargo::rustc-link-arg-cdylib={ALIGNED}");
     }
 }
 

@@ -10,18 +10,20 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError};
+use crate::last::Last;
 use crate::policy::{Attachment, OnClear, OnLimit, Policy, Profile};
 use crate::private;
+use crate::process;
 use crate::store::Store;
 use crate::sys::{self, SignalsHeld};
 
 /// What the kept file is called, behind the name of the database.
 const SUFFIX: &str = "-config";
 /// What it begins with: another version's means nothing.
-const WRITER: &str = concat!("pam_session_limit ", env!("CARGO_PKG_VERSION"), ", configuration, 1");
+const WRITER: &str = concat!("pam_session_limit ", env!("CARGO_PKG_VERSION"), ", configuration, 2");
 /// Bytes of the longest kept file that is read.
 const MAX_BYTES: u64 = 4 * config::MAX_BYTES;
 
@@ -32,29 +34,31 @@ const MAX_BYTES: u64 = 4 * config::MAX_BYTES;
 ///
 /// Those of [`Config::load`].
 pub fn load(path: Option<&Path>, store: &Store) -> Result<Arc<Config>, ConfigError> {
-    static LAST: Mutex<Option<Compiled>> = Mutex::new(None);
+    static LAST: Last<Compiled> = Last::none();
     let file = path.unwrap_or(Path::new(config::DEFAULT_PATH));
-    // Never waits: the lock may be held by a thread that a fork left behind.
-    let mut last = LAST.try_lock().ok();
-    if let Some(stamp) = fs::symlink_metadata(file).ok().and_then(|meta| Stamp::of(&meta)) {
+    if let Some(stamp) = Stamp::at(file) {
         let is_it = |compiled: &Compiled| compiled.stamp == stamp && compiled.path == file;
         // From an earlier phase of the same login.
-        if let Some(known) = last.as_deref().and_then(Option::as_ref).filter(|last| is_it(last)) {
-            return Ok(Arc::clone(&known.config));
+        if let Some(config) = LAST.look(|last| is_it(last).then(|| Arc::clone(&last.config))) {
+            return Ok(config);
         }
         if let Some(kept) = Compiled::kept_beside(store).filter(is_it) {
             let config = Arc::clone(&kept.config);
-            last.as_mut().map(|last| last.replace(kept));
+            LAST.keep(kept);
             return Ok(config);
         }
     }
     let (config, meta) = Config::read(path)?;
     let config = Arc::new(config);
     if let Some(stamp) = meta.and_then(|meta| Stamp::of(&meta)) {
-        let compiled = Compiled { path: file.to_owned(), stamp, config: Arc::clone(&config) };
         // Best effort: the next login reads the file again.
-        let _ = compiled.keep_beside(store);
-        last.as_mut().map(|last| last.replace(compiled));
+        let keep = |boot_id| {
+            let (path, config) = (file.to_owned(), Arc::clone(&config));
+            let compiled = Compiled { path, stamp, config, boot_id };
+            let _ = compiled.keep_beside(store);
+            LAST.keep(compiled);
+        };
+        let _ = process::boot_id().map(keep);
     }
     Ok(config)
 }
@@ -69,6 +73,10 @@ struct Stamp {
 }
 
 impl Stamp {
+    fn at(path: &Path) -> Option<Self> {
+        Self::of(&fs::symlink_metadata(path).ok()?)
+    }
+
     /// Returns the stamp of a file where every later change must show.
     ///
     /// Not of one that was changed just now: file systems note the time in steps of milliseconds, some
@@ -88,6 +96,8 @@ struct Compiled {
     path: PathBuf,
     stamp: Stamp,
     config: Arc<Config>,
+    /// The boot in which it was read.
+    boot_id: String,
 }
 
 impl Compiled {
@@ -97,7 +107,12 @@ impl Compiled {
         let length = usize::try_from(meta.len()).ok().filter(|_| meta.len() <= MAX_BYTES)?;
         let mut bytes = vec![0; length];
         file.read_exact(&mut bytes).ok()?;
-        Self::decode(std::str::from_utf8(&bytes).ok()?)
+        let kept = Self::decode(std::str::from_utf8(&bytes).ok()?)?;
+        // A reboot would have emptied it.
+        if sys::is_in_memory(&file) {
+            process::know_boot_id(&kept.boot_id);
+        }
+        Some(kept)
     }
 
     /// Keeps it for the next login, unless a good one of another file is kept: two stacks that name two
@@ -107,9 +122,7 @@ impl Compiled {
         let is_plain = self.path.to_str().is_some_and(|path| !path.contains(char::is_control));
         let Some(place) = store.beside(SUFFIX).filter(|_| is_plain) else { return Ok(()) };
         let is_of_use = |kept: &Self| {
-            kept.path != self.path
-                && fs::symlink_metadata(&kept.path).ok().and_then(|meta| Stamp::of(&meta)).as_ref()
-                    == Some(&kept.stamp)
+            kept.path != self.path && Stamp::at(&kept.path).as_ref() == Some(&kept.stamp)
         };
         if Self::kept_beside(store).as_ref().is_some_and(is_of_use) {
             return Ok(());
@@ -132,7 +145,7 @@ impl Compiled {
     /// Writes one line for each thing, a tab between its fields: no name holds either.
     fn encode(&self) -> String {
         let Config { profiles, users, groups, policy } = &*self.config;
-        let mut text = format!("file\t{}", self.path.display());
+        let mut text = format!("boot\t{}\nfile\t{}", self.boot_id, self.path.display());
         let Stamp { file: [device, inode, length], times: [modified, m_ns, changed, c_ns] } =
             self.stamp;
         text += &format!("\t{device}\t{inode}\t{length}\t{modified}\t{m_ns}\t{changed}\t{c_ns}");
@@ -177,12 +190,13 @@ impl Compiled {
         if sealed != seal(text) {
             return None;
         }
-        let (mut file, mut policy) = (None, None);
+        let (mut boot, mut file, mut policy) = (None, None, None);
         let (mut profiles, mut users, mut groups) = (Vec::new(), Vec::new(), Vec::new());
         let (mut counted_services, mut admin_groups) = (Vec::new(), Vec::new());
         for line in text.split('\n') {
             let mut fields = line.split('\t');
             match fields.next()? {
+                "boot" => boot = Some(fields.next()?.to_owned()),
                 "file" => {
                     let path = PathBuf::from(fields.next()?);
                     let mut stamp = Stamp { file: [0; 3], times: [0; 4] };
@@ -221,10 +235,10 @@ impl Compiled {
                 _ => return None,
             }
         }
-        let ((path, stamp), (on_limit, on_clear)) = (file?, policy?);
+        let (boot_id, (path, stamp), (on_limit, on_clear)) = (boot?, file?, policy?);
         let policy = Policy { counted_services, on_limit, on_clear, admin_groups };
         let config = Arc::new(Config { profiles, users, groups, policy });
-        Some(Self { path, stamp, config })
+        Some(Self { path, stamp, config, boot_id })
     }
 }
 
@@ -276,6 +290,7 @@ mod tests {
 
     prop_compose! {
         fn any_compiled()(
+            boot_id in "[0-9a-f-]{1,36}",
             path in "(/[^\\p{Cc}/]{1,8}){1,3}", (file, times) in any::<([u64; 3], [i64; 4])>(),
             profiles in prop::collection::vec(any_profile(), 0..4),
             users in any_attachments(), groups in any_attachments(),
@@ -286,7 +301,7 @@ mod tests {
             let (on_limit, on_clear) = (OnLimit::WORDS[on_limit].1, OnClear::WORDS[on_clear].1);
             let policy = Policy { counted_services, on_limit, on_clear, admin_groups };
             let config = Arc::new(Config { profiles, users, groups, policy });
-            Compiled { path: path.into(), stamp: Stamp { file, times }, config }
+            Compiled { path: path.into(), stamp: Stamp { file, times }, config, boot_id }
         }
     }
 
@@ -324,7 +339,8 @@ mod tests {
         config.policy.counted_services = vec!["kept".to_owned()];
         let config = Arc::new(config);
         let stamp = Stamp::of(&meta()).unwrap();
-        let kept = Compiled { path: file.clone(), stamp, config: Arc::clone(&config) };
+        let (path, boot_id) = (file.clone(), process::boot_id().unwrap());
+        let kept = Compiled { path, stamp, config: Arc::clone(&config), boot_id };
         kept.keep_beside(&Store::at(&state)).unwrap();
         assert_eq!(load(Some(&file), &Store::at(&state)), Ok(config));
     }

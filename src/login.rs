@@ -620,8 +620,6 @@ impl<'a> Login<'a> {
         others: &[Session],
         state: State,
     ) -> Result<Ticket, TxError> {
-        // Before the ticket is there: whoever has both knows that it is his.
-        sys::mark_process();
         let uid = self.case.user.uid;
         let user = text::printable(self.case.user.name.to_bytes());
         let id = own.map_or_else(|| new_id(others), |own| own.id);

@@ -8,8 +8,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
 
+use crate::last::Last;
 use crate::sys;
 
 /// Why the store could not be used. Every variant names the path.
@@ -65,7 +65,7 @@ pub fn check_folder_of(file: &Path) -> Result<bool, StoreError> {
         return Err(broken(file, "is not an absolute path"));
     };
     // As long as it lies there, nobody but root has changed the way to it.
-    if let Some(meta) = KNOWN.still_at(folder) {
+    if let Some(meta) = known_safe(folder) {
         return check_folder(folder, &meta, true).map(|()| true);
     }
     let mut walked = PathBuf::new();
@@ -81,39 +81,22 @@ pub fn check_folder_of(file: &Path) -> Result<bool, StoreError> {
         };
         check_folder(&walked, &meta, last)?;
         if last {
-            KNOWN.remember(folder, &meta);
+            KNOWN.keep((folder.to_owned(), sys::effective_uid(), meta.dev(), meta.ino()));
         }
     }
     Ok(true)
 }
 
-/// The folder that this process found safe last.
-static KNOWN: KnownFolder = KnownFolder(Mutex::new(None));
+/// A folder that was found safe, and the effective user it is safe for; device and inode tell it.
+static KNOWN: Last<(PathBuf, u32, u64, u64)> = Last::none();
 
-/// Path, device and inode of a folder, and for which effective user it is safe.
-type FolderId = (PathBuf, u64, u64, u32);
-
-struct KnownFolder(Mutex<Option<FolderId>>);
-
-impl KnownFolder {
-    fn id(folder: &Path, meta: &fs::Metadata) -> FolderId {
-        (folder.to_owned(), meta.dev(), meta.ino(), sys::effective_uid())
-    }
-
-    /// Returns what is known of `folder` now, if it is that one.
-    fn still_at(&self, folder: &Path) -> Option<fs::Metadata> {
-        // Nobody waits: the lock may be held by a thread that a fork left behind.
-        let known = self.0.try_lock().ok()?;
-        let known = known.as_ref().filter(|known| known.0 == folder)?;
-        let meta = fs::symlink_metadata(folder).ok()?;
-        (*known == Self::id(folder, &meta)).then_some(meta)
-    }
-
-    fn remember(&self, folder: &Path, meta: &fs::Metadata) {
-        if let Ok(mut known) = self.0.try_lock() {
-            *known = Some(Self::id(folder, meta));
-        }
-    }
+/// Returns what is known of `folder` now, if it is the one that was found safe.
+fn known_safe(folder: &Path) -> Option<fs::Metadata> {
+    KNOWN.look(|(path, user, device, inode)| {
+        let meta = fs::symlink_metadata(Some(folder).filter(|folder| path == folder)?).ok()?;
+        let found = (sys::effective_uid(), meta.dev(), meta.ino());
+        (found == (*user, *device, *inode)).then_some(meta)
+    })
 }
 
 /// Returns the error of a path that is refused, or broken, for `reason`.

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::last::Last;
 use crate::policy::{Habit, habit};
 use crate::session::{Leader, Session};
 use crate::sys;
@@ -88,15 +89,7 @@ impl Here {
     ///
     /// Those of reading `/proc`, with the path in the text.
     pub fn now() -> io::Result<Self> {
-        let boot_id = "/proc/sys/kernel/random/boot_id";
-        let boot_id = read_short(boot_id).map_err(|e| naming(Path::new(boot_id), &e))?;
-        let boot_id = String::from_utf8_lossy(&boot_id).trim().to_owned();
-        if boot_id.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the kernel's boot id is empty",
-            ));
-        }
+        let boot_id = boot_id()?;
         // By its number, as the other files of this process are: the kernel then walks to it once.
         let namespace = PathBuf::from(format!("/proc/{}/ns/pid", sys::own_pid()));
         let pid_ns = namespace_of(&namespace).map_err(|e| naming(&namespace, &e))?;
@@ -115,11 +108,14 @@ impl Here {
     ///
     /// Those of reading `/proc/PID/stat`.
     pub fn leader(&self, pid: i32) -> io::Result<Leader> {
-        let stat =
-            Stat::of(pid).map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?;
+        let start_time = match pid == sys::own_pid() {
+            true => own_start(),
+            false => Stat::of(pid).map(|stat| stat.start_time),
+        };
         Ok(Leader {
             pid,
-            start_time: stat.start_time,
+            start_time: start_time
+                .map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?,
             pid_ns: self.pid_ns,
             boot_id: self.boot_id.clone(),
         })
@@ -143,6 +139,33 @@ impl Here {
     }
 }
 
+/// This boot, once it is known.
+static BOOT: Last<String> = Last::none();
+
+/// Returns the kernel's name of this boot (random(4)), read once.
+///
+/// # Errors
+///
+/// Those of reading the file, with its path in the text; `InvalidData` where it is empty.
+pub fn boot_id() -> io::Result<String> {
+    if let Some(known) = BOOT.look(|known| Some(known.clone())) {
+        return Ok(known);
+    }
+    let file = "/proc/sys/kernel/random/boot_id";
+    let read = read_short(file).map_err(|e| naming(Path::new(file), &e))?;
+    let boot_id = String::from_utf8_lossy(&read).trim().to_owned();
+    if boot_id.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's boot id is empty"));
+    }
+    BOOT.keep(boot_id.clone());
+    Ok(boot_id)
+}
+
+/// Takes over what another process has read of [`boot_id`] in this boot.
+pub fn know_boot_id(boot_id: &str) {
+    BOOT.keep(boot_id.to_owned());
+}
+
 /// Reads the inode of a namespace from the link that stands for it, `pid:[4026531836]`
 /// (namespaces(7)): cheaper than a stat, for which the kernel makes the inode.
 fn namespace_of(link: &Path) -> io::Result<u64> {
@@ -157,14 +180,26 @@ fn namespace_of(link: &Path) -> io::Result<u64> {
 ///
 /// # Errors
 ///
-/// Those of reading `/proc/PID/stat`, which is needed where the process could not be marked, or is a
-/// child that has the pid of its parent in another namespace.
+/// Those of reading `/proc/PID/stat`.
 pub fn is_self(leader: &Leader) -> io::Result<bool> {
-    Ok(leader.pid == sys::own_pid() && (sys::is_marked() || is_own_start(leader.start_time)?))
+    Ok(leader.pid == sys::own_pid() && leader.start_time == own_start()?)
 }
 
-fn is_own_start(start_time: u64) -> io::Result<bool> {
-    Ok(Stat::of(sys::own_pid())?.start_time == start_time)
+/// Returns the start time of the calling process, read once.
+fn own_start() -> io::Result<u64> {
+    /// Pid, parent and start time.
+    static OWN: Last<(i32, i32, u64)> = Last::none();
+    // A child inherits what is known, and has another pid as long as its parent lives; the first process
+    // of a pid namespace may have the same one there, but no parent.
+    let (own, parent) = (sys::own_pid(), sys::parent_pid());
+    let known =
+        OWN.look(|&(pid, of, start)| ((pid, of) == (own, parent) && of != 0).then_some(start));
+    if let Some(start) = known {
+        return Ok(start);
+    }
+    let start = Stat::of(own)?.start_time;
+    OWN.keep((own, parent, start));
+    Ok(start)
 }
 
 /// Returns whether a read of `/proc/PID` failed because there is no such process.
@@ -349,6 +384,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_child_is_not_the_leader_that_its_parent_is() {
+        let parent = Here::now().unwrap().leader(sys::own_pid()).unwrap();
+        assert!(is_self(&parent).unwrap());
+        // A clock tick has 10 ms.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        // SAFETY: the child reads a file of /proc and leaves.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // As if it had its parent's pid, which it could have in a namespace of its own.
+            let same_pid = Leader { pid: sys::own_pid(), ..parent.clone() };
+            let wrong = is_self(&parent).unwrap_or(true) || is_self(&same_pid).unwrap_or(true);
+            // SAFETY: _exit ends the child without anything of the parent's being run.
+            unsafe { libc::_exit(i32::from(wrong)) };
+        }
+        let mut status = -1;
+        // SAFETY: `status` is valid to write to.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+        assert!(is_self(&parent).unwrap());
+    }
+
+    #[test]
     fn fields_are_counted_after_the_last_parenthesis() {
         let line = b"4242 (a) R 1 1 (b)) S 17 4242 4242 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3";
         assert_eq!(Stat::parse(line), Some(Stat { state: b'S', parent: 17, start_time: 987_654 }));
@@ -364,7 +421,6 @@ mod tests {
         let here = Here::now().unwrap();
         let me = here.leader(sys::own_pid()).unwrap();
         assert_eq!(here.life(&me), Life::Alive);
-        assert!(is_own_start(me.start_time).unwrap());
         assert!(is_self(&me).unwrap());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let leader = here.leader(i32::try_from(child.id()).unwrap()).unwrap();

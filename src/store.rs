@@ -15,12 +15,12 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Row, params};
 
+use crate::last::Last;
 use crate::lock::Lock;
 use crate::private;
 pub use crate::private::StoreError;
@@ -164,13 +164,14 @@ impl Store {
         work: &mut impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, TxError> {
         let (files, identity) = self.open_files()?;
-        let transaction = match Idle::take(&self.path, &identity) {
+        let of_this_file = |idle: &Idle| idle.path == self.path && idle.identity == identity;
+        let transaction = match IDLE.take_if(of_this_file) {
             Some(idle) => Transaction::resume(&self.path, idle.database, files)?,
             None => Transaction::first(&self.path, files, lock.is_in_memory())?,
         };
         let value = work(&transaction)?;
         let database = transaction.commit()?;
-        Idle { path: self.path.clone(), identity, database }.put_back();
+        IDLE.keep(Idle { path: self.path.clone(), identity, database });
         Ok(value)
     }
 
@@ -238,20 +239,7 @@ struct Idle {
     database: Database,
 }
 
-/// The last one of this process. Nobody waits for it: the lock may be held by a thread that a fork left
-/// behind.
-static IDLE: Mutex<Option<Idle>> = Mutex::new(None);
-
-impl Idle {
-    fn take(path: &Path, identity: &FileIdentity) -> Option<Self> {
-        IDLE.try_lock().ok()?.take_if(|idle| idle.path == path && idle.identity == *identity)
-    }
-
-    fn put_back(self) {
-        // Another's is closed after the lock is free.
-        let _other = IDLE.try_lock().ok().and_then(|mut idle| idle.replace(self));
-    }
-}
+static IDLE: Last<Idle> = Last::none();
 
 /// One transaction on the store; rolled back when dropped.
 pub struct Transaction {
@@ -608,7 +596,8 @@ mod tests {
 
     #[test]
     fn sqlite_is_compiled_as_the_store_relies_on() {
-        let connection = Connection::open_in_memory().unwrap();
+        let file = || (tempfile::tempfile().unwrap(), 0);
+        let connection = Database::open(Files::new(file(), file())).unwrap();
         let mut options = connection.prepare("PRAGMA compile_options").unwrap();
         let options: Vec<String> =
             options.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -620,6 +609,7 @@ mod tests {
             "STMTJRNL_SPILL=-1",
             "DEFAULT_SYNCHRONOUS=0",
             "OMIT_LOAD_EXTENSION",
+            "MUTEX_NOOP",
         ] {
             assert!(options.iter().any(|o| o == expected), "{expected} is not among {options:?}");
         }

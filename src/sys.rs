@@ -7,7 +7,6 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
 /// Returns the reason of an error as one short text, without Rust's "(os error N)".
@@ -50,44 +49,6 @@ pub fn parent_pid() -> i32 {
 pub fn own_sid() -> i32 {
     // SAFETY: getsid(0) asks for the calling process and cannot fail.
     unsafe { libc::getsid(0) }
-}
-
-/// One byte of memory that a fork sets to zero in the child (`MADV_WIPEONFORK` of madvise(2), Linux 4.14).
-static MARK: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
-
-/// Marks this process, unless it is or inherits one that has been marked.
-pub fn mark_process() {
-    const LENGTH: usize = 1;
-    if !MARK.load(Ordering::Acquire).is_null() {
-        return;
-    }
-    let (access, kind) =
-        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), LENGTH, access, kind, -1, 0) };
-    if page == libc::MAP_FAILED {
-        return;
-    }
-    // SAFETY: the page was mapped just now.
-    let is_wiped = unsafe { libc::madvise(page, LENGTH, libc::MADV_WIPEONFORK) } == 0;
-    let mark = page.cast::<u8>();
-    // SAFETY: mapped, writable, and known to nobody else yet.
-    unsafe { mark.write_volatile(1) };
-    let none = std::ptr::null_mut();
-    let is_ours =
-        is_wiped && MARK.compare_exchange(none, mark, Ordering::AcqRel, Ordering::Acquire).is_ok();
-    if !is_ours {
-        // SAFETY: mapped above with this length, and still known to nobody else.
-        unsafe { libc::munmap(page, LENGTH) };
-    }
-}
-
-/// Returns whether this very process was marked. A child of it was not, whatever its pid is.
-#[must_use]
-pub fn is_marked() -> bool {
-    let mark = MARK.load(Ordering::Acquire);
-    // SAFETY: where it is not null it points to the byte of `mark_process`, which is never unmapped.
-    !mark.is_null() && unsafe { mark.read_volatile() } == 1
 }
 
 /// Gives a name to a file that was opened without one (`O_TMPFILE` of open(2)).
@@ -593,27 +554,4 @@ pub fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
     // SAFETY: `address` is a sockaddr_un of `length` bytes that lives across the call.
     let connected = unsafe { libc::connect(fd, (&raw const address).cast(), length) };
     if connected == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_child_of_a_marked_process_is_not_marked() {
-        mark_process();
-        assert!(is_marked());
-        // SAFETY: the child only looks at memory and leaves.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            mark_process();
-            // SAFETY: _exit ends the child without anything of the parent's being run.
-            unsafe { libc::_exit(i32::from(is_marked())) };
-        }
-        let mut status = -1;
-        // SAFETY: `status` is valid to write to.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0);
-        assert!(is_marked());
-    }
 }

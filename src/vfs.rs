@@ -19,6 +19,8 @@ use std::os::unix::fs::FileExt;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
+use crate::{sqlite_os, sys};
+
 /// The name that SQLite knows the database by; no path, for nothing is looked up by it.
 const NAME: &str = "store";
 /// How many bytes of a journal make it invalid when they are zero: `zeroJournalHdr` in pager.c.
@@ -231,6 +233,7 @@ impl Database {
     ///
     /// Those of `sqlite3_open_v2`.
     pub fn open(files: Files) -> rusqlite::Result<Self> {
+        sqlite_os::prepare();
         let vfs = Vfs::new(files);
         // No URI: the name is a name.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -317,9 +320,17 @@ impl Vfs {
     }
 
     fn register(&self) -> rusqlite::Result<Registered<'_>> {
+        // As the default one, there being no other.
         // SAFETY: the table lives longer than the registration, which borrows it.
-        match unsafe { ffi::sqlite3_vfs_register(self.table, 0) } {
-            ffi::SQLITE_OK => Ok(Registered(self)),
+        match unsafe { ffi::sqlite3_vfs_register(self.table, 1) } {
+            ffi::SQLITE_OK => {
+                let mut unused = [0_u8];
+                // SQLite seeds its random numbers, which tell a journal from older ones, when the first
+                // is asked for, from the VFS that is the default then.
+                // SAFETY: one byte is valid to write to.
+                unsafe { ffi::sqlite3_randomness(1, unused.as_mut_ptr().cast()) };
+                Ok(Registered(self))
+            }
             code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
         }
     }
@@ -580,12 +591,22 @@ unsafe extern "C" fn full_pathname(
     ffi::SQLITE_CANTOPEN
 }
 
-// SQLite asks its default VFS for the next one, never waits where nothing is ever locked, and runs no
-// statement of ours that needs the time.
-
-unsafe extern "C" fn randomness(_: *mut ffi::sqlite3_vfs, _: c_int, _: *mut c_char) -> c_int {
-    0
+unsafe extern "C" fn randomness(
+    _: *mut ffi::sqlite3_vfs,
+    length: c_int,
+    bytes: *mut c_char,
+) -> c_int {
+    // What is left where the kernel has none yet: that differs from login to login, too.
+    let mut random = [sys::boot_ns().unsigned_abs() ^ u64::from(std::process::id()) << 40; 8];
+    let wanted = usize::try_from(length).unwrap_or_default().min(size_of_val(&random));
+    // SAFETY: `wanted` bytes of it are valid to write to.
+    unsafe { libc::getrandom(random.as_mut_ptr().cast(), wanted, libc::GRND_NONBLOCK) };
+    // SAFETY: SQLite has room for `length` bytes, and the two do not overlap.
+    unsafe { bytes.cast::<u8>().copy_from_nonoverlapping(random.as_ptr().cast(), wanted) };
+    c_int::try_from(wanted).unwrap_or_default()
 }
+
+// SQLite never waits where nothing is ever locked, and runs no statement of ours that needs the time.
 
 unsafe extern "C" fn sleep(_: *mut ffi::sqlite3_vfs, _: c_int) -> c_int {
     0
