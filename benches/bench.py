@@ -137,6 +137,7 @@ class Bench:
         self.read_anew([*scratch.glob("*.so"), *self.root.glob("usr/lib/*/*.so*"),
                         *self.root.glob("usr/lib/*/security/*.so")])
         (scratch / "config.toml").write_text(CONFIG)
+        (scratch / "config-last.toml").write_text(CONFIG.replace(f"= {LIMIT} ", "= 1 "))
         (scratch / "limits.conf").write_text(f"* hard maxlogins {LIMIT}\n")
         names = [("root", 0), ("unlimited", 3999), *((f"u{n:03}", 4000 + n) for n in range(USERS))]
         (scratch / "passwd").write_text("".join(f"{u}:x:{i}:100::/:/bin/sh\n" for u, i in names))
@@ -266,7 +267,9 @@ class Bench:
     def alone(self):
         """Uncontended cycles of fresh processes."""
         self.ours("uncounted")
-        found = self.cycles("u000", [*self.services, "uncounted"])
+        # The last place, which is logged.
+        self.ours("ours-last", " config=/mnt/config-last.toml state=/run/last/sessions.db")
+        found = self.cycles("u000", [*self.services, "uncounted", "ours-last"])
         found["ours, limit off"] = self.cycles("unlimited", ["pam_permit", "ours"])["ours"]
         return found
 

@@ -11,6 +11,7 @@ from html import escape
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
 NAMES = {"ours": "pam_session_limit", "uncounted": "pam_session_limit, service not counted",
+         "ours-last": "pam_session_limit, the last place (logged)",
          "ours, limit off": "pam_session_limit, limit off",
          "ours, not counted": "pam_session_limit, service not counted"}
 COLOURS = ["#0b6e4f", "#c1440e", "#8a6d3b", "#3b5b8a", "#7a3b8a", "#666666"]

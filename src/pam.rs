@@ -155,11 +155,16 @@ impl Answer {
                     limit => format!(" of {limit}"),
                 };
                 let line = format!("session opened for {user}: {held}{of}, {origin}");
+                // One of several is no news: others have logged the login itself, and a line is a tenth
+                // of what a login pays.
+                let is_last = u32::try_from(*held) == Ok(*limit);
+                let is_news = *held > 1 || is_last || !cleared.is_empty();
+                let level = if is_news { Level::Info } else { Level::Debug };
                 Self {
                     code: PamResultCode::PAM_SUCCESS,
                     lines: cleared_line(&user, cleared)
                         .into_iter()
-                        .chain([(Level::Info, line)])
+                        .chain([(level, line)])
                         .collect(),
                     warns: false,
                 }
@@ -440,6 +445,24 @@ mod tests {
                 vec![(
                     Level::Debug,
                     "place reserved for user al\\nice: 2 of 5, service sshd, tty ssh, rhost 192.0.2.7",
+                )],
+            ),
+            (
+                Ok(Outcome::Opened { ticket: ticket(), held: 1, limit: 5, cleared: none.clone() }),
+                PAM_SUCCESS,
+                false,
+                vec![(
+                    Level::Debug,
+                    "session opened for user al\\nice: 1 of 5, service sshd, tty ssh, rhost 192.0.2.7",
+                )],
+            ),
+            (
+                Ok(Outcome::Opened { ticket: ticket(), held: 1, limit: 1, cleared: none.clone() }),
+                PAM_SUCCESS,
+                false,
+                vec![(
+                    Level::Info,
+                    "session opened for user al\\nice: 1 of 1, service sshd, tty ssh, rhost 192.0.2.7",
                 )],
             ),
             (
