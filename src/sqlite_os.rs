@@ -35,7 +35,7 @@ extern "C" fn sqlite3_os_end() -> c_int {
 #[derive(Debug)]
 struct Mutex {
     lock: UnsafeCell<libc::pthread_mutex_t>,
-    /// What [`own_mark`] returns for the thread that has it; 0 while nobody has.
+    /// The thread that has it; 0 while nobody has.
     owner: AtomicUsize,
     /// How often its owner has taken it. Only the owner changes it.
     depth: AtomicUsize,
@@ -54,11 +54,13 @@ impl Mutex {
     }
 
     fn enter(&self) {
-        // Nobody else writes the mark of this thread there.
-        if self.owner.load(Ordering::Relaxed) != own_mark() {
+        // SAFETY: pthread_self takes nothing and cannot fail.
+        let own = usize::try_from(unsafe { libc::pthread_self() }).unwrap_or(usize::MAX);
+        // Nobody but this thread writes it there.
+        if self.owner.load(Ordering::Relaxed) != own {
             // SAFETY: a pthread mutex, initialised, and never moved once it is in use.
             unsafe { libc::pthread_mutex_lock(self.lock.get()) };
-            self.owner.store(own_mark(), Ordering::Relaxed);
+            self.owner.store(own, Ordering::Relaxed);
         }
         self.depth.fetch_add(1, Ordering::Relaxed);
     }
@@ -72,11 +74,6 @@ impl Mutex {
     }
 }
 
-/// Returns a number that no other living thread has: where a variable of this thread lies.
-fn own_mark() -> usize {
-    thread_local!(static MARK: u8 = const { 0 });
-    MARK.with(|mark| std::ptr::from_ref(mark).addr())
-}
 
 static METHODS: sqlite3_mutex_methods = sqlite3_mutex_methods {
     xMutexInit: Some(init),
