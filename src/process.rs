@@ -46,8 +46,9 @@ impl Stat {
     ///
     /// Those of reading the file; `InvalidData` where it is not such a line.
     pub fn of(pid: i32) -> io::Result<Self> {
-        let line = read_short(&format!("/proc/{pid}/stat"))?;
-        Self::parse(&line).ok_or_else(|| {
+        let mut room = SHORT;
+        let line = read_short(&format!("/proc/{pid}/stat"), &mut room)?;
+        Self::parse(line).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("/proc/{pid}/stat is not understood"),
@@ -152,8 +153,9 @@ pub fn boot_id() -> io::Result<String> {
         return Ok(known);
     }
     let file = "/proc/sys/kernel/random/boot_id";
-    let read = read_short(file).map_err(|e| naming(Path::new(file), &e))?;
-    let boot_id = String::from_utf8_lossy(&read).trim().to_owned();
+    let mut room = SHORT;
+    let read = read_short(file, &mut room).map_err(|e| naming(Path::new(file), &e))?;
+    let boot_id = String::from_utf8_lossy(read).trim().to_owned();
     if boot_id.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's boot id is empty"));
     }
@@ -248,8 +250,9 @@ pub fn is_becoming_a_unit() -> bool {
 /// Returns the audit session of `pid` (set by pam_loginuid, inherited by every child), if it has one.
 #[must_use]
 pub fn audit_session(pid: i32) -> Option<u32> {
-    let text = read_short(&format!("/proc/{pid}/sessionid")).ok()?;
-    let id = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;
+    let mut room = SHORT;
+    let text = read_short(&format!("/proc/{pid}/sessionid"), &mut room).ok()?;
+    let id = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
     (id != NO_AUDIT_SESSION).then_some(id)
 }
 
@@ -351,7 +354,8 @@ pub fn own_name() -> String {
     match sys::name_of_main_thread() {
         Some(name) => crate::text::printable(name.to_bytes()),
         None => {
-            let name = read_short("/proc/self/comm").unwrap_or_default();
+            let mut room = SHORT;
+            let name = read_short("/proc/self/comm", &mut room).unwrap_or_default();
             crate::text::printable(name.trim_ascii_end())
         }
     }
@@ -359,21 +363,20 @@ pub fn own_name() -> String {
 
 /// Reads a file of `/proc` that the kernel makes when it is read, and hands out whole: with one
 /// system call, where `fs::read` feels its way in many.
-fn read_short(path: &str) -> io::Result<Vec<u8>> {
+fn read_short<'a>(path: &str, room: &'a mut Short) -> io::Result<&'a [u8]> {
     let mut file = File::open(path)?;
-    // The longest of them, a `stat`, has 52 numbers and a name.
-    let mut text = vec![0; 1280];
     loop {
-        match file.read(&mut text) {
+        match file.read(room) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
-            Ok(length) => {
-                text.truncate(length);
-                return Ok(text);
-            }
+            Ok(length) => return Ok(room.get(..length).unwrap_or_default()),
         }
     }
 }
+
+/// Room for the longest of them: a `stat` has 52 numbers and a name.
+type Short = [u8; 1280];
+const SHORT: Short = [0; 1280];
 
 fn naming(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {}", path.display(), sys::reason(error)))

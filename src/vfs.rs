@@ -91,7 +91,9 @@ impl Files {
         if let Some(place) = self.unwritten.get_mut(at..at + overlap) {
             place.copy_from_slice(again);
         }
-        self.unwritten.try_reserve(new.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        // What most transactions need, at once.
+        let room = if self.unwritten.is_empty() { 8 * 1024 } else { new.len() };
+        self.unwritten.try_reserve(room.max(new.len())).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.unwritten.extend_from_slice(new);
         Ok(())
     }
