@@ -34,25 +34,32 @@ pub enum Level {
 
 /// Writes lines as other modules do: `sshd[PID]: pam_session_limit(sshd:session): TEXT`.
 #[derive(Debug)]
-pub struct Journal {
-    prefix: String,
+pub struct Journal<'a> {
+    service: &'a str,
+    phase: &'a str,
     debug: bool,
 }
 
-impl Journal {
+impl<'a> Journal<'a> {
     /// Names the service and phase that every line begins with.
     #[must_use]
-    pub fn new(service: &str, phase: &str, debug: bool) -> Self {
-        Self { prefix: format!("pam_session_limit({service}:{phase})"), debug }
+    pub fn new(service: &'a str, phase: &'a str, debug: bool) -> Self {
+        Self { service, phase, debug }
+    }
+
+    /// Returns whether a line of this level is written at all.
+    #[must_use]
+    pub fn hears(&self, level: Level) -> bool {
+        level != Level::Debug || self.debug
     }
 
     /// Writes one line. What cannot be written at once is lost: logging changes no verdict.
     pub fn write(&self, level: Level, text: &str) {
-        if level == Level::Debug && !self.debug {
+        if !self.hears(level) {
             return;
         }
         let Ok(socket) = Socket::connect(Path::new(SOCKET)) else { return };
-        let line = format!("{}: {text}", self.prefix);
+        let line = format!("pam_session_limit({}:{}): {text}", self.service, self.phase);
         let mut logger = Logger::new(socket, LineFormat);
         let _lost_if_it_would_block = match level {
             Level::Critical => logger.crit(line),

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::pam::constants::{
@@ -51,7 +52,8 @@ impl PamHooks for SessionLimit {
         let Some(ticket) = kept(handle).and_then(RefCell::take) else {
             return PamResultCode::PAM_IGNORE;
         };
-        let journal = Journal::new(&service(handle), "session", Arguments::read(&args).debug);
+        let service = service(handle);
+        let journal = Journal::new(&service, "session", Arguments::read(&args).debug);
         give_back(&ticket, &journal)
     }
 }
@@ -73,7 +75,7 @@ fn judge(
         journal.write(Level::Error, complaint);
     }
     let silent = flags & PAM_SILENT != 0;
-    let mut request = request(handle, service, arguments);
+    let mut request = request(handle, service.clone(), arguments);
     // What an earlier phase kept stays there.
     let ticket = kept(handle).and_then(|kept| kept.borrow().clone());
     let store = Store::at(&request.state);
@@ -87,7 +89,7 @@ fn judge(
         journal.write(Level::Critical, &moved.to_string());
     }
 
-    let answer = Answer::to(&decided, &request);
+    let answer = Answer::to(&decided, &request, |level| journal.hears(level));
     for (level, line) in &answer.lines {
         journal.write(*level, line);
     }
@@ -120,25 +122,36 @@ struct Answer {
 }
 
 impl Answer {
-    /// The one table of outcomes.
+    /// The one table of outcomes; a line that nobody `hears` is not made.
     ///
     /// Whether an error lets the login pass is decided in the PAM stack, where it belongs; see the
     /// control list in the README.
-    fn to(decided: &Result<Outcome, Fault>, request: &Request) -> Self {
-        let user = format!("user {}", text::printable(request.user.to_bytes()));
+    fn to(
+        decided: &Result<Outcome, Fault>,
+        request: &Request,
+        hears: impl Fn(Level) -> bool,
+    ) -> Self {
+        let user = text::printable(request.user.to_bytes());
         let origin = &request.origin;
-        let say = |code, level, line| Self { code, lines: vec![(level, line)], warns: false };
+        let line = |level, text: fmt::Arguments| hears(level).then(|| (level, text.to_string()));
+        let say = |code, level, text| Self {
+            code,
+            lines: line(level, text).into_iter().collect(),
+            warns: false,
+        };
         match decided {
             Ok(Outcome::NotCounted(why)) => {
-                say(PamResultCode::PAM_IGNORE, Level::Debug, format!("{user}: {why}"))
+                say(PamResultCode::PAM_IGNORE, Level::Debug, format_args!("user {user}: {why}"))
             }
-            Ok(Outcome::Unlimited) => {
-                say(PamResultCode::PAM_SUCCESS, Level::Debug, format!("{user}: the check is off"))
-            }
+            Ok(Outcome::Unlimited) => say(
+                PamResultCode::PAM_SUCCESS,
+                Level::Debug,
+                format_args!("user {user}: the check is off"),
+            ),
             Ok(Outcome::AlreadyOpen) => say(
                 PamResultCode::PAM_SUCCESS,
                 Level::Debug,
-                format!("{user}: the session is open already"),
+                format_args!("user {user}: the session is open already"),
             ),
             Ok(Outcome::Reserved { held, limit, wish, .. }) => {
                 let wish = match wish {
@@ -146,15 +159,19 @@ impl Answer {
                     Wish::ClearAll => ", other sessions will be cleared",
                     Wish::EvictOldest => ", the oldest sessions will be ended",
                 };
-                let line = format!("place reserved for {user}: {held} of {limit}{wish}, {origin}");
-                say(PamResultCode::PAM_SUCCESS, Level::Debug, line)
+                say(
+                    PamResultCode::PAM_SUCCESS,
+                    Level::Debug,
+                    format_args!(
+                        "place reserved for user {user}: {held} of {limit}{wish}, {origin}"
+                    ),
+                )
             }
             Ok(Outcome::Opened { held, limit, cleared, .. }) => {
                 let of = match limit {
                     0 => ", the check is off".to_owned(),
                     limit => format!(" of {limit}"),
                 };
-                let line = format!("session opened for {user}: {held}{of}, {origin}");
                 // One of several is no news: others have logged the login itself, and a line is a tenth
                 // of what a login pays.
                 let is_last = u32::try_from(*held) == Ok(*limit);
@@ -164,7 +181,10 @@ impl Answer {
                     code: PamResultCode::PAM_SUCCESS,
                     lines: cleared_line(&user, cleared)
                         .into_iter()
-                        .chain([(level, line)])
+                        .chain(line(
+                            level,
+                            format_args!("session opened for user {user}: {held}{of}, {origin}"),
+                        ))
                         .collect(),
                     warns: false,
                 }
@@ -172,31 +192,35 @@ impl Answer {
             Ok(Outcome::Unrecorded(fault)) => say(
                 PamResultCode::PAM_SUCCESS,
                 code_and_level(fault).1,
-                format!("session of {user} is not recorded, the check is off: {}", reason(fault)),
+                format_args!(
+                    "session of user {user} is not recorded, the check is off: {}",
+                    reason(fault)
+                ),
             ),
             // Still asking after an answer: nobody can be asked.
             Ok(Outcome::Ask { sessions }) => Self {
                 code: PamResultCode::PAM_PERM_DENIED,
                 lines: vec![(
                     Level::Notice,
-                    format!("session refused for {user}: {sessions} open, {origin}"),
+                    format!("session refused for user {user}: {sessions} open, {origin}"),
                 )],
                 warns: true,
             },
             Ok(Outcome::Refused { held, limit, cleared }) => {
-                let line = format!("session refused for {user}: {held} of {limit}, {origin}");
+                let refused =
+                    format!("session refused for user {user}: {held} of {limit}, {origin}");
                 Self {
                     code: PamResultCode::PAM_PERM_DENIED,
                     lines: cleared_line(&user, cleared)
                         .into_iter()
-                        .chain([(Level::Notice, line)])
+                        .chain([(Level::Notice, refused)])
                         .collect(),
                     warns: true,
                 }
             }
             Err(fault) => {
                 let (code, level) = code_and_level(fault);
-                say(code, level, reason(fault))
+                say(code, level, format_args!("{}", reason(fault)))
             }
         }
     }
@@ -217,7 +241,8 @@ fn code_and_level(fault: &Fault) -> (PamResultCode, Level) {
 }
 
 fn cleared_line(user: &str, cleared: &login::Cleared) -> Option<(Level, String)> {
-    (!cleared.is_empty()).then(|| (Level::Notice, format!("sessions of {user} cleared: {cleared}")))
+    (!cleared.is_empty())
+        .then(|| (Level::Notice, format!("sessions of user {user} cleared: {cleared}")))
 }
 
 fn reason(fault: &Fault) -> String {
@@ -551,11 +576,15 @@ mod tests {
             ),
         ];
         for (decided, code, warns, lines) in table {
-            let answer = Answer::to(&decided, &request());
+            let answer = Answer::to(&decided, &request(), |_| true);
             assert_eq!(answer.code, code, "{decided:?}");
             assert_eq!(answer.warns, warns, "{decided:?}");
             let lines_of: Vec<_> = answer.lines.iter().map(|(l, t)| (*l, t.as_str())).collect();
             assert_eq!(lines_of, lines, "{decided:?}");
+            let heard = Answer::to(&decided, &request(), |level| level != Level::Debug).lines;
+            assert!(heard.iter().all(|(level, _)| *level != Level::Debug), "{decided:?}");
+            let not_debug = lines.iter().filter(|(level, _)| *level != Level::Debug).count();
+            assert_eq!(heard.len(), not_debug, "{decided:?}");
         }
     }
 }

@@ -74,7 +74,6 @@ impl Mutex {
     }
 }
 
-
 static METHODS: sqlite3_mutex_methods = sqlite3_mutex_methods {
     xMutexInit: Some(init),
     xMutexEnd: Some(init),
