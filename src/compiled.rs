@@ -4,6 +4,9 @@
 //! it leaves the result beside the store, with what the file was like; later logins take that for as
 //! long as the file is still so. Nothing depends on it: where it is missing, damaged or of another
 //! version, or cannot be written, the file itself is read.
+//!
+//! It also says in which boot it was written. Where a reboot would have emptied it, that is this one, and
+//! nobody need ask the kernel.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hasher};

@@ -9,9 +9,10 @@
 //! ```text
 //! pam -> login -> { compiled, store, process, terminate, account } -> { policy, session, text }
 //!  |                  |        |
-//!  |                  |        +--> lock, private, vfs      sys: system calls behind safe functions
+//!  |                  |        +--> lock, private, vfs -> sqlite_os
 //!  |                  +--> config
-//!  +--> arguments, journal, panics
+//!  +--> arguments, journal, panics      sys: system calls behind safe functions
+//!                                       last: what one phase leaves to the next
 //! ```
 //!
 //! # What always holds

@@ -1,7 +1,7 @@
 //! One application, seen from the test.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -29,16 +29,22 @@ impl Login {
         environment: &[(String, String)],
     ) -> Self {
         let errors = OpenOptions::new().create(true).append(true).open(stderr).unwrap();
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args([etc, confdir])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors)
             // Must change nothing: see the tests of panics.
             .env("RUST_BACKTRACE", "1")
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut child = loop {
+            match command.spawn() {
+                // A copy made just now: a child that another thread begins has it open until its exec.
+                Err(e) if e.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                spawned => break spawned.unwrap_or_else(|e| panic!("{}: {e}", program.display())),
+            }
+        };
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self {

@@ -174,3 +174,40 @@ fn one_that_cannot_be_written_whole_is_not_there() {
     assert_eq!(login.log_in(), code::SYSTEM_ERR, "the host lives; the store could not be written");
     assert!(!kept.exists());
 }
+
+#[test]
+fn it_tells_the_boot_only_where_a_reboot_would_have_emptied_it() {
+    let in_memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let on_disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let host = host();
+    host.limit(1);
+    let states = [in_memory.path(), on_disk.path()].map(|folder| {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+        folder.join("sessions.db")
+    });
+    std::thread::sleep(Duration::from_millis(3_100));
+    let boot = "/proc/sys/kernel/random/boot_id";
+    let other_boot = host.path("boot_id");
+    fs::write(&other_boot, "11111111-2222-3333-4444-555555555555\n").unwrap();
+    for (state, expected) in states.iter().zip([code::PERM_DENIED, 0]) {
+        let folder = fs::File::open(state.parent().unwrap()).unwrap();
+        if pam_session_limit::sys::is_in_memory(&folder) != (expected != 0) {
+            println!("SKIPPED: {} is not on the file system expected", state.display());
+            continue;
+        }
+        host.stack(
+            "login",
+            &Stack::both().control(STRICT).with(&format!("state={}", state.display())),
+        );
+        let mut first = host.login("login", "alice");
+        assert_eq!(first.log_in(), 0);
+        let kept = fs::read_to_string(state.with_extension("db-config")).unwrap();
+        assert!(kept.contains(fs::read_to_string(boot).unwrap().trim()), "{kept}");
+        // Another boot, as far as the kernel says.
+        let mut second = host.login("login", "alice");
+        let [from, to] = [other_boot.as_os_str().as_encoded_bytes(), boot.as_bytes()]
+            .map(testkit::actor::to_hex);
+        assert_eq!(second.tell(&format!("bind {from} {to}")), 0);
+        assert_eq!(second.log_in(), expected, "{}", state.display());
+    }
+}
