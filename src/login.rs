@@ -17,7 +17,7 @@ use crate::config::{Config, ConfigError};
 use crate::policy::{Decision, Habit, Limit, OnClear, OnLimit, decide, habit};
 use crate::process::{self, Connections, Here, Life};
 use crate::session::{Leader, Origin, Session, State, Wish};
-use crate::store::{Store, StoreError, Transaction, TxError};
+use crate::store::{Store, StoreError, Transaction, TxError, new_id};
 use crate::sys;
 use crate::terminate::{self, Fate, Spare};
 use crate::text;
@@ -622,7 +622,7 @@ impl<'a> Login<'a> {
     ) -> Result<Ticket, TxError> {
         let uid = self.case.user.uid;
         let user = text::printable(self.case.user.name.to_bytes());
-        let id = own.map_or_else(|| new_id(others), |own| own.id);
+        let id = own.map_or_else(|| new_id(others, sys::boot_ns() / 1000), |own| own.id);
         tx.put(&Session {
             id,
             uid,
@@ -673,14 +673,6 @@ fn is_over(
                     && is_served())
         }
     }
-}
-
-/// Returns a number for a new row: microseconds after boot, above those of the user's `others`.
-///
-/// The lock is held and the clock does not go back, so no two rows of a host share a number.
-fn new_id(others: &[Session]) -> i64 {
-    let newest = others.iter().map(|session| session.id).max().unwrap_or(0);
-    (sys::boot_ns() / 1000).max(newest.saturating_add(1))
 }
 
 /// Returns how many of the rows take a place from a login that opens.

@@ -1,12 +1,13 @@
 -- The live sessions of a host. PRAGMA user_version and application_id are set beside this text, in
--- store.rs. Clustered by user: one login reads and writes the pages of one user only.
+-- store.rs. Clustered by user: one login reads and writes the pages of one user only. A key of one
+-- number keeps the tree flat, for what lies above its leaves then holds keys and no rows.
 --
 -- Every login reads this statement again, from the file: what explains it stands outside.
 --
+-- place: the uid, times 2^31, and the last 31 bits of the id
 -- id: microseconds after boot; never used again
 -- expires: milliseconds after boot; NULL once the session is open
 -- about: twelve fields with tabs between them: user, service, tty, rhost, and the leader (or a
 --   reservation's anchor) by its pid, its start in clock ticks after boot, its pid namespace and its boot;
 --   audit session, wish, who opens, seconds after the epoch
-CREATE TABLE session (uid INTEGER, id INTEGER, expires INTEGER, about TEXT, PRIMARY KEY (uid, id))
-STRICT, WITHOUT ROWID;
+CREATE TABLE session (place INTEGER PRIMARY KEY, id INTEGER, expires INTEGER, about TEXT) STRICT;

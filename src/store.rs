@@ -42,7 +42,7 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 /// The table, and all that there is.
 const SCHEMA: &str = include_str!("schema.sql");
 /// How long somebody who reads the database with another program is waited for, under the lock.
@@ -339,11 +339,11 @@ impl Transaction {
     ///
     /// Those of SQLite.
     pub fn sessions_of(&self, uid: u32) -> Result<Vec<Session>, TxError> {
+        let (first, last) = (place(uid, 0), place(uid, -1));
         self.run(|connection| {
-            connection
-                .prepare("SELECT * FROM session WHERE uid = ?1 ORDER BY id")?
-                .query_map([uid], session_of_row)?
-                .collect()
+            let mut rows =
+                connection.prepare("SELECT * FROM session WHERE place BETWEEN ? AND ?")?;
+            in_order(rows.query_map([first, last], session_of_row)?)
         })
     }
 
@@ -354,14 +354,14 @@ impl Transaction {
     /// Those of SQLite.
     pub fn all_sessions(&self) -> Result<Vec<Session>, TxError> {
         self.run(|connection| {
-            connection
-                .prepare("SELECT * FROM session ORDER BY uid, id")?
-                .query_map([], session_of_row)?
-                .collect()
+            let mut rows = connection.prepare("SELECT * FROM session")?;
+            in_order(rows.query_map([], session_of_row)?)
         })
     }
 
     /// Adds a row, or replaces the one with the same uid and id.
+    ///
+    /// Two ids of one user must differ in their last 31 bits, see [`new_id`].
     ///
     /// # Errors
     ///
@@ -374,7 +374,7 @@ impl Transaction {
         self.run(|connection| {
             connection.execute(
                 "REPLACE INTO session VALUES (?, ?, ?, ?)",
-                params![session.uid, session.id, expires, about(session)],
+                params![place(session.uid, session.id), session.id, expires, about(session)],
             )
         })?;
         Ok(())
@@ -387,7 +387,8 @@ impl Transaction {
     /// Those of SQLite.
     pub fn remove(&self, uid: u32, id: i64) -> Result<(), TxError> {
         self.run(|connection| {
-            connection.execute("DELETE FROM session WHERE uid = ?1 AND id = ?2", params![uid, id])
+            connection
+                .execute("DELETE FROM session WHERE place = ? AND id = ?", [place(uid, id), id])
         })?;
         Ok(())
     }
@@ -400,8 +401,8 @@ impl Transaction {
     pub fn remove_led_by(&self, leader: &Leader, uid: u32, id: i64) -> Result<(), TxError> {
         self.run(|connection| {
             connection.execute(
-                "DELETE FROM session WHERE uid = ? AND id = ? AND instr(about, ?)",
-                params![uid, id, identity(leader)],
+                "DELETE FROM session WHERE place = ? AND id = ? AND instr(about, ?)",
+                params![place(uid, id), id, identity(leader)],
             )
         })?;
         Ok(())
@@ -432,6 +433,39 @@ fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TxError {
         | None => TxError::Damaged(error.to_string()),
         Some(_) => TxError::Store(StoreError::Broken(text)),
     }
+}
+
+// The column `place`.
+
+/// How many bits of an id are part of the place.
+const PLACE_BITS: u32 = 31;
+
+/// Returns where the row of a session is: beside those of the same user, none of them twice.
+fn place(uid: u32, id: i64) -> i64 {
+    i64::from(uid) << PLACE_BITS | id & ((1 << PLACE_BITS) - 1)
+}
+
+/// Returns a number for a new row of a user who has `others`: microseconds after boot, above theirs.
+///
+/// The lock is held and the clock does not go back, so no two rows of a host share a number.
+#[must_use]
+pub fn new_id(others: &[Session], now: i64) -> i64 {
+    let newest = others.iter().map(|session| session.id).max().unwrap_or(0);
+    let mut id = now.max(newest.saturating_add(1));
+    // Once in half an hour the last bits come again: not while somebody else has them.
+    while others.iter().any(|other| place(other.uid, other.id) == place(other.uid, id)) {
+        id = id.saturating_add(1);
+    }
+    id
+}
+
+/// Collects the rows, by user, oldest first.
+fn in_order(
+    rows: impl Iterator<Item = rusqlite::Result<Session>>,
+) -> rusqlite::Result<Vec<Session>> {
+    let mut sessions = rows.collect::<Result<Vec<_>, _>>()?;
+    sessions.sort_unstable_by_key(|session| (session.uid, session.id));
+    Ok(sessions)
 }
 
 // The column `about`. One text instead of eleven columns: SQLite reads the table's definition again at
@@ -470,10 +504,11 @@ fn identity(leader: &Leader) -> String {
 }
 
 fn session_of_row(row: &Row) -> rusqlite::Result<Session> {
-    let (uid, id, expires) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (at, id, expires): (i64, _, _) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let uid = u32::try_from(at >> PLACE_BITS).ok().filter(|&uid| place(uid, id) == at);
     let about = row.get_ref(3)?.as_str()?;
-    session_about(uid, id, expires, about).ok_or_else(|| {
-        let what = "expected the twelve fields of a session";
+    uid.and_then(|uid| session_about(uid, id, expires, about)).ok_or_else(|| {
+        let what = "expected a place and the twelve fields of a session";
         rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, what.into())
     })
 }
@@ -557,6 +592,62 @@ mod tests {
         fn any_other_text_is_refused_or_read(text in ".{0,80}|([0-9a-z]{0,4}\t){11}[0-9]{0,4}") {
             let _ = session_about(0, 0, None, &text);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn the_places_of_one_user_lie_between_those_of_others(
+            uid in 1..u32::MAX, ids: [i64; 2],
+        ) {
+            let [one, two] = ids.map(|id| place(uid, id));
+            prop_assert!(place(uid, 0) <= one && one <= place(uid, -1));
+            prop_assert!(place(uid - 1, -1) < one && two < place(uid + 1, 0));
+            prop_assert_eq!(one >> PLACE_BITS, i64::from(uid));
+        }
+    }
+
+    #[test]
+    fn a_new_id_is_above_the_others_and_has_a_place_of_its_own() {
+        let other = |id| {
+            let about = "alice\tsshd\tssh\t\t7\t8\t9\tboot\t\tnone\tself\t1";
+            session_about(1000, id, None, about).unwrap()
+        };
+        const ROUND: i64 = 1 << PLACE_BITS;
+        assert_eq!(new_id(&[], 77), 77);
+        assert_eq!(new_id(&[other(77)], 77), 78);
+        assert_eq!(new_id(&[other(99)], 77), 100);
+        // Half an hour and an hour later, to the microsecond.
+        let others = [other(77), other(ROUND + 78), other(ROUND + 80)];
+        assert_eq!(new_id(&others, 2 * ROUND + 77), 2 * ROUND + 79);
+    }
+
+    #[test]
+    fn sessions_come_by_user_oldest_first_wherever_their_places_are() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let store = Store::at(&folder.path().join("sessions.db"));
+        let about = "alice\tsshd\tssh\t\t7\t8\t9\tboot\t\tnone\tself\t1";
+        const ROUND: i64 = 1 << PLACE_BITS;
+        let keys = [(0, 5), (7, ROUND - 1), (7, ROUND), (7, 2 * ROUND + 3), (u32::MAX, 1)];
+        let read = |sessions: Vec<Session>| -> Vec<_> {
+            sessions.iter().map(|session| (session.uid, session.id)).collect()
+        };
+        store
+            .transaction(|tx| {
+                for (uid, id) in keys.iter().rev() {
+                    tx.put(&session_about(*uid, *id, None, about).unwrap())?;
+                }
+                assert_eq!(read(tx.all_sessions()?), keys);
+                assert_eq!(read(tx.sessions_of(7)?), keys[1..4]);
+                // The place of another session.
+                tx.remove(7, 3)?;
+                assert_eq!(read(tx.sessions_of(7)?), keys[1..4]);
+                tx.remove(7, ROUND)?;
+                assert_eq!(read(tx.sessions_of(7)?), [keys[1], keys[3]]);
+                assert_eq!(read(tx.sessions_of(u32::MAX)?), keys[4..]);
+                Ok(())
+            })
+            .unwrap();
     }
 
     #[test]

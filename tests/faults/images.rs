@@ -132,7 +132,7 @@ fn b3_planted_schemas_never_let_more_in_than_the_limit() {
             "a trigger that ignores",
             "CREATE TRIGGER t BEFORE INSERT ON session BEGIN SELECT RAISE(IGNORE); END",
         ),
-        ("an index with an odd expression", "CREATE INDEX i ON session (abs(uid))"),
+        ("an index with an odd expression", "CREATE INDEX i ON session (abs(id))"),
         (
             "a view of that name",
             "DROP TABLE session; CREATE VIEW session AS SELECT 1 AS uid, 2 AS id",
@@ -150,7 +150,7 @@ fn b3_planted_schemas_never_let_more_in_than_the_limit() {
         ),
         (
             "a check that never holds",
-            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'PRIMARY KEY', 'CHECK (0), PRIMARY KEY') WHERE name = 'session'",
+            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'about TEXT', 'about TEXT CHECK (0)') WHERE name = 'session'",
         ),
         (
             "no schema text",

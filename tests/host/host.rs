@@ -189,7 +189,7 @@ impl Host {
     pub fn recorded(&self, user: &str) -> usize {
         let query = format!(
             "test ! -s {DATABASE} || sqlite3 -readonly -cmd '.timeout 3000' {DATABASE} \
-             \"SELECT count(*) FROM session WHERE expires IS NULL AND uid = $(id -u {user})\""
+             \"SELECT count(*) FROM session WHERE expires IS NULL AND place >> 31 = $(id -u {user})\""
         );
         self.ok(&query).parse().unwrap_or(0)
     }

@@ -94,6 +94,16 @@ fn tables_of_another_shape_are_moved_aside() {
 }
 
 #[test]
+fn a_row_that_is_not_in_its_place_is_damage() {
+    let host = strict();
+    let _first = host.logged_in("login", "alice");
+    let _ = sqlite(&host.state(), "UPDATE session SET id = id + 1");
+    let _second = host.logged_in("login", "alice");
+    assert_eq!(damaged_files(&host).len(), 1);
+    assert_eq!(rows(&host).len(), 1);
+}
+
+#[test]
 fn a_schema_changed_between_two_phases_is_noticed() {
     let host = strict();
     let mut login = host.login("login", "alice");
