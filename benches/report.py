@@ -114,12 +114,13 @@ def rows(run):
     if "rows" not in run:
         return ""
     found = added(run["rows"])
-    base = found["ours"]["median"]
-    title = {"ours": "an empty store"}
+    base = found["ours-others-0"]["median"]
+    title = {}
     for name in found:
         if parts := re.match(r"ours-(others|own)-(\d+)$", name):
             whose = "of other users" if parts[1] == "others" else "of the user himself"
             title[name] = f"{int(parts[2]):,} live rows {whose}"
+    title["ours-others-0"] = "an empty store"
     body = [[title[name], f"{row['median']:,.0f}", f"{row['p99']:,.0f}", f"{row['median'] / base:.2f}"]
             for name, row in found.items()]
     return lines(["store", "median µs added", "p99 µs", "to the empty one"], body)
