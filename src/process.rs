@@ -109,14 +109,14 @@ impl Here {
     ///
     /// Those of reading `/proc/PID/stat`.
     pub fn leader(&self, pid: i32) -> io::Result<Leader> {
-        let start_time = match pid == sys::own_pid() {
-            true => own_start(),
-            false => Stat::of(pid).map(|stat| stat.start_time),
-        };
+        let stat =
+            Stat::of(pid).map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?;
+        if pid == sys::own_pid() {
+            OWN.keep((pid, stat.parent, stat.start_time));
+        }
         Ok(Leader {
             pid,
-            start_time: start_time
-                .map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?,
+            start_time: stat.start_time,
             pid_ns: self.pid_ns,
             boot_id: self.boot_id.clone(),
         })
@@ -187,10 +187,12 @@ pub fn is_self(leader: &Leader) -> io::Result<bool> {
     Ok(leader.pid == sys::own_pid() && leader.start_time == own_start()?)
 }
 
-/// Returns the start time of the calling process, read once.
+/// Pid, parent and start time of this process, as it last looked.
+static OWN: Last<(i32, i32, u64)> = Last::none();
+
+/// Returns the start time of the calling process, for the question whether a ticket is its own. What is
+/// recorded is read anew.
 fn own_start() -> io::Result<u64> {
-    /// Pid, parent and start time.
-    static OWN: Last<(i32, i32, u64)> = Last::none();
     // A child inherits what is known, and has another pid as long as its parent lives; the first process
     // of a pid namespace may have the same one there, but no parent.
     let (own, parent) = (sys::own_pid(), sys::parent_pid());
