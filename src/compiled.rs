@@ -54,14 +54,13 @@ pub fn load(path: Option<&Path>, store: &Store) -> Result<Arc<Config>, ConfigErr
     let (config, meta) = Config::read(path)?;
     let config = Arc::new(config);
     if let Some(stamp) = meta.and_then(|meta| Stamp::of(&meta)) {
-        // Best effort: the next login reads the file again.
-        let keep = |boot_id| {
+        // Best effort, all of it: the next login reads the file again.
+        if let Ok(boot_id) = process::boot_id() {
             let (path, config) = (file.to_owned(), Arc::clone(&config));
             let compiled = Compiled { path, stamp, config, boot_id };
             let _ = compiled.keep_beside(store);
             LAST.keep(compiled);
-        };
-        let _ = process::boot_id().map(keep);
+        }
     }
     Ok(config)
 }

@@ -109,11 +109,8 @@ impl Here {
     ///
     /// Those of reading `/proc/PID/stat`.
     pub fn leader(&self, pid: i32) -> io::Result<Leader> {
-        let stat =
-            Stat::of(pid).map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?;
-        if pid == sys::own_pid() {
-            OWN.keep((pid, stat.parent, stat.start_time));
-        }
+        let stat = if pid == sys::own_pid() { own_stat() } else { Stat::of(pid) };
+        let stat = stat.map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?;
         Ok(Leader {
             pid,
             start_time: stat.start_time,
@@ -198,12 +195,15 @@ fn own_start() -> io::Result<u64> {
     let (own, parent) = (sys::own_pid(), sys::parent_pid());
     let known =
         OWN.look(|&(pid, of, start)| ((pid, of) == (own, parent) && of != 0).then_some(start));
-    if let Some(start) = known {
-        return Ok(start);
-    }
-    let start = Stat::of(own)?.start_time;
-    OWN.keep((own, parent, start));
-    Ok(start)
+    known.map_or_else(|| own_stat().map(|stat| stat.start_time), Ok)
+}
+
+/// Reads the stat of the calling process, for [`own_start`] to know.
+fn own_stat() -> io::Result<Stat> {
+    let own = sys::own_pid();
+    let stat = Stat::of(own)?;
+    OWN.keep((own, stat.parent, stat.start_time));
+    Ok(stat)
 }
 
 /// Returns whether a read of `/proc/PID` failed because there is no such process.

@@ -599,7 +599,8 @@ unsafe extern "C" fn randomness(
     bytes: *mut c_char,
 ) -> c_int {
     // What is left where the kernel has none yet: that differs from login to login, too.
-    let mut random = [sys::boot_ns().unsigned_abs() ^ u64::from(std::process::id()) << 40; 8];
+    let mut random =
+        [sys::boot_ns().unsigned_abs() ^ u64::from(sys::own_pid().unsigned_abs()) << 40; 8];
     let wanted = usize::try_from(length).unwrap_or_default().min(size_of_val(&random));
     // SAFETY: `wanted` bytes of it are valid to write to.
     unsafe { libc::getrandom(random.as_mut_ptr().cast(), wanted, libc::GRND_NONBLOCK) };
