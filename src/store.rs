@@ -454,7 +454,8 @@ pub fn new_id(others: &[Session], now: i64) -> i64 {
     let mut id = now.max(newest.saturating_add(1));
     // Once in half an hour the last bits come again: not while somebody else has them.
     while others.iter().any(|other| place(other.uid, other.id) == place(other.uid, id)) {
-        id = id.saturating_add(1);
+        // A planted row may have the last number: there is a next one all the same.
+        id = id.wrapping_add(1);
     }
     id
 }
@@ -619,6 +620,8 @@ mod tests {
         // Half an hour and an hour later, to the microsecond.
         let others = [other(77), other(ROUND + 78), other(ROUND + 80)];
         assert_eq!(new_id(&others, 2 * ROUND + 77), 2 * ROUND + 79);
+        // Planted: no end of numbers, and no end of the search.
+        assert_eq!(new_id(&[other(i64::MAX)], 77), i64::MIN);
     }
 
     #[test]
