@@ -93,7 +93,10 @@ static KNOWN: Last<(PathBuf, u32, u64, u64)> = Last::none();
 /// Returns what is known of `folder` now, if it is the one that was found safe.
 fn known_safe(folder: &Path) -> Option<fs::Metadata> {
     KNOWN.look(|(path, user, device, inode)| {
-        let meta = fs::symlink_metadata(Some(folder).filter(|folder| path == folder)?).ok()?;
+        if path != folder {
+            return None;
+        }
+        let meta = fs::symlink_metadata(folder).ok()?;
         let found = (sys::effective_uid(), meta.dev(), meta.ino());
         (found == (*user, *device, *inode)).then_some(meta)
     })
