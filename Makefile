@@ -23,11 +23,8 @@ deps:
 test-deps: deps
 	@packaging/need packaging/apt-test-deps.txt
 
-# The cdylib alone: beside an rlib cargo leaves link-time optimisation out, and puts what it built
-# under the same name. Hence the copy.
 build: deps
-	$(CARGO) build --locked --release --package shell
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib
+	$(CARGO) build --locked --release --package shell --package pam_session_limit
 	cp $(TARGET_DIR)/release/libpam_session_limit.so $(MODULE)
 
 # The module is the one that is shipped; those who drive it are debug builds, as in the tests.

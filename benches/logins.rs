@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use pam_session_limit::process::Here;
-use pam_session_limit::session::{Origin, Session, State};
-use pam_session_limit::store::Store;
+use session_limit_core::model::session::{Origin, Session, State};
+use session_limit_core::process::Here;
+use session_limit_core::store::Store;
 use testkit::libpam::{Handle, Manner};
 
 const USAGE: &str = "usage: bench_logins COMMAND

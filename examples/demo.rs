@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pam_session_limit::store::Store;
+use session_limit_core::store::Store;
 use testkit::{Host, Login, Stack, code};
 
 const CONFIG: &str = r#"[[useraccountprofile]]
@@ -120,7 +120,7 @@ fn log_in(host: &Host, service: &str, user: &str, from: &str) -> (Login, i32) {
     (login, code)
 }
 
-fn sessions(host: &Host) -> Vec<pam_session_limit::session::Session> {
+fn sessions(host: &Host) -> Vec<session_limit_core::model::session::Session> {
     Store::at(&host.state()).transaction(|tx| tx.all_sessions()).unwrap()
 }
 

@@ -9,20 +9,20 @@ use std::ffi::CStr;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 
-#[path = "../src/panics.rs"]
-mod panics;
+#[path = "../src/panic_guard.rs"]
+mod panic_guard;
 
 struct Panicking;
 pam::pam_hooks!(Panicking);
 
 impl PamHooks for Panicking {
     fn acct_mgmt(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
-        panics::silence();
+        panic_guard::silence();
         panic!("the account hook panics")
     }
 
     fn sm_open_session(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
-        panics::silence();
+        panic_guard::silence();
         panic!("the session hook panics")
     }
 }

@@ -3,9 +3,15 @@
 
 use std::ffi::{CStr, CString};
 
-use pam_session_limit::arguments::Arguments;
-use pam_session_limit::process::Stat;
-use pam_session_limit::text;
+/// The module is a plug-in: nothing of it can be imported.
+#[path = "../src/options.rs"]
+#[allow(dead_code, reason = "the properties use a part of it")]
+mod options;
+
+use options::Arguments;
+
+use session_limit_core::model::sanitize;
+use session_limit_core::process::Stat;
 
 /// Any line is a `/proc/PID/stat` or none, and a name that looks like the rest changes nothing.
 pub fn stat(line: &[u8]) {
@@ -37,7 +43,7 @@ pub fn arguments(bytes: &[u8]) {
 
 /// Any bytes become one printable line of bounded length.
 pub fn printable(bytes: &[u8]) {
-    let text = text::printable(bytes);
+    let text = sanitize::printable(bytes);
     assert!(!text.chars().any(char::is_control), "{text:?}");
-    assert!(text.len() <= 10 * text::MAX_BYTES + 3);
+    assert!(text.len() <= 10 * sanitize::MAX_BYTES + 3);
 }

@@ -1,6 +1,6 @@
 //! What must hold for every input, whoever makes it up: a fuzzer, or the bounded run in the tests.
 
-use pam_session_limit::config::{Config, Place};
+use session_limit_core::config::{Config, Place};
 use shell::complete::complete;
 use shell::edit::Edit;
 use shell::grammar::{self, Command, Kind, Mode};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use pam_session_limit::store::Store;
+use session_limit_core::store::Store;
 
 /// Any file where the store belongs is used, moved aside or refused; begun anew it works.
 fn image(bytes: &[u8]) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use pam_session_limit::{config, store};
+use session_limit_core::{config, store};
 
 use crate::reply::Format;
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use pam_session_limit::config::{Config, ConfigError};
 use serde::Serialize;
+use session_limit_core::config::{Config, ConfigError};
 
 use crate::exit::{Exit, Failure};
 use crate::reply::Reply;

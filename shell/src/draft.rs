@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use pam_session_limit::config::Config;
-use pam_session_limit::policy::{Attachment, DEFAULT_PROFILE, Profile};
+use session_limit_core::config::Config;
+use session_limit_core::model::policy::{Attachment, DEFAULT_PROFILE, Profile};
 
 use crate::edit::{Edit, EditError};
 use crate::field::Field;

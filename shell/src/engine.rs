@@ -1,11 +1,11 @@
 //! Carries commands out, with the rights of the acting user.
 
-use pam_session_limit::account::User;
-use pam_session_limit::config::Config;
-use pam_session_limit::journal::{Journal, Level};
-use pam_session_limit::policy::Profile;
-use pam_session_limit::session::Session;
-use pam_session_limit::text::printable;
+use session_limit_core::config::Config;
+use session_limit_core::log::{Journal, Level};
+use session_limit_core::model::policy::Profile;
+use session_limit_core::model::sanitize::printable;
+use session_limit_core::model::session::Session;
+use session_limit_core::system::users::User;
 
 use crate::draft::{self, Draft, DraftError, Object};
 use crate::exit::{Exit, Failure};

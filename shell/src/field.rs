@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use pam_session_limit::policy::Profile;
+use session_limit_core::model::policy::Profile;
 
 /// A number of a profile that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

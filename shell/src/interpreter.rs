@@ -203,7 +203,7 @@ impl<O: Write> Interpreter<O> {
             }
             Err(error) => Err(Failure::new(
                 Exit::Failed,
-                format!("cannot print: {}", pam_session_limit::sys::reason(&error)),
+                format!("cannot print: {}", session_limit_core::system::reason(&error)),
             )),
             Ok(()) => Ok(()),
         }

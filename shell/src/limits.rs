@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pam_session_limit::config::Config;
-use pam_session_limit::policy::{Attachment, DEFAULT_PROFILE, Profile};
 use serde::Serialize;
+use session_limit_core::config::Config;
+use session_limit_core::model::policy::{Attachment, DEFAULT_PROFILE, Profile};
 
 use crate::draft::{Draft, DraftError};
 use crate::engine::failure_of;
@@ -108,7 +108,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    let reason = pam_session_limit::sys::reason(error);
+    let reason = session_limit_core::system::reason(error);
     Failure::new(Exit::Failed, format!("{}: cannot be read: {reason}", path.display()))
 }
 

@@ -88,7 +88,7 @@ pub fn log_in(start: &Start, answers: &mut impl Answers) -> Result<Held, LoginEr
     let broken = |error: io::Error| {
         LoginError::Broken(format!(
             "the login process cannot be reached: {}",
-            pam_session_limit::sys::reason(&error)
+            session_limit_core::system::reason(&error)
         ))
     };
     let (socket, theirs) = wire::pair().map_err(broken)?;
@@ -170,7 +170,10 @@ impl Answers for Typed {
         let answer = match terminal::ask(&lines.join("\n"), hidden) {
             Ok(answer) => answer?,
             Err(error) => {
-                show(Style::Error, &format!("shell: {}", pam_session_limit::sys::reason(&error)));
+                show(
+                    Style::Error,
+                    &format!("shell: {}", session_limit_core::system::reason(&error)),
+                );
                 return None;
             }
         };

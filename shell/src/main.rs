@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use pam_session_limit::account::User;
 use rustix::fs::Mode;
+use session_limit_core::system::users::User;
 use shell::args::Args;
 use shell::check;
 use shell::completions;

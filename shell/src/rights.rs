@@ -6,9 +6,9 @@
 
 use std::ffi::CString;
 
-use pam_session_limit::account::{User, group_id};
-use pam_session_limit::config::Config;
-use pam_session_limit::sys;
+use session_limit_core::config::Config;
+use session_limit_core::system;
+use session_limit_core::system::users::{User, group_id};
 
 use crate::exit::{Exit, Failure};
 
@@ -92,7 +92,7 @@ pub fn is_member(user: &User, name: &str) -> Result<bool, Failure> {
     let failed = |error| {
         Failure::new(
             Exit::Failed,
-            format!("group `{name}` cannot be looked up: {}", sys::reason(&error)),
+            format!("group `{name}` cannot be looked up: {}", system::reason(&error)),
         )
     };
     let Ok(c_name) = CString::new(name) else { return Ok(false) };

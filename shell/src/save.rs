@@ -11,9 +11,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pam_session_limit::config::{self, Config, ConfigError, MAX_BYTES, Place};
-use pam_session_limit::sys;
 use rustix::fs::{Mode, OFlags};
+use session_limit_core::config::{self, Config, ConfigError, MAX_BYTES, Place};
+use session_limit_core::system;
 
 use crate::edit::{Edit, EditError};
 
@@ -68,7 +68,7 @@ impl fmt::Display for SaveError {
                     f,
                     "{}: cannot {doing}: {}; nothing was saved",
                     path.display(),
-                    sys::reason(error)
+                    system::reason(error)
                 )
             }
         }
@@ -202,7 +202,7 @@ impl ConfigFile {
         .map(File::from)
         .map_err(|e| SaveError::Io("open the lock file", path.clone(), e.into()))?;
         let began = Instant::now();
-        while !sys::try_lock(&file).map_err(|e| SaveError::Io("lock", path.clone(), e))? {
+        while !system::try_lock(&file).map_err(|e| SaveError::Io("lock", path.clone(), e))? {
             if began.elapsed() >= LOCK_DEADLINE {
                 return Err(SaveError::Locked(self.path.clone()));
             }
@@ -286,7 +286,7 @@ struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        sys::unlock(&self.0);
+        system::unlock(&self.0);
     }
 }
 

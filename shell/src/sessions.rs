@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use pam_session_limit::journal::{Journal, Level};
-use pam_session_limit::login::{Cleared, is_stale};
-use pam_session_limit::policy::OnClear;
-use pam_session_limit::process::{Here, Life};
-use pam_session_limit::session::{Session, State};
-use pam_session_limit::store::{Store, Transaction, TxError};
-use pam_session_limit::sys;
-use pam_session_limit::terminate::{self, Fate, Spare};
 use serde::Serialize;
+use session_limit_core::admission::{Cleared, is_stale};
+use session_limit_core::log::{Journal, Level};
+use session_limit_core::model::policy::OnClear;
+use session_limit_core::model::session::{Session, State};
+use session_limit_core::process::{Here, Life};
+use session_limit_core::store::{Store, Transaction, TxError};
+use session_limit_core::system;
+use session_limit_core::termination::{self, Fate, Spare};
 
 use crate::exit::{Exit, Failure};
 use crate::reply::Reply;
@@ -45,7 +45,7 @@ impl Sessions {
             Some(uid) => rows.sessions_of(uid),
             None => rows.all_sessions(),
         })?;
-        let now = sys::boot_ms();
+        let now = system::boot_ms();
         Ok(rows
             .into_iter()
             .map(|session| Seen { standing: standing(&session, &here, now), session })
@@ -57,7 +57,7 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be used.
     pub fn clear(&self, chosen: Vec<Session>, on_clear: OnClear) -> Result<Cleared, Failure> {
-        let (here, spare, now) = (here()?, Spare::caller(), sys::boot_ms());
+        let (here, spare, now) = (here()?, Spare::caller(), system::boot_ms());
         let mut cleared = Cleared::default();
         let (mut to_end, mut over) = (Vec::new(), Vec::new());
         for session in chosen {
@@ -74,7 +74,7 @@ impl Sessions {
                 over.push(session);
             }
         }
-        let fates = terminate::end(&to_end, &here, &spare);
+        let fates = termination::end(&to_end, &here, &spare);
         for (session, fate) in to_end.into_iter().zip(fates) {
             cleared.note(fate);
             if matches!(fate, Fate::Ended | Fate::Killed) {
@@ -120,7 +120,7 @@ pub fn reply(cleared: &Cleared) -> Reply {
 }
 
 fn here() -> Result<Here, Failure> {
-    Here::now().map_err(|error| Failure::new(Exit::Store, sys::reason(&error)))
+    Here::now().map_err(|error| Failure::new(Exit::Store, system::reason(&error)))
 }
 
 fn standing(session: &Session, here: &Here, now: i64) -> Standing {

@@ -2,11 +2,11 @@
 
 use std::ffi::CString;
 
-use pam_session_limit::account::User;
-use pam_session_limit::config::Config;
-use pam_session_limit::policy::{Attachment, Profile};
-use pam_session_limit::session::{Session, State};
 use serde::Serialize;
+use session_limit_core::config::Config;
+use session_limit_core::model::policy::{Attachment, Profile};
+use session_limit_core::model::session::{Session, State};
+use session_limit_core::system::users::User;
 
 use crate::draft::Object;
 use crate::exit::{Exit, Failure};
@@ -101,7 +101,7 @@ pub fn user_named(name: &str) -> Result<User, Failure> {
     let typed = CString::new(name).map_err(|_| unknown())?;
     User::named(&typed)
         .map_err(|error| {
-            let reason = pam_session_limit::sys::reason(&error);
+            let reason = session_limit_core::system::reason(&error);
             Failure::new(Exit::Failed, format!("user `{name}` cannot be looked up: {reason}"))
         })?
         .ok_or_else(unknown)

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pam_session_limit::session::Session;
-use pam_session_limit::store::Store;
+use session_limit_core::model::session::Session;
+use session_limit_core::store::Store;
 use testkit::Host;
 
 /// Where cargo put what was built for these tests.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use pam_session_limit::config::{Config, MAX_BYTES};
-use pam_session_limit::process::Stat;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
+use session_limit_core::config::{Config, MAX_BYTES};
+use session_limit_core::process::Stat;
 use testkit::{STRICT, Stack, code};
 
 use crate::{amount, figure, host};

@@ -54,7 +54,7 @@ fn f8_a_fork_while_another_thread_has_the_lock_leaves_no_lock_behind() {
     );
     assert_eq!(wrong, 0, "{}", host.stderr());
     // A lock left to a child would cost the whole deadline and end in an error.
-    assert!(u128::try_from(longest).unwrap() < pam_session_limit::store::DEADLINE.as_micros());
+    assert!(u128::try_from(longest).unwrap() < session_limit_core::store::DEADLINE.as_micros());
     assert_eq!(rows(&host), []);
 }
 

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pam_session_limit::session::{Leader, Origin, Session, State, Wish};
-use pam_session_limit::store::{Store, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use session_limit_core::model::session::{Leader, Origin, Session, State, Wish};
+use session_limit_core::store::{Store, StoreError};
 use testkit::code;
 
 use crate::{amount, figure, host};

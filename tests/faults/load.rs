@@ -3,9 +3,9 @@
 //! Times are printed. What is asserted of them leaves room for a slow machine that runs other tests at
 //! the same time; `make soak` runs one test at a time and asserts the real bounds.
 
-use pam_session_limit::session::{Leader, Origin, Session, State};
-use pam_session_limit::store::Store;
-use pam_session_limit::{process::Here, sys};
+use session_limit_core::model::session::{Leader, Origin, Session, State};
+use session_limit_core::store::Store;
+use session_limit_core::{process::Here, system};
 use testkit::{Login, STRICT, Stack};
 
 use crate::{add_users, alone, amount, figure, hex, host, rows};
@@ -109,7 +109,7 @@ fn l8_ten_thousand_living_rows() {
     let host = host();
     host.limit(5_000);
     let here = Here::now().unwrap();
-    let leader = here.leader(sys::own_pid()).unwrap();
+    let leader = here.leader(system::own_pid()).unwrap();
     let store = Store::at(&host.state());
     store
         .transaction(|tx| {

@@ -94,8 +94,8 @@ fn is_left_open(order: &[&str], codes: &[i32]) -> bool {
 
 /// How many places are taken, dead leaders out.
 fn in_use(host: &Host) -> usize {
-    let here = pam_session_limit::process::Here::now().unwrap();
-    let living = pam_session_limit::process::Life::Alive;
+    let here = session_limit_core::process::Here::now().unwrap();
+    let living = session_limit_core::process::Life::Alive;
     rows(host).iter().filter(|row| here.life(&row.leader) == living).count()
 }
 

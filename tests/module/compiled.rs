@@ -191,7 +191,7 @@ fn it_tells_the_boot_only_where_a_reboot_would_have_emptied_it() {
     fs::write(&other_boot, "11111111-2222-3333-4444-555555555555\n").unwrap();
     for (state, expected) in states.iter().zip([code::PERM_DENIED, 0]) {
         let folder = fs::File::open(state.parent().unwrap()).unwrap();
-        if pam_session_limit::sys::is_in_memory(&folder) != (expected != 0) {
+        if session_limit_core::system::is_in_memory(&folder) != (expected != 0) {
             println!("SKIPPED: {} is not on the file system expected", state.display());
             continue;
         }

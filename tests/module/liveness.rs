@@ -59,10 +59,11 @@ fn a_reservation_ends_when_its_time_is_over() {
     assert_eq!(first.acct(), 0);
     assert_eq!(host.login("login", "alice").acct(), code::PERM_DENIED);
     rewrite_rows(&host, |row| {
-        let pam_session_limit::session::State::Reserved { expires, .. } = &mut row.state else {
+        let session_limit_core::model::session::State::Reserved { expires, .. } = &mut row.state
+        else {
             panic!("not reserved")
         };
-        *expires -= pam_session_limit::login::RESERVATION_MS;
+        *expires -= session_limit_core::admission::RESERVATION_MS;
     });
     let _second = host.logged_in("login", "alice");
     assert_eq!(first.open(), code::PERM_DENIED, "a lost reservation never breaks the limit");

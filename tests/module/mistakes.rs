@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use pam_session_limit::config::{Config, ConfigError};
+use session_limit_core::config::{Config, ConfigError};
 use testkit::{Stack, code};
 
 use crate::host;

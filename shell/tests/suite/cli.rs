@@ -373,8 +373,8 @@ fn limits_of_pam_limits_are_proposed_and_written() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "# ours\n");
 
     import(&["--apply"]);
-    let config = pam_session_limit::config::Config::load(&file).unwrap();
-    let attached = |list: &[pam_session_limit::policy::Attachment]| -> Vec<String> {
+    let config = session_limit_core::config::Config::load(&file).unwrap();
+    let attached = |list: &[session_limit_core::model::policy::Attachment]| -> Vec<String> {
         list.iter().map(|entry| format!("{} {}", entry.name, entry.user_profile)).collect()
     };
     let mut users = attached(&config.users);

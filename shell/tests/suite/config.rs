@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use pam_session_limit::account::User;
-use pam_session_limit::config::Config;
-use pam_session_limit::policy::{DEFAULT_PROFILE, Profile};
 use proptest::prelude::*;
+use session_limit_core::config::Config;
+use session_limit_core::model::policy::{DEFAULT_PROFILE, Profile};
+use session_limit_core::system::users::User;
 use shell::draft::{Draft, DraftError, Object};
 use shell::engine::Engine;
 use shell::field::Field;

@@ -5,8 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
-use pam_session_limit::arguments::Arguments;
-use pam_session_limit::config::Config;
+
+/// The module is a plug-in: nothing of it can be imported.
+#[path = "../../../src/options.rs"]
+#[allow(dead_code, reason = "the pages name only what is read")]
+mod options;
+
+use options::Arguments;
+use session_limit_core::config::Config;
 use shell::args::Args;
 use shell::exit::Exit;
 use shell::grammar::{IN_ATTACHMENT, IN_PROFILE, Slot, TOP};

@@ -2,10 +2,10 @@
 
 use std::ffi::CString;
 
-use pam_session_limit::account::User;
-use pam_session_limit::login::Cleared;
-use pam_session_limit::policy::{Attachment, DEFAULT_PROFILE, Profile};
-use pam_session_limit::session::{Leader, Origin, Session, State, Wish};
+use session_limit_core::admission::Cleared;
+use session_limit_core::model::policy::{Attachment, DEFAULT_PROFILE, Profile};
+use session_limit_core::model::session::{Leader, Origin, Session, State, Wish};
+use session_limit_core::system::users::User;
 use shell::grammar::Kind;
 use shell::reply::{Format, Reply};
 use shell::sessions;

@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::policy::{Habit, habit};
+use crate::model::policy::{Habit, habit};
+use crate::model::session::Session;
 use crate::process::{self, Connections, Here, Life, Stat};
-use crate::session::Session;
-use crate::sys;
+use crate::system;
 
 /// Milliseconds before what is left gets SIGKILL.
 const GRACE_MS: i64 = 3_000;
@@ -45,7 +45,7 @@ impl Spare {
     /// Returns what the calling process needs.
     #[must_use]
     pub fn caller() -> Self {
-        let own = sys::own_pid();
+        let own = system::own_pid();
         let mut pids = process::ancestors(own);
         pids.push(own);
         pids.push(1);
@@ -80,9 +80,9 @@ fn is_same<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
 pub fn end(sessions: &[Session], here: &Here, spare: &Spare) -> Vec<Fate> {
     let mut hunts: Vec<Hunt> =
         sessions.iter().map(|session| Hunt::of(session, here, spare)).collect();
-    let began = sys::boot_ms();
+    let began = system::boot_ms();
     loop {
-        let waited = sys::boot_ms().saturating_sub(began);
+        let waited = system::boot_ms().saturating_sub(began);
         let processes = all_processes();
         let mut left = false;
         for hunt in hunts.iter_mut().filter(|hunt| !hunt.spared) {
@@ -255,14 +255,14 @@ fn descendants(processes: &[Process], is_root: impl Fn(&Process) -> bool) -> Has
 /// next turn: errors are no news.
 fn signal(process: Process, signal: i32) {
     let is_unchanged = || is_unchanged(process);
-    match sys::pidfd_open(process.pid) {
-        Ok(pidfd) if is_unchanged() => drop(sys::pidfd_signal(&pidfd, signal)),
+    match system::pidfd_open(process.pid) {
+        Ok(pidfd) if is_unchanged() => drop(system::pidfd_signal(&pidfd, signal)),
         // Linux before 5.3, or the host process has no descriptor left.
         Err(e)
             if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EMFILE | libc::ENFILE))
                 && is_unchanged() =>
         {
-            drop(sys::kill(process.pid, signal));
+            drop(system::kill(process.pid, signal));
         }
         _ => {}
     }

@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::last::Last;
-use crate::policy::{Habit, habit};
-use crate::session::{Leader, Session};
-use crate::sys;
+use crate::model::policy::{Habit, habit};
+use crate::model::session::{Leader, Session};
+use crate::system;
 
 /// `/proc/PID/sessionid` of a process without an audit session: (uid_t)-1.
 const NO_AUDIT_SESSION: u32 = u32::MAX;
@@ -92,7 +92,7 @@ impl Here {
     pub fn now() -> io::Result<Self> {
         let boot_id = boot_id()?;
         // By its number, as the other files of this process are: the kernel then walks to it once.
-        let namespace = PathBuf::from(format!("/proc/{}/ns/pid", sys::own_pid()));
+        let namespace = PathBuf::from(format!("/proc/{}/ns/pid", system::own_pid()));
         let pid_ns = namespace_of(&namespace).map_err(|e| naming(&namespace, &e))?;
         Ok(Self { boot_id, pid_ns })
     }
@@ -109,7 +109,7 @@ impl Here {
     ///
     /// Those of reading `/proc/PID/stat`.
     pub fn leader(&self, pid: i32) -> io::Result<Leader> {
-        let stat = if pid == sys::own_pid() { own_stat() } else { Stat::of(pid) };
+        let stat = if pid == system::own_pid() { own_stat() } else { Stat::of(pid) };
         let stat = stat.map_err(|e| naming(Path::new(&format!("/proc/{pid}/stat")), &e))?;
         Ok(Leader {
             pid,
@@ -181,7 +181,7 @@ fn namespace_of(link: &Path) -> io::Result<u64> {
 ///
 /// Those of reading `/proc/PID/stat`.
 pub fn is_self(leader: &Leader) -> io::Result<bool> {
-    Ok(leader.pid == sys::own_pid() && leader.start_time == own_start()?)
+    Ok(leader.pid == system::own_pid() && leader.start_time == own_start()?)
 }
 
 /// Pid, parent and start time of this process, as it last looked.
@@ -192,7 +192,7 @@ static OWN: Last<(i32, i32, u64)> = Last::none();
 fn own_start() -> io::Result<u64> {
     // A child inherits what is known, and has another pid as long as its parent lives; the first process
     // of a pid namespace may have the same one there, but no parent.
-    let (own, parent) = (sys::own_pid(), sys::parent_pid());
+    let (own, parent) = (system::own_pid(), system::parent_pid());
     let known =
         OWN.look(|&(pid, of, start)| ((pid, of) == (own, parent) && of != 0).then_some(start));
     known.map_or_else(|| own_stat().map(|stat| stat.start_time), Ok)
@@ -200,7 +200,7 @@ fn own_start() -> io::Result<u64> {
 
 /// Reads the stat of the calling process, for [`own_start`] to know.
 fn own_stat() -> io::Result<Stat> {
-    let own = sys::own_pid();
+    let own = system::own_pid();
     let stat = Stat::of(own)?;
     OWN.keep((own, stat.parent, stat.start_time));
     Ok(stat)
@@ -221,17 +221,18 @@ pub fn is_gone(error: &io::Error) -> bool {
 /// belongs to the session its parent leads (daemon and `sshd -i` alike) and runs the parent's program.
 #[must_use]
 pub fn anchor() -> i32 {
-    let (own, parent) = (sys::own_pid(), sys::parent_pid());
-    if sys::own_sid() == parent && parent != own && is_same_sshd(parent) { parent } else { own }
+    let (own, parent) = (system::own_pid(), system::parent_pid());
+    if system::own_sid() == parent && parent != own && is_same_sshd(parent) { parent } else { own }
 }
 
 fn is_same_sshd(parent: i32) -> bool {
     let own_exe = Path::new("/proc/self/exe");
     let parent_exe = PathBuf::from(format!("/proc/{parent}/exe"));
     // sshd, since OpenSSH 9.8 sshd-session.
-    runs_program(sys::own_pid(), b"sshd")
-        && sys::device_and_inode(own_exe)
-            .is_ok_and(|own| sys::device_and_inode(&parent_exe).is_ok_and(|parent| parent == own))
+    runs_program(system::own_pid(), b"sshd")
+        && system::device_and_inode(own_exe).is_ok_and(|own| {
+            system::device_and_inode(&parent_exe).is_ok_and(|parent| parent == own)
+        })
 }
 
 /// Returns whether the name of the program that `pid` runs begins so; " (deleted)" follows it after
@@ -246,7 +247,7 @@ fn runs_program(pid: i32, name: &[u8]) -> bool {
 #[must_use]
 pub fn is_becoming_a_unit() -> bool {
     // systemd, since 254 systemd-executor.
-    runs_program(sys::own_pid(), b"systemd")
+    runs_program(system::own_pid(), b"systemd")
 }
 
 /// Returns the audit session of `pid` (set by pam_loginuid, inherited by every child), if it has one.
@@ -353,12 +354,12 @@ impl Connections {
 /// Returns the name of the calling program as the kernel keeps it (`/proc/self/comm`).
 #[must_use]
 pub fn own_name() -> String {
-    match sys::name_of_main_thread() {
-        Some(name) => crate::text::printable(name.to_bytes()),
+    match system::name_of_main_thread() {
+        Some(name) => crate::model::sanitize::printable(name.to_bytes()),
         None => {
             let mut room = SHORT;
             let name = read_short("/proc/self/comm", &mut room).unwrap_or_default();
-            crate::text::printable(name.trim_ascii_end())
+            crate::model::sanitize::printable(name.trim_ascii_end())
         }
     }
 }
@@ -381,7 +382,7 @@ type Short = [u8; 1280];
 const SHORT: Short = [0; 1280];
 
 fn naming(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {}", path.display(), sys::reason(error)))
+    io::Error::new(error.kind(), format!("{}: {}", path.display(), system::reason(error)))
 }
 
 #[cfg(test)]
@@ -390,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_child_is_not_the_leader_that_its_parent_is() {
-        let parent = Here::now().unwrap().leader(sys::own_pid()).unwrap();
+        let parent = Here::now().unwrap().leader(system::own_pid()).unwrap();
         assert!(is_self(&parent).unwrap());
         // A clock tick has 10 ms.
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -398,7 +399,7 @@ mod tests {
         let child = unsafe { libc::fork() };
         if child == 0 {
             // As if it had its parent's pid, which it could have in a namespace of its own.
-            let same_pid = Leader { pid: sys::own_pid(), ..parent.clone() };
+            let same_pid = Leader { pid: system::own_pid(), ..parent.clone() };
             let wrong = is_self(&parent).unwrap_or(true) || is_self(&same_pid).unwrap_or(true);
             // SAFETY: _exit ends the child without anything of the parent's being run.
             unsafe { libc::_exit(i32::from(wrong)) };
@@ -424,7 +425,7 @@ mod tests {
     #[test]
     fn the_own_process_is_alive_and_a_waited_child_is_dead() {
         let here = Here::now().unwrap();
-        let me = here.leader(sys::own_pid()).unwrap();
+        let me = here.leader(system::own_pid()).unwrap();
         assert_eq!(here.life(&me), Life::Alive);
         assert!(is_self(&me).unwrap());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
@@ -447,7 +448,7 @@ mod tests {
         }
         assert_eq!(here.life(&leader), Life::Dead, "zombie");
         child.wait().unwrap();
-        let me = here.leader(sys::own_pid()).unwrap();
+        let me = here.leader(system::own_pid()).unwrap();
         let recycled = Leader { start_time: me.start_time - 1, ..me.clone() };
         assert_eq!(here.life(&recycled), Life::Dead, "recycled");
         let booted = Leader { boot_id: "another".into(), ..me.clone() };
@@ -481,8 +482,8 @@ mod tests {
 
     #[test]
     fn ancestors_end_before_init() {
-        let line = ancestors(sys::own_pid());
-        assert_eq!(line.first(), Some(&sys::parent_pid()).filter(|&&p| p > 1));
+        let line = ancestors(system::own_pid());
+        assert_eq!(line.first(), Some(&system::parent_pid()).filter(|&&p| p > 1));
         assert!(!line.contains(&1));
     }
 }

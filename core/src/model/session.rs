@@ -18,7 +18,7 @@ pub struct Leader {
     pub boot_id: String,
 }
 
-/// Where a session came from, as the application told PAM; printable text (see [`crate::text`]).
+/// Where a session came from, as the application told PAM; printable text (see [`crate::model::sanitize`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     /// PAM service, such as `sshd`.

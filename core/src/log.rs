@@ -9,7 +9,7 @@ use std::path::Path;
 use syslog::{Facility, LogFormat, Logger, Severity};
 
 use crate::process;
-use crate::sys;
+use crate::system;
 
 const SOCKET: &str = "/dev/log";
 /// Bytes of the longest line; journald and rsyslog take more, but no event here needs it.
@@ -80,7 +80,8 @@ impl LogFormat<String> for LineFormat {
         let priority = Facility::LOG_AUTHPRIV as u32 | severity as u32;
         // Every part of the text that comes from outside was made printable; this is the last guard.
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let mut line = format!("<{priority}>{}[{}]: {text}", process::own_name(), sys::own_pid());
+        let mut line =
+            format!("<{priority}>{}[{}]: {text}", process::own_name(), system::own_pid());
         if line.len() > MAX_LINE {
             let end = (0..=MAX_LINE).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
             line.truncate(end);
@@ -104,7 +105,7 @@ impl Socket {
         match socket.connect(path) {
             Ok(()) => Ok(Self::Datagram(socket)),
             Err(e) if e.raw_os_error() == Some(libc::EPROTOTYPE) => {
-                sys::connect_without_waiting(path).map(Self::Stream)
+                system::connect_without_waiting(path).map(Self::Stream)
             }
             Err(e) => Err(e),
         }

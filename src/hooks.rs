@@ -15,13 +15,13 @@ use ::pam::conv::Conv;
 use ::pam::items::{RHost, Service, Tty, User};
 use ::pam::module::{PamHandle, PamHooks};
 
-use crate::arguments::Arguments;
-use crate::journal::{Journal, Level};
-use crate::login::{self, Fault, Outcome, Request, Ticket};
-use crate::panics;
-use crate::session::{Origin, Wish};
-use crate::store::{Store, StoreError};
-use crate::text;
+use crate::options::Arguments;
+use crate::panic_guard;
+use session_limit_core::admission::{self, Fault, Outcome, Request, Ticket};
+use session_limit_core::log::{Journal, Level};
+use session_limit_core::model::sanitize;
+use session_limit_core::model::session::{Origin, Wish};
+use session_limit_core::store::{Store, StoreError};
 
 struct SessionLimit;
 
@@ -30,24 +30,24 @@ struct SessionLimit;
     missing_docs,
     reason = "pam_hooks! makes them; pam_sm_open_session(3) and its like say what they do"
 )]
-mod hooks {
+mod exported {
     use super::SessionLimit;
     ::pam::pam_hooks!(SessionLimit);
 }
 
 impl PamHooks for SessionLimit {
     fn acct_mgmt(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        panics::silence();
-        judge(handle, &args, flags, "account", login::account)
+        panic_guard::silence();
+        judge(handle, &args, flags, "account", admission::account)
     }
 
     fn sm_open_session(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
-        panics::silence();
-        judge(handle, &args, flags, "session", login::open)
+        panic_guard::silence();
+        judge(handle, &args, flags, "session", admission::open)
     }
 
     fn sm_close_session(handle: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
-        panics::silence();
+        panic_guard::silence();
         // Nothing was recorded through this handle: nothing is to be done, whatever the service.
         let Some(ticket) = kept(handle).and_then(RefCell::take) else {
             return PamResultCode::PAM_IGNORE;
@@ -95,7 +95,7 @@ fn judge(
     }
     if answer.warns && !silent {
         // Best effort: an application without a conversation changes no verdict.
-        let _ = converse(handle, PAM_ERROR_MSG, login::WARNING);
+        let _ = converse(handle, PAM_ERROR_MSG, admission::WARNING);
     }
     match decided {
         Ok(Outcome::Reserved { ticket, .. } | Outcome::Opened { ticket, .. })
@@ -131,7 +131,7 @@ impl Answer {
         request: &Request,
         hears: impl Fn(Level) -> bool,
     ) -> Self {
-        let user = text::printable(request.user.to_bytes());
+        let user = sanitize::printable(request.user.to_bytes());
         let origin = &request.origin;
         let line = |level, text: fmt::Arguments| hears(level).then(|| (level, text.to_string()));
         let say = |code, level, text| Self {
@@ -240,7 +240,7 @@ fn code_and_level(fault: &Fault) -> (PamResultCode, Level) {
     }
 }
 
-fn cleared_line(user: &str, cleared: &login::Cleared) -> Option<(Level, String)> {
+fn cleared_line(user: &str, cleared: &admission::Cleared) -> Option<(Level, String)> {
     (!cleared.is_empty())
         .then(|| (Level::Notice, format!("sessions of user {user} cleared: {cleared}")))
 }
@@ -258,7 +258,7 @@ fn reason(fault: &Fault) -> String {
 /// Gives a place back; what goes wrong is logged, and never keeps anybody from logging out.
 fn give_back(ticket: &Ticket, journal: &Journal) -> PamResultCode {
     let store = Store::at(&ticket.state);
-    match login::close(ticket, &store) {
+    match admission::close(ticket, &store) {
         Ok(true) if ticket.open => {
             journal.write(Level::Debug, &format!("session closed for user {}", ticket.user));
         }
@@ -276,7 +276,7 @@ fn give_back(ticket: &Ticket, journal: &Journal) -> PamResultCode {
 fn request(handle: &mut PamHandle, service: String, arguments: Arguments) -> Request {
     let tty = handle.get_item::<Tty>().ok().flatten().map(|tty| tty.to_bytes());
     let rhost = handle.get_item::<RHost>().ok().flatten().map(|rhost| rhost.to_bytes());
-    let said = |item: Option<&[u8]>| item.filter(|text| !text.is_empty()).map(text::printable);
+    let said = |item: Option<&[u8]>| item.filter(|text| !text.is_empty()).map(sanitize::printable);
     let origin = Origin { service, tty: said(tty), rhost: said(rhost) };
     Request {
         user: user(handle),
@@ -291,7 +291,7 @@ fn request(handle: &mut PamHandle, service: String, arguments: Arguments) -> Req
 
 fn service(handle: &PamHandle) -> String {
     let service = handle.get_item::<Service>().ok().flatten();
-    service.map(|service| text::printable(service.to_bytes())).unwrap_or_default()
+    service.map(|service| sanitize::printable(service.to_bytes())).unwrap_or_default()
 }
 
 /// Returns the user as typed; asks for him, as modules do, where the application did not say.
@@ -316,7 +316,7 @@ fn converse(handle: &PamHandle, style: PamMessageStyle, text: &str) -> Option<Ve
 
 /// Asks whether the sessions shall be cleared. No answer, or no way to ask, is a no.
 fn says_yes(handle: &PamHandle, sessions: usize) -> bool {
-    let first_line = login::WARNING.lines().next().unwrap_or_default();
+    let first_line = admission::WARNING.lines().next().unwrap_or_default();
     let what = if sessions == 1 { "session" } else { "sessions" };
     let question = format!("{first_line}\nClear {sessions} {what} and log in? [y/N] ");
     converse(handle, PAM_PROMPT_ECHO_ON, &question).is_some_and(|reply| {
@@ -384,7 +384,7 @@ fn keep(handle: &mut PamHandle, ticket: &Ticket) -> bool {
 /// The handle ends: takes the data back, and with it a place that nobody else would give back.
 unsafe extern "C" fn release(handle: *mut PamHandle, data: *mut c_void, status: c_int) {
     let released = catch_unwind(AssertUnwindSafe(|| {
-        panics::silence();
+        panic_guard::silence();
         if data.is_null() {
             return;
         }
@@ -392,7 +392,7 @@ unsafe extern "C" fn release(handle: *mut PamHandle, data: *mut c_void, status: 
         let kept = unsafe { Box::from_raw(data.cast::<Kept>()) };
         let Some(ticket) = kept.take() else { return };
         let stack_failed = status & !NO_ERROR_BITS != 0;
-        if status & REPLACE_BIT == 0 && login::is_abandoned(&ticket, stack_failed) {
+        if status & REPLACE_BIT == 0 && admission::is_abandoned(&ticket, stack_failed) {
             // SAFETY: libpam passes the handle that is ending, its items still there.
             let service = unsafe { handle.as_ref() }.map(service).unwrap_or_default();
             give_back(&ticket, &Journal::new(&service, "session", false));
@@ -407,11 +407,11 @@ unsafe extern "C" fn release(handle: *mut PamHandle, data: *mut c_void, status: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account;
-    use crate::config::ConfigError;
-    use crate::login::Cleared;
-    use crate::session::Leader;
-    use crate::store;
+    use session_limit_core::admission::Cleared;
+    use session_limit_core::config::ConfigError;
+    use session_limit_core::model::session::Leader;
+    use session_limit_core::store;
+    use session_limit_core::system::users;
     use std::path::PathBuf;
 
     fn request() -> Request {
@@ -434,7 +434,7 @@ mod tests {
         let leader = Leader { pid: 1, start_time: 2, pid_ns: 3, boot_id: "b".into() };
         let name = c"alice".to_owned();
         Ticket {
-            owner: account::User { typed: name.clone(), name, uid: 1000, gid: 1000 },
+            owner: users::User { typed: name.clone(), name, uid: 1000, gid: 1000 },
             user: "alice".into(),
             id: 7,
             leader,

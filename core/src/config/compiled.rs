@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use crate::config::{self, Config, ConfigError};
 use crate::last::Last;
-use crate::policy::{Attachment, OnClear, OnLimit, Policy, Profile};
-use crate::private;
+use crate::model::policy::{Attachment, OnClear, OnLimit, Policy, Profile};
 use crate::process;
 use crate::store::Store;
-use crate::sys::{self, SignalsHeld};
+use crate::store::secure_file;
+use crate::system::{self, SignalsHeld};
 
 /// What the kept file is called, behind the name of the database.
 const SUFFIX: &str = "-config";
@@ -84,7 +84,7 @@ impl Stamp {
     /// Not of one that was changed just now: file systems note the time in steps of milliseconds, some
     /// of a second or two. Not of another's than root's: that one is good for its owner only.
     fn of(meta: &Metadata) -> Option<Self> {
-        let is_settled = sys::epoch_seconds().saturating_sub(meta.ctime()) > 2;
+        let is_settled = system::epoch_seconds().saturating_sub(meta.ctime()) > 2;
         (is_settled && meta.is_file() && meta.uid() == 0).then(|| Self {
             file: [meta.dev(), meta.ino(), meta.len()],
             times: [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()],
@@ -105,13 +105,13 @@ struct Compiled {
 impl Compiled {
     /// Reads what is kept beside the store. Whatever is wrong with it, the file itself is good.
     fn kept_beside(store: &Store) -> Option<Self> {
-        let (mut file, meta) = private::open(&store.beside(SUFFIX)?).ok()??;
+        let (mut file, meta) = secure_file::open(&store.beside(SUFFIX)?).ok()??;
         let length = usize::try_from(meta.len()).ok().filter(|_| meta.len() <= MAX_BYTES)?;
         let mut bytes = vec![0; length];
         file.read_exact(&mut bytes).ok()?;
         let kept = Self::decode(std::str::from_utf8(&bytes).ok()?)?;
         // A reboot would have emptied it.
-        if sys::is_in_memory(&file) {
+        if system::is_in_memory(&file) {
             process::know_boot_id(&kept.boot_id);
         }
         Some(kept)
@@ -140,7 +140,7 @@ impl Compiled {
         file.write_all(self.encode().as_bytes())?;
         match fs::remove_file(&place) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => sys::link_unnamed(&file, &place),
+            _ => system::link_unnamed(&file, &place),
         }
     }
 

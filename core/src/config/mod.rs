@@ -1,7 +1,9 @@
 //! The configuration file: TOML text, read as typed, then checked.
 //!
 //! The whole file is good or the whole file is refused, with one line that names the place. Every login
-//! looks at it, so there is nothing to reload; [`crate::compiled`] spares it the reading.
+//! looks at it, so there is nothing to reload; [`crate::config::compiled`] spares it the reading.
+
+pub mod compiled;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,8 +19,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use toml::Spanned;
 
-use crate::policy::{Attachment, DEFAULT_PROFILE, OnClear, OnLimit, Policy, Profile};
-use crate::sys;
+use crate::model::policy::{Attachment, DEFAULT_PROFILE, OnClear, OnLimit, Policy, Profile};
+use crate::system;
 
 /// Where the configuration is unless a module argument names another file.
 pub const DEFAULT_PATH: &str = "/etc/session-limit/config.toml";
@@ -243,18 +245,18 @@ fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Unread> {
         Err(e) if e.raw_os_error() == Some(libc::ENXIO) => {
             return refuse("is not a regular file, expected one".into());
         }
-        Err(e) => return refuse(format!("cannot be opened: {}", sys::reason(&e))),
+        Err(e) => return refuse(format!("cannot be opened: {}", system::reason(&e))),
     };
     let meta = file
         .metadata()
-        .map_err(|e| Unread::Refused(format!("cannot be examined: {}", sys::reason(&e))))?;
+        .map_err(|e| Unread::Refused(format!("cannot be examined: {}", system::reason(&e))))?;
     if meta.is_dir() {
         return refuse("is a directory, expected a regular file".into());
     }
     if !meta.is_file() {
         return refuse("is not a regular file, expected one".into());
     }
-    if meta.uid() != 0 && meta.uid() != sys::effective_uid() {
+    if meta.uid() != 0 && meta.uid() != system::effective_uid() {
         return refuse(format!("is owned by uid {}, expected root", meta.uid()));
     }
     if meta.mode() & 0o022 != 0 {
@@ -272,7 +274,7 @@ fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Unread> {
             refuse(format!("grew beyond {MAX_BYTES} bytes while it was read"))
         }
         Ok(_) => Ok((bytes, meta)),
-        Err(e) => refuse(format!("cannot be read: {}", sys::reason(&e))),
+        Err(e) => refuse(format!("cannot be read: {}", system::reason(&e))),
     }
 }
 

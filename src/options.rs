@@ -4,9 +4,9 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::policy::OnLimit;
-use crate::store;
-use crate::text;
+use session_limit_core::model::policy::OnLimit;
+use session_limit_core::model::sanitize;
+use session_limit_core::store;
 
 /// The arguments of one line of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Arguments {
         };
         for word in words {
             if let Err(expected) = read.take(word.to_bytes()) {
-                let shown = text::printable(word.to_bytes());
+                let shown = sanitize::printable(word.to_bytes());
                 read.complaints.push(format!("argument {shown} skipped, expected {expected}"));
             }
         }

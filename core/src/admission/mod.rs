@@ -11,16 +11,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::account::{self, User};
-use crate::compiled;
+use crate::config::compiled;
 use crate::config::{Config, ConfigError};
-use crate::policy::{Decision, Habit, Limit, OnClear, OnLimit, decide, habit};
+use crate::model::policy::{Decision, Habit, Limit, OnClear, OnLimit, decide, habit};
+use crate::model::sanitize;
+use crate::model::session::{Leader, Origin, Session, State, Wish};
 use crate::process::{self, Connections, Here, Life};
-use crate::session::{Leader, Origin, Session, State, Wish};
 use crate::store::{Store, StoreError, Transaction, TxError, new_id};
-use crate::sys;
-use crate::terminate::{self, Fate, Spare};
-use crate::text;
+use crate::system;
+use crate::system::users::{self, User};
+use crate::termination::{self, Fate, Spare};
 
 /// What a refused user reads.
 pub const WARNING: &str = "WARNING: Maximum concurrent session count has been reached.\n\
@@ -231,7 +231,7 @@ pub fn open(request: &Request, ticket: Option<&Ticket>, store: &Store) -> Result
         return Ok(Outcome::NotCounted("this service is not counted"));
     };
     let check_is_off = case.limit == Limit::Off;
-    let login = Login::led_by(sys::own_pid(), case, ticket);
+    let login = Login::led_by(system::own_pid(), case, ticket);
     match login.and_then(|login| login.admit_or_end(ticket, store)) {
         // He is recorded for others to see, and for a limit set later: that never keeps him out.
         Err(fault) if check_is_off => Ok(Outcome::Unrecorded(fault)),
@@ -335,16 +335,16 @@ struct Clearing {
 
 impl Clearing {
     fn end(&mut self, sessions: &[Session], forgotten: usize, here: &Here) {
-        self.began.get_or_insert_with(sys::boot_ms);
+        self.began.get_or_insert_with(system::boot_ms);
         self.cleared.forgotten += forgotten;
-        for fate in terminate::end(sessions, here, &Spare::caller()) {
+        for fate in termination::end(sessions, here, &Spare::caller()) {
             self.cleared.note(fate);
         }
         self.tried.extend(sessions.iter().map(|session| session.id));
     }
 
     fn is_over(&self) -> bool {
-        self.began.is_some_and(|began| sys::boot_ms().saturating_sub(began) >= CLEARING_MS)
+        self.began.is_some_and(|began| system::boot_ms().saturating_sub(began) >= CLEARING_MS)
     }
 }
 
@@ -394,8 +394,8 @@ impl<'a> Login<'a> {
                 return Ok(self.turned_away(no_place, others.len()));
             }
         };
-        let expires = sys::boot_ms().saturating_add(RESERVATION_MS);
-        let by_child = self.leader.pid != sys::own_pid();
+        let expires = system::boot_ms().saturating_add(RESERVATION_MS);
+        let by_child = self.leader.pid != system::own_pid();
         let ticket = self.record(tx, own, &others, State::Reserved { expires, wish, by_child })?;
         Ok(Outcome::Reserved {
             ticket,
@@ -540,7 +540,7 @@ impl<'a> Login<'a> {
 
     /// Returns the user's rows whose leaders live and whose time is not over; removes the others.
     fn living(&self, tx: &Transaction) -> Result<Vec<Session>, TxError> {
-        let now = sys::boot_ms();
+        let now = system::boot_ms();
         let connections = LazyCell::new(Connections::now);
         let mut living = Vec::new();
         for session in tx.sessions_of(self.case.user.uid)? {
@@ -579,7 +579,7 @@ impl<'a> Login<'a> {
         if matches!(habit(&self.case.request.origin.service), Habit::Login | Habit::Inner) {
             return false;
         }
-        let own = sys::own_pid();
+        let own = system::own_pid();
         let audit_session = process::audit_session(own);
         let ancestors = process::ancestors(own);
         others.iter().filter(|session| session.is_open()).any(|session| {
@@ -621,8 +621,8 @@ impl<'a> Login<'a> {
         state: State,
     ) -> Result<Ticket, TxError> {
         let uid = self.case.user.uid;
-        let user = text::printable(self.case.user.name.to_bytes());
-        let id = own.map_or_else(|| new_id(others, sys::boot_ns() / 1000), |own| own.id);
+        let user = sanitize::printable(self.case.user.name.to_bytes());
+        let id = own.map_or_else(|| new_id(others, system::boot_ns() / 1000), |own| own.id);
         tx.put(&Session {
             id,
             uid,
@@ -635,7 +635,7 @@ impl<'a> Login<'a> {
                 State::Reserved { .. } => None,
             },
             state,
-            since: sys::epoch_seconds(),
+            since: system::epoch_seconds(),
         })?;
         Ok(Ticket {
             owner: self.case.user.clone(),
@@ -682,7 +682,7 @@ fn places(others: &[Session]) -> usize {
 
 fn named_user(name: &CStr) -> Result<User, Fault> {
     User::named(name)
-        .map_err(|e| Fault::System(format!("the user database: {}", sys::reason(&e))))?
+        .map_err(|e| Fault::System(format!("the user database: {}", system::reason(&e))))?
         .ok_or(Fault::UnknownUser)
 }
 
@@ -692,7 +692,8 @@ fn named_user(name: &CStr) -> Result<User, Fault> {
 ///
 /// [`Fault::System`] where the group database failed.
 pub fn limit_of(config: &Config, user: &User) -> Result<Limit, Fault> {
-    let broken = |e: io::Error| Fault::System(format!("the group database: {}", sys::reason(&e)));
+    let broken =
+        |e: io::Error| Fault::System(format!("the group database: {}", system::reason(&e)));
     let mut groups = None;
     let profile = config.profile_of(
         |name| user.is_named(name),
@@ -702,7 +703,7 @@ pub fn limit_of(config: &Config, user: &User) -> Result<Limit, Fault> {
                 None => groups.insert(user.groups().map_err(broken)?),
             };
             let Ok(name) = CString::new(name) else { return Ok::<_, Fault>(false) };
-            let id = account::group_id(&name).map_err(broken)?;
+            let id = users::group_id(&name).map_err(broken)?;
             Ok(id.is_some_and(|id| groups.contains(&id)))
         },
     )?;

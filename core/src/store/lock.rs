@@ -13,8 +13,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::private::{StoreError, broken, failed, open_or_create};
-use crate::sys::{self, OutOfReach, SharedWord, SignalsHeld};
+use crate::store::secure_file::{StoreError, broken, failed, open_or_create};
+use crate::system::{self, OutOfReach, SharedWord, SignalsHeld};
 
 /// How long a waiter sleeps at most before it tries anew: 20 to 40 ms.
 const NAP: Duration = Duration::from_millis(20);
@@ -48,7 +48,7 @@ impl Lock {
     ///
     /// The file cannot be made, is not safe, or was not free in time.
     pub fn take(path: &Path, deadline: Duration) -> Result<Self, StoreError> {
-        let until = sys::boot_ns_in(deadline);
+        let until = system::boot_ns_in(deadline);
         loop {
             let (file, meta) = open_or_create(path)?;
             let shelter = wait_for(&file, until).map_err(|e| match e.kind() {
@@ -68,7 +68,7 @@ impl Lock {
     /// Returns whether the lock, and so the store, lies in memory only.
     #[must_use]
     pub fn is_in_memory(&self) -> bool {
-        sys::is_in_memory(&self.file)
+        system::is_in_memory(&self.file)
     }
 }
 
@@ -80,7 +80,7 @@ fn is_at(path: &Path, ours: &Metadata) -> bool {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        sys::unlock(&self.file);
+        system::unlock(&self.file);
         // Read after the lock is free: who tried before that, in vain, has said so first.
         if !is_waited_for(&self.file) {
             return;
@@ -126,7 +126,7 @@ fn wait_for(file: &File, until: i64) -> io::Result<Shelter> {
         if let Some(shelter) = try_lock(file)? {
             return Ok(shelter);
         }
-        let left = until.saturating_sub(sys::boot_ns());
+        let left = until.saturating_sub(system::boot_ns());
         let Some(left) = u64::try_from(left).ok().filter(|&left| left > 0) else {
             return Err(io::ErrorKind::TimedOut.into());
         };
@@ -141,13 +141,14 @@ fn wait_for(file: &File, until: i64) -> io::Result<Shelter> {
 /// Tries to lock `file`, sheltered before the lock is there, for there must be no gap.
 fn try_lock(file: &File) -> io::Result<Option<Shelter>> {
     let shelter = Shelter::new();
-    Ok(sys::try_lock(file)?.then_some(shelter))
+    Ok(system::try_lock(file)?.then_some(shelter))
 }
 
 /// Returns a time to sleep that differs between processes and between turns.
 fn nap() -> Duration {
     // Not a secret: it only keeps waiters from trying in step.
-    let mut mix = u64::from(sys::own_pid().unsigned_abs()) ^ (sys::boot_ns().unsigned_abs() << 8);
+    let mut mix =
+        u64::from(system::own_pid().unsigned_abs()) ^ (system::boot_ns().unsigned_abs() << 8);
     mix ^= mix >> 31;
     mix = mix.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     NAP + Duration::from_micros((mix >> 32) % 20_000)

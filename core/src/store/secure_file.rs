@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Component, Path, PathBuf};
 
 use crate::last::Last;
-use crate::sys;
+use crate::system;
 
 /// Why the store could not be used. Every variant names the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn check_folder_of(file: &Path) -> Result<bool, StoreError> {
         };
         check_folder(&walked, &meta, last)?;
         if last {
-            KNOWN.keep((folder.to_owned(), sys::effective_uid(), meta.dev(), meta.ino()));
+            KNOWN.keep((folder.to_owned(), system::effective_uid(), meta.dev(), meta.ino()));
         }
     }
     Ok(true)
@@ -97,7 +97,7 @@ fn known_safe(folder: &Path) -> Option<fs::Metadata> {
             return None;
         }
         let meta = fs::symlink_metadata(folder).ok()?;
-        let found = (sys::effective_uid(), meta.dev(), meta.ino());
+        let found = (system::effective_uid(), meta.dev(), meta.ino());
         (found == (*user, *device, *inode)).then_some(meta)
     })
 }
@@ -119,10 +119,10 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Turns an I/O error at `path` into a [`StoreError`].
 #[must_use]
 pub fn failed(path: &Path, what: &str, error: &io::Error) -> StoreError {
-    let text = format!("{}: {what}: {}", path.display(), sys::reason(error));
+    let text = format!("{}: {what}: {}", path.display(), system::reason(error));
     match error.raw_os_error() {
         Some(libc::EROFS) => StoreError::ReadOnly(text),
-        Some(libc::EACCES | libc::EPERM) if sys::effective_uid() != 0 => {
+        Some(libc::EACCES | libc::EPERM) if system::effective_uid() != 0 => {
             StoreError::NotPermitted(text)
         }
         _ => StoreError::Broken(text),
@@ -180,10 +180,10 @@ fn check_file(path: &Path, meta: &fs::Metadata) -> Result<(), StoreError> {
 }
 
 fn check_owner(path: &Path, meta: &fs::Metadata) -> Result<(), StoreError> {
-    if meta.uid() == 0 || meta.uid() == sys::effective_uid() {
+    if meta.uid() == 0 || meta.uid() == system::effective_uid() {
         return Ok(());
     }
-    if sys::effective_uid() != 0 {
+    if system::effective_uid() != 0 {
         let text = format!("{}: is owned by uid {}", path.display(), meta.uid());
         return Err(StoreError::NotPermitted(text));
     }

@@ -19,7 +19,7 @@ use std::os::unix::fs::FileExt;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use crate::{sqlite_os, sys};
+use crate::{store::sqlite_os, system};
 
 /// The name that SQLite knows the database by; no path, for nothing is looked up by it.
 const NAME: &str = "store";
@@ -600,7 +600,7 @@ unsafe extern "C" fn randomness(
 ) -> c_int {
     // What is left where the kernel has none yet: that differs from login to login, too.
     let mut random =
-        [sys::boot_ns().unsigned_abs() ^ u64::from(sys::own_pid().unsigned_abs()) << 40; 8];
+        [system::boot_ns().unsigned_abs() ^ u64::from(system::own_pid().unsigned_abs()) << 40; 8];
     let wanted = usize::try_from(length).unwrap_or_default().min(size_of_val(&random));
     // SAFETY: `wanted` bytes of it are valid to write to.
     unsafe { libc::getrandom(random.as_mut_ptr().cast(), wanted, libc::GRND_NONBLOCK) };

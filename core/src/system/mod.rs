@@ -1,5 +1,7 @@
 //! System calls that the standard library does not offer, each behind a safe function.
 
+pub mod users;
+
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;

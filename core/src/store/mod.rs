@@ -3,11 +3,16 @@
 //! The files are opened, used and closed within one call, under a lock file beside them; no descriptor
 //! and no lock is held when the call returns, for the host may fork. What does live on in the process, for
 //! the next phase of the same login or for another login, is what SQLite has learnt of the schema (see
-//! [`crate::vfs`]). Every read follows the lock, also in the very first login after boot, when folder, file
+//! [`crate::store::vfs`]). Every read follows the lock, also in the very first login after boot, when folder, file
 //! and table are made.
 //!
 //! The rollback journal survives a SIGKILL at any instant, which journal modes MEMORY and OFF do not;
 //! WAL would hold files and shared memory open.
+
+pub mod lock;
+pub mod secure_file;
+pub mod sqlite_os;
+pub mod vfs;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,12 +26,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::last::Last;
-use crate::lock::Lock;
-use crate::private;
-pub use crate::private::StoreError;
-use crate::session::{Leader, Origin, Session, State, Wish};
-use crate::sys::{self, LowDescriptors};
-use crate::vfs::{Database, Files};
+use crate::model::session::{Leader, Origin, Session, State, Wish};
+use crate::store::lock::Lock;
+use crate::store::vfs::{Database, Files};
+use crate::system::{self, LowDescriptors};
+pub use secure_file::StoreError;
 
 /// Where the store is unless a module argument names another file.
 ///
@@ -117,8 +121,8 @@ impl Store {
     /// root can have made it.
     #[must_use]
     pub fn beside(&self, suffix: &str) -> Option<PathBuf> {
-        let is_safe = private::check_folder_of(&self.path) == Ok(true);
-        is_safe.then(|| private::beside(&self.path, suffix))
+        let is_safe = secure_file::check_folder_of(&self.path) == Ok(true);
+        is_safe.then(|| secure_file::beside(&self.path, suffix))
     }
 
     /// Returns the damaged files that were moved aside since the last call.
@@ -137,9 +141,9 @@ impl Store {
         &self,
         mut work: impl FnMut(&Transaction) -> Result<T, TxError>,
     ) -> Result<T, StoreError> {
-        private::prepare_folder_of(&self.path)?;
+        secure_file::prepare_folder_of(&self.path)?;
         let _low = LowDescriptors::new();
-        let lock = Lock::take(&private::beside(&self.path, ".lock"), self.deadline)?;
+        let lock = Lock::take(&secure_file::beside(&self.path, ".lock"), self.deadline)?;
         let mut outcome = self.attempt(&lock, &mut work);
         // SQLite says the same of a read that failed once. To give a good file up would forget every
         // session: it must look damaged twice, and be readable.
@@ -152,7 +156,7 @@ impl Store {
             outcome = self.attempt(&lock, &mut work);
         }
         outcome.map_err(|error| match error {
-            TxError::Damaged(reason) => private::broken(&self.path, &reason),
+            TxError::Damaged(reason) => secure_file::broken(&self.path, &reason),
             TxError::Store(error) => error,
         })
     }
@@ -179,14 +183,17 @@ impl Store {
     /// programs out of the database.
     fn open_files(&self) -> Result<(Files, FileIdentity), StoreError> {
         let (journal, journal_meta) =
-            private::open_or_create(&private::beside(&self.path, "-journal"))?;
-        let (database, meta) = private::open_or_create(&self.path)?;
-        let until = sys::boot_ns_in(PATIENCE);
-        while !sys::lock_other_programs_out(&database)
-            .map_err(|e| private::failed(&self.path, "cannot be locked", &e))?
+            secure_file::open_or_create(&secure_file::beside(&self.path, "-journal"))?;
+        let (database, meta) = secure_file::open_or_create(&self.path)?;
+        let until = system::boot_ns_in(PATIENCE);
+        while !system::lock_other_programs_out(&database)
+            .map_err(|e| secure_file::failed(&self.path, "cannot be locked", &e))?
         {
-            if sys::boot_ns() >= until {
-                return Err(private::broken(&self.path, "database is locked by another program"));
+            if system::boot_ns() >= until {
+                return Err(secure_file::broken(
+                    &self.path,
+                    "database is locked by another program",
+                ));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -202,24 +209,25 @@ impl Store {
             .open(&self.path);
         file.and_then(|mut file| io::copy(&mut file, &mut io::sink()))
             .map(drop)
-            .map_err(|e| private::failed(&self.path, "cannot be read", &e))
+            .map_err(|e| secure_file::failed(&self.path, "cannot be read", &e))
     }
 
     fn move_aside(&self, reason: String) -> Result<(), StoreError> {
         let mut name = self.path.as_os_str().to_owned();
-        name.push(format!(".damaged-{}-{}", sys::epoch_seconds(), sys::boot_ms()));
+        name.push(format!(".damaged-{}-{}", system::epoch_seconds(), system::boot_ms()));
         let to = PathBuf::from(name);
         // A journal goes first: it must never meet a database that it does not belong to.
-        let journal = private::beside(&self.path, "-journal");
+        let journal = secure_file::beside(&self.path, "-journal");
         let is_valid = |mut files: Files| {
-            files.has_journal().map_err(|e| private::failed(&journal, "cannot be read", &e))
+            files.has_journal().map_err(|e| secure_file::failed(&journal, "cannot be read", &e))
         };
         if is_valid(self.open_files()?.0)? {
-            fs::rename(&journal, private::beside(&to, "-journal"))
-                .map_err(|e| private::failed(&journal, "cannot be moved aside", &e))?;
+            fs::rename(&journal, secure_file::beside(&to, "-journal"))
+                .map_err(|e| secure_file::failed(&journal, "cannot be moved aside", &e))?;
         }
-        fs::rename(&self.path, &to)
-            .map_err(|e| private::failed(&self.path, "is damaged and cannot be moved aside", &e))?;
+        fs::rename(&self.path, &to).map_err(|e| {
+            secure_file::failed(&self.path, "is damaged and cannot be moved aside", &e)
+        })?;
         self.moved_aside.borrow_mut().push(MovedAside { from: self.path.clone(), to, reason });
         Ok(())
     }
@@ -282,7 +290,7 @@ impl Transaction {
             .database
             .with_files(Files::header)
             .unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
-            .map_err(|e| private::failed(&self.path, "cannot be read", &e))?;
+            .map_err(|e| secure_file::failed(&self.path, "cannot be read", &e))?;
         let number = |at: usize| {
             let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
             bytes.map_or(0, i32::from_be_bytes)
@@ -472,7 +480,7 @@ fn in_order(
 // The column `about`. One text instead of eleven columns: SQLite reads the table's definition again at
 // every login, column by column, and that was a seventh of what a login paid.
 
-/// Between two fields; no text of a row holds one (see [`crate::text`]).
+/// Between two fields; no text of a row holds one (see [`crate::model::sanitize`]).
 const TAB: char = '\t';
 
 /// Writes what a row tells of its session besides its key and its time.
