@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use session_limit_core::model::session::{Origin, Session, State};
-use session_limit_core::process::Here;
+use session_limit_core::model::session::{Origin, Session, SessionState};
+use session_limit_core::process::HostIdentity;
 use session_limit_core::store::Store;
 use testkit::libpam::{Handle, Manner};
 
@@ -236,8 +236,8 @@ fn closed_loop(confdir: &Path, service: &CStr, processes: u32, cycles: u32, fork
 
 /// Fills a store with open sessions of other users (ten each) and of `uid`, all alive.
 fn fill(state: &Path, others: u32, own: u32, uid: u32, leader: i32) {
-    let here = Here::now().expect("/proc");
-    let leader = here.leader(leader).expect("a living leader");
+    let here = HostIdentity::current().expect("/proc");
+    let (leader, process_session) = here.leader(leader).expect("a living leader");
     let row = |uid: u32, id: i64| Session {
         id,
         uid,
@@ -248,16 +248,17 @@ fn fill(state: &Path, others: u32, own: u32, uid: u32, leader: i32) {
             rhost: Some("192.0.2.7".into()),
         },
         leader: leader.clone(),
+        process_session,
         audit_session: Some(7),
-        state: State::Open,
+        state: SessionState::Open,
         since: 1_700_000_000,
     };
     Store::at(state)
         .transaction(|tx| {
             for n in 0..others {
-                tx.put(&row(100_000 + n / 10, i64::from(n)))?;
+                tx.upsert(&row(100_000 + n / 10, i64::from(n)))?;
             }
-            (0..own).try_for_each(|n| tx.put(&row(uid, i64::from(n))))
+            (0..own).try_for_each(|n| tx.upsert(&row(uid, i64::from(n))))
         })
         .expect("the store is filled");
 }

@@ -10,6 +10,7 @@ use pam::constants::{PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 
 #[path = "../src/panic_guard.rs"]
+#[allow(dead_code, reason = "only the silence is shown")]
 mod panic_guard;
 
 struct Panicking;

@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString};
 #[allow(dead_code, reason = "the properties use a part of it")]
 mod options;
 
-use options::Arguments;
+use options::Options;
 
 use session_limit_core::model::sanitize;
 use session_limit_core::process::Stat;
@@ -27,17 +27,17 @@ pub fn stat(line: &[u8]) {
     }
 }
 
-/// Any words are arguments or complaints of one printable line.
+/// Any words are arguments or problems of one printable line.
 pub fn arguments(bytes: &[u8]) {
     let words: Vec<CString> =
         bytes.split(|&b| b == 0).filter_map(|word| CString::new(word).ok()).collect();
     let given: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
-    let read = Arguments::read(&given);
+    let read = Options::read(&given);
     assert!(read.state.is_absolute());
     assert!(read.config.is_none_or(|path| path.is_absolute()));
-    assert!(read.complaints.len() <= given.len());
-    for complaint in read.complaints {
-        assert!(!complaint.chars().any(char::is_control), "{complaint:?}");
+    assert!(read.problems.len() <= given.len());
+    for problem in read.problems {
+        assert!(!problem.chars().any(char::is_control), "{problem:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What must hold for every input, whoever makes it up: a fuzzer, or the bounded run in the tests.
 
-use session_limit_core::config::{Config, Place};
+use session_limit_core::config::{Config, SourceLocation};
 use shell::complete::complete;
 use shell::edit::Edit;
 use shell::grammar::{self, Command, Kind, Mode};
@@ -47,7 +47,7 @@ pub fn config(text: &str) {
             );
             if let Some(span) = mistake.span {
                 assert!(span.start <= span.end && span.end <= text.len(), "{span:?}");
-                let place = Place::of(text.as_bytes(), span.start);
+                let place = SourceLocation::of(text.as_bytes(), span.start);
                 assert!(place.line <= text.lines().count().max(1) + 1);
             }
         }

@@ -1,7 +1,20 @@
 //! `pam_session_limit`: a PAM module that limits how many login sessions a user may hold at once.
+//!
+//! Only what knows PAM is here; [`session_limit_core`] decides.
+//!
+//! ```text
+//! hooks -> { outcome, pam_data, conversation, options, panic_guard }      PAM -> LoginRequest -> core
+//!                                                                         core -> Outcome -> PAM
+//! ```
+//!
+//! Nothing is written to stdout or stderr, every verdict is an explicit line of the table in [`outcome`],
+//! and a panic becomes `PAM_ABORT` and a line in the log.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod conversation;
 mod hooks;
 mod options;
+mod outcome;
+mod pam_data;
 mod panic_guard;

@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use session_limit_core::model::policy::OnLimit;
-use session_limit_core::model::sanitize;
+use session_limit_core::model::sanitize::printable;
 use session_limit_core::store;
 
 /// The arguments of one line of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arguments {
+pub struct Options {
     /// `config=PATH`: another configuration file, which must exist.
     pub config: Option<PathBuf>,
     /// `state=PATH`: another store.
@@ -22,10 +22,10 @@ pub struct Arguments {
     /// `debug`: log every step.
     pub debug: bool,
     /// What could not be read, one line each; skipped, for a typo must not lock a host.
-    pub complaints: Vec<String>,
+    pub problems: Vec<String>,
 }
 
-impl Arguments {
+impl Options {
     /// Reads the arguments; of two equal ones the later holds.
     #[must_use]
     pub fn read(words: &[&CStr]) -> Self {
@@ -35,12 +35,12 @@ impl Arguments {
             clear_sessions: false,
             on_limit: None,
             debug: false,
-            complaints: Vec::new(),
+            problems: Vec::new(),
         };
         for word in words {
             if let Err(expected) = read.take(word.to_bytes()) {
-                let shown = sanitize::printable(word.to_bytes());
-                read.complaints.push(format!("argument {shown} skipped, expected {expected}"));
+                let shown = printable(word.to_bytes());
+                read.problems.push(format!("argument {shown} skipped, expected {expected}"));
             }
         }
         read
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn no_arguments_are_the_defaults() {
-        let read = Arguments::read(&[]);
+        let read = Options::read(&[]);
         assert_eq!(read.state, PathBuf::from(store::DEFAULT_PATH));
         assert_eq!(
             (read.config, read.clear_sessions, read.on_limit, read.debug),
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn every_argument_is_read_and_the_later_holds() {
-        let read = Arguments::read(&[
+        let read = Options::read(&[
             c"config=/a",
             c"config=/b=c",
             c"state=/s",
@@ -105,12 +105,12 @@ mod tests {
         assert_eq!(read.state, PathBuf::from("/s"));
         assert!(read.clear_sessions && read.debug);
         assert_eq!(read.on_limit, Some(OnLimit::EvictOldest));
-        assert_eq!(read.complaints, Vec::<String>::new());
+        assert_eq!(read.problems, Vec::<String>::new());
     }
 
     #[test]
     fn an_argument_that_is_not_understood_is_named_and_skipped() {
-        let read = Arguments::read(&[
+        let read = Options::read(&[
             c"clear-sessions",
             c"on_limit=kick",
             c"state=rel",
@@ -118,7 +118,7 @@ mod tests {
             c"\x1b",
         ]);
         assert_eq!(
-            read.complaints,
+            read.problems,
             [
                 "argument clear-sessions skipped, expected config=PATH, state=PATH, clear_sessions, on_limit=WORD or debug",
                 "argument on_limit=kick skipped, expected on_limit=reject, on_limit=ask or on_limit=evict-oldest",

@@ -9,7 +9,7 @@ use std::path::Path;
 use syslog::{Facility, LogFormat, Logger, Severity};
 
 use crate::process;
-use crate::system;
+use crate::system::{self, socket};
 
 const SOCKET: &str = "/dev/log";
 /// Bytes of the longest line; journald and rsyslog take more, but no event here needs it.
@@ -18,13 +18,13 @@ const MAX_LINE: usize = 2048;
 /// How much a line matters (syslog(3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// A store was lost.
+    /// A store was lost, or the program failed.
     Critical,
-    /// A verdict could not be had.
+    /// A login could not be checked.
     Error,
     /// The limit is not enforced for a reason of the host.
     Warning,
-    /// Somebody was refused or ended.
+    /// A login was refused, or a session ended.
     Notice,
     /// The ordinary course.
     Info,
@@ -34,13 +34,13 @@ pub enum Level {
 
 /// Writes lines as other modules do: `sshd[PID]: pam_session_limit(sshd:session): TEXT`.
 #[derive(Debug)]
-pub struct Journal<'a> {
+pub struct Log<'a> {
     service: &'a str,
     phase: &'a str,
     debug: bool,
 }
 
-impl<'a> Journal<'a> {
+impl<'a> Log<'a> {
     /// Names the service and phase that every line begins with.
     #[must_use]
     pub fn new(service: &'a str, phase: &'a str, debug: bool) -> Self {
@@ -49,13 +49,13 @@ impl<'a> Journal<'a> {
 
     /// Returns whether a line of this level is written at all.
     #[must_use]
-    pub fn hears(&self, level: Level) -> bool {
+    pub fn is_enabled(&self, level: Level) -> bool {
         level != Level::Debug || self.debug
     }
 
     /// Writes one line. What cannot be written at once is lost: logging changes no verdict.
     pub fn write(&self, level: Level, text: &str) {
-        if !self.hears(level) {
+        if !self.is_enabled(level) {
             return;
         }
         let Ok(socket) = Socket::connect(Path::new(SOCKET)) else { return };
@@ -105,7 +105,7 @@ impl Socket {
         match socket.connect(path) {
             Ok(()) => Ok(Self::Datagram(socket)),
             Err(e) if e.raw_os_error() == Some(libc::EPROTOTYPE) => {
-                system::connect_without_waiting(path).map(Self::Stream)
+                socket::connect_without_waiting(path).map(Self::Stream)
             }
             Err(e) => Err(e),
         }

@@ -44,7 +44,7 @@ pub fn check(path: &Path) -> Result<Reply, Failure> {
 
 /// Draws the place of a mistake in the text; nothing where the mistake is not in the text.
 fn drawing(path: &Path, error: &ConfigError) -> Option<String> {
-    error.place?;
+    error.location?;
     let text = fs::read_to_string(path).ok()?;
     let mistake = Config::parse(&text).err()?;
     let span = mistake.span?;

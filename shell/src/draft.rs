@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use session_limit_core::config::Config;
-use session_limit_core::model::policy::{Attachment, DEFAULT_PROFILE, Profile};
+use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
 use crate::edit::{Edit, EditError};
 use crate::field::Field;
@@ -21,15 +21,15 @@ pub enum Object {
     /// A profile.
     Profile(Profile),
     /// A user's or group's attachment; the profile's name is empty until it is given.
-    Attachment(Attachment),
+    ProfileAssignment(ProfileAssignment),
 }
 
 impl Object {
     /// Returns the object called `name`, if there is one.
     #[must_use]
     pub fn find(config: &Config, kind: Kind, name: &str) -> Option<Self> {
-        let attached = |list: &[Attachment]| {
-            list.iter().find(|entry| entry.name == name).cloned().map(Self::Attachment)
+        let attached = |list: &[ProfileAssignment]| {
+            list.iter().find(|entry| entry.name == name).cloned().map(Self::ProfileAssignment)
         };
         match kind {
             Kind::Profile => config.profile(name).cloned().map(Self::Profile),
@@ -41,9 +41,10 @@ impl Object {
     fn new(kind: Kind, name: &str) -> Self {
         match kind {
             Kind::Profile => Self::Profile(Profile::built_in(name)),
-            Kind::User | Kind::Group => {
-                Self::Attachment(Attachment { name: name.to_owned(), user_profile: String::new() })
-            }
+            Kind::User | Kind::Group => Self::ProfileAssignment(ProfileAssignment {
+                name: name.to_owned(),
+                user_profile: String::new(),
+            }),
         }
     }
 
@@ -59,7 +60,7 @@ impl Object {
                     .extend(Field::ALL.map(|field| (field.name(), field.of(profile).to_string())));
                 fields
             }
-            Self::Attachment(attachment) => vec![
+            Self::ProfileAssignment(attachment) => vec![
                 ("name", attachment.name.clone()),
                 (PROFILE_REF, attachment.user_profile.clone()),
             ],
@@ -201,7 +202,7 @@ impl Draft {
                 self.entered.insert(*field, Goal::Unset);
                 None
             }
-            (Change::Attach(profile), Object::Attachment(attachment)) => {
+            (Change::Attach(profile), Object::ProfileAssignment(attachment)) => {
                 let before = std::mem::replace(&mut attachment.user_profile, profile.clone());
                 (!before.is_empty()).then_some(PROFILE_REF)
             }
@@ -243,10 +244,10 @@ impl Draft {
         let incomplete =
             |problem: String| Err(DraftError::Incomplete(format!("{kind} `{name}`: {problem}")));
         match &self.current {
-            Object::Attachment(a) if a.user_profile.is_empty() => {
+            Object::ProfileAssignment(a) if a.user_profile.is_empty() => {
                 incomplete(format!("{PROFILE_REF} is not set, expected the name of a profile"))
             }
-            Object::Attachment(a) if config.profile(&a.user_profile).is_none() => {
+            Object::ProfileAssignment(a) if config.profile(&a.user_profile).is_none() => {
                 incomplete(format!(
                     "{PROFILE_REF}: no profile `{}`, expected one that `show useraccountprofile` lists",
                     a.user_profile
@@ -265,7 +266,7 @@ impl Draft {
             edit.create(self.kind, &self.name)?;
         }
         match &mut self.current {
-            Object::Attachment(attachment) => {
+            Object::ProfileAssignment(attachment) => {
                 edit.set(self.kind, &self.name, PROFILE_KEY, attachment.user_profile.as_str())
             }
             Object::Profile(profile) => {
@@ -289,7 +290,7 @@ impl Draft {
     /// Puts what was entered on top of what the object is now.
     fn rebase(&mut self, now: Option<Object>) {
         let entered_profile = match &self.current {
-            Object::Attachment(attachment) => Some(attachment.user_profile.clone()),
+            Object::ProfileAssignment(attachment) => Some(attachment.user_profile.clone()),
             Object::Profile(_) => None,
         };
         self.current = now.clone().unwrap_or_else(|| Object::new(self.kind, &self.name));
@@ -302,8 +303,10 @@ impl Draft {
                     };
                 }
             }
-            (Object::Attachment(attachment), Some(entered)) => attachment.user_profile = entered,
-            (Object::Attachment(_), None) => {}
+            (Object::ProfileAssignment(attachment), Some(entered)) => {
+                attachment.user_profile = entered
+            }
+            (Object::ProfileAssignment(_), None) => {}
         }
         self.base = now;
     }
@@ -335,7 +338,7 @@ fn check_unused(config: &Config, name: &str) -> Result<(), DraftError> {
             "holds for everybody who is not attached elsewhere and cannot be deleted".to_owned(),
         );
     }
-    let attached = |list: &[Attachment], kind: Kind| -> Vec<String> {
+    let attached = |list: &[ProfileAssignment], kind: Kind| -> Vec<String> {
         let users = list.iter().filter(|entry| entry.user_profile == name);
         users.map(|entry| format!("{} `{}`", kind.word(), entry.name)).collect()
     };

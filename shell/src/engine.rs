@@ -1,8 +1,8 @@
 //! Carries commands out, with the rights of the acting user.
 
 use session_limit_core::config::Config;
-use session_limit_core::log::{Journal, Level};
-use session_limit_core::model::policy::Profile;
+use session_limit_core::log::{Level, Log};
+use session_limit_core::model::profile::Profile;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::Session;
 use session_limit_core::system::users::User;
@@ -262,9 +262,10 @@ impl Engine {
     }
 
     fn end(&self, config: &Config, chosen: Vec<Session>, whose: &str) -> Result<Reply, Failure> {
-        let cleared = self.sessions.clear(chosen, config.policy.on_clear)?;
+        let by = format!("{} with `shell`", printable(self.user.name.to_bytes()));
+        let cleared = self.sessions.clear(&chosen, config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
-        match cleared.survived {
+        match cleared.failed {
             0 => Ok(sessions::reply(&cleared)),
             n => Err(Failure::new(Exit::Failed, format!("{n} of the sessions could not be ended"))),
         }
@@ -273,7 +274,7 @@ impl Engine {
     /// Tells the journal who changed what.
     fn log(&self, phase: &str, text: &str) {
         let by = printable(self.user.name.to_bytes());
-        Journal::new("shell", phase, false).write(Level::Notice, &format!("{text}, by {by}"));
+        Log::new("shell", phase, false).write(Level::Notice, &format!("{text}, by {by}"));
     }
 }
 
@@ -288,7 +289,7 @@ fn absent(kind: Kind, name: &str) -> Failure {
 fn reply_of(kind: Kind, object: &Object) -> Reply {
     match object {
         Object::Profile(profile) => show::profile(profile),
-        Object::Attachment(entry) => show::attachment(kind, entry),
+        Object::ProfileAssignment(entry) => show::attachment(kind, entry),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use session_limit_core::model::policy::Profile;
+use session_limit_core::model::profile::Profile;
 
 /// A number of a profile that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

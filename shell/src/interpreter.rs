@@ -203,7 +203,7 @@ impl<O: Write> Interpreter<O> {
             }
             Err(error) => Err(Failure::new(
                 Exit::Failed,
-                format!("cannot print: {}", session_limit_core::system::reason(&error)),
+                format!("cannot print: {}", session_limit_core::system::error_text(&error)),
             )),
             Ok(()) => Ok(()),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use session_limit_core::config::Config;
-use session_limit_core::model::policy::{Attachment, DEFAULT_PROFILE, Profile};
+use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
 use crate::draft::{Draft, DraftError};
 use crate::engine::failure_of;
@@ -108,7 +108,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    let reason = session_limit_core::system::reason(error);
+    let reason = session_limit_core::system::error_text(error);
     Failure::new(Exit::Failed, format!("{}: cannot be read: {reason}", path.display()))
 }
 
@@ -273,7 +273,7 @@ pub fn export(config: &Config) -> Reply {
 }
 
 fn is_used(config: &Config, profile: &Profile) -> bool {
-    let uses = |entry: &Attachment| entry.user_profile == profile.name;
+    let uses = |entry: &ProfileAssignment| entry.user_profile == profile.name;
     config.users.iter().chain(&config.groups).any(uses)
 }
 

@@ -88,7 +88,7 @@ pub fn log_in(start: &Start, answers: &mut impl Answers) -> Result<Held, LoginEr
     let broken = |error: io::Error| {
         LoginError::Broken(format!(
             "the login process cannot be reached: {}",
-            session_limit_core::system::reason(&error)
+            session_limit_core::system::error_text(&error)
         ))
     };
     let (socket, theirs) = wire::pair().map_err(broken)?;
@@ -172,7 +172,7 @@ impl Answers for Typed {
             Err(error) => {
                 show(
                     Style::Error,
-                    &format!("shell: {}", session_limit_core::system::reason(&error)),
+                    &format!("shell: {}", session_limit_core::system::error_text(&error)),
                 );
                 return None;
             }

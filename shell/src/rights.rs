@@ -92,7 +92,7 @@ pub fn is_member(user: &User, name: &str) -> Result<bool, Failure> {
     let failed = |error| {
         Failure::new(
             Exit::Failed,
-            format!("group `{name}` cannot be looked up: {}", system::reason(&error)),
+            format!("group `{name}` cannot be looked up: {}", system::error_text(&error)),
         )
     };
     let Ok(c_name) = CString::new(name) else { return Ok(false) };

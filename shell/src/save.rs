@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
-use session_limit_core::config::{self, Config, ConfigError, MAX_BYTES, Place};
+use session_limit_core::config::{self, Config, ConfigError, MAX_BYTES, SourceLocation};
 use session_limit_core::system;
 
 use crate::edit::{Edit, EditError};
@@ -68,7 +68,7 @@ impl fmt::Display for SaveError {
                     f,
                     "{}: cannot {doing}: {}; nothing was saved",
                     path.display(),
-                    system::reason(error)
+                    system::error_text(error)
                 )
             }
         }
@@ -202,7 +202,9 @@ impl ConfigFile {
         .map(File::from)
         .map_err(|e| SaveError::Io("open the lock file", path.clone(), e.into()))?;
         let began = Instant::now();
-        while !system::try_lock(&file).map_err(|e| SaveError::Io("lock", path.clone(), e))? {
+        while !system::file_lock::try_lock(&file)
+            .map_err(|e| SaveError::Io("lock", path.clone(), e))?
+        {
             if began.elapsed() >= LOCK_DEADLINE {
                 return Err(SaveError::Locked(self.path.clone()));
             }
@@ -225,7 +227,8 @@ impl ConfigFile {
 
     /// Returns what a text means, or the line the module would log.
     fn check(&self, text: &str) -> Result<Config, ConfigError> {
-        let refused = |place, message| ConfigError { path: self.path.clone(), place, message };
+        let refused =
+            |location, message| ConfigError { path: self.path.clone(), location, message };
         if text.len() as u64 > MAX_BYTES {
             return Err(refused(
                 None,
@@ -233,7 +236,7 @@ impl ConfigFile {
             ));
         }
         Config::parse(text).map_err(|mistake| {
-            let place = mistake.span.map(|span| Place::of(text.as_bytes(), span.start));
+            let place = mistake.span.map(|span| SourceLocation::of(text.as_bytes(), span.start));
             refused(place, mistake.message)
         })
     }
@@ -286,7 +289,7 @@ struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        system::unlock(&self.0);
+        system::file_lock::unlock(&self.0);
     }
 }
 

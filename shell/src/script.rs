@@ -69,7 +69,7 @@ fn read_line(script: &mut impl BufRead) -> Result<Option<String>, Failure> {
     bounded.read_until(b'\n', &mut line).map_err(|error| {
         Failure::new(
             Exit::Failed,
-            format!("cannot read: {}", session_limit_core::system::reason(&error)),
+            format!("cannot read: {}", session_limit_core::system::error_text(&error)),
         )
     })?;
     if line.is_empty() {

@@ -3,16 +3,17 @@
 use std::ffi::CString;
 
 use serde::Serialize;
-use session_limit_core::config::Config;
-use session_limit_core::model::policy::{Attachment, Profile};
-use session_limit_core::model::session::{Session, State};
+use session_limit_core::config::{Config, assignment};
+use session_limit_core::model::profile::{Profile, ProfileAssignment};
+use session_limit_core::model::sanitize::printable;
+use session_limit_core::model::session::{Session, SessionState};
 use session_limit_core::system::users::User;
 
 use crate::draft::Object;
 use crate::exit::{Exit, Failure};
 use crate::grammar::{Kind, PROFILE_REF};
 use crate::reply::{Reply, timestamp};
-use crate::rights;
+
 use crate::table::Table;
 
 /// A profile as JSON shows it.
@@ -72,14 +73,14 @@ pub fn profiles(profiles: &[&Profile]) -> Reply {
 
 /// Shows one attachment.
 #[must_use]
-pub fn attachment(kind: Kind, entry: &Attachment) -> Reply {
-    let table = Object::Attachment(entry.clone()).table();
+pub fn attachment(kind: Kind, entry: &ProfileAssignment) -> Reply {
+    let table = Object::ProfileAssignment(entry.clone()).table();
     Reply::new(kind.word(), &[row_of(entry)], table.to_string())
 }
 
 /// Lists attachments.
 #[must_use]
-pub fn attachments(kind: Kind, entries: &[Attachment]) -> Reply {
+pub fn attachments(kind: Kind, entries: &[ProfileAssignment]) -> Reply {
     let mut table = Table::new(&["name", PROFILE_REF]);
     for entry in entries {
         table.row([entry.name.clone(), entry.user_profile.clone()]);
@@ -88,7 +89,7 @@ pub fn attachments(kind: Kind, entries: &[Attachment]) -> Reply {
     Reply::new(kind.word(), &rows, table.to_string())
 }
 
-fn row_of(entry: &Attachment) -> AttachmentRow<'_> {
+fn row_of(entry: &ProfileAssignment) -> AttachmentRow<'_> {
     AttachmentRow { name: &entry.name, user_profile_ref: &entry.user_profile }
 }
 
@@ -101,7 +102,7 @@ pub fn user_named(name: &str) -> Result<User, Failure> {
     let typed = CString::new(name).map_err(|_| unknown())?;
     User::named(&typed)
         .map_err(|error| {
-            let reason = session_limit_core::system::reason(&error);
+            let reason = session_limit_core::system::error_text(&error);
             Failure::new(Exit::Failed, format!("user `{name}` cannot be looked up: {reason}"))
         })?
         .ok_or_else(unknown)
@@ -112,7 +113,12 @@ pub fn user_named(name: &str) -> Result<User, Failure> {
 /// # Errors
 /// When the name services fail.
 pub fn profile_of(config: &Config, user: &User) -> Result<Profile, Failure> {
-    config.profile_of(|name| user.is_named(name), |group| rights::is_member(user, group))
+    let assigned = assignment::profile_for(config, user).map_err(|error| {
+        let reason = session_limit_core::system::error_text(&error);
+        let name = printable(user.name.to_bytes());
+        Failure::new(Exit::Failed, format!("groups of `{name}` cannot be looked up: {reason}"))
+    })?;
+    Ok(assigned.profile)
 }
 
 /// A user, his profile and his sessions, as JSON shows them.
@@ -193,7 +199,7 @@ pub fn count(sessions: &[Seen]) -> usize {
 }
 
 fn is_held(seen: &Seen) -> bool {
-    seen.session.state == State::Open && seen.standing != Standing::Stale
+    seen.session.state == SessionState::Open && seen.standing != Standing::Stale
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -35,9 +35,9 @@ pub fn rewrite_rows(host: &Host, change: impl Fn(&mut Session)) {
     Store::at(&host.state())
         .transaction(|tx| {
             for mut session in tx.all_sessions()? {
-                tx.remove(session.uid, session.id)?;
+                tx.remove(session.id)?;
                 change(&mut session);
-                tx.put(&session)?;
+                tx.upsert(&session)?;
             }
             Ok(())
         })

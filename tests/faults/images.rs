@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use session_limit_core::model::session::{Leader, Origin, Session, State, Wish};
+use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::store::{Store, StoreError};
 use testkit::code;
 
@@ -24,11 +24,16 @@ fn session(id: i64) -> Session {
             rhost: Some("192.0.2.1".into()),
         },
         leader: Leader { pid: 4242, start_time: 7, pid_ns: 9, boot_id: "boot".into() },
+        process_session: 4242,
         audit_session: Some(3),
         state: if id % 4 == 0 {
-            State::Reserved { expires: 10, wish: Wish::ClearAll, by_child: false }
+            SessionState::Reserved {
+                until: 10,
+                eviction: EvictionRequest::ClearAll,
+                by_child: false,
+            }
         } else {
-            State::Open
+            SessionState::Open
         },
         since: 1,
     }
@@ -37,7 +42,9 @@ fn session(id: i64) -> Session {
 /// A store with three hundred rows, as bytes.
 fn image(folder: &Path) -> Vec<u8> {
     let path = folder.join("seed.db");
-    Store::at(&path).transaction(|tx| (1..=300).try_for_each(|id| tx.put(&session(id)))).unwrap();
+    Store::at(&path)
+        .transaction(|tx| (1..=300).try_for_each(|id| tx.upsert(&session(id))))
+        .unwrap();
     fs::read(path).unwrap()
 }
 
@@ -54,12 +61,12 @@ fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
     let store = Store::at(path);
     let outcome = store.transaction(|tx| {
         let rows = tx.sessions_of(4001)?;
-        tx.put(&session(1_000_000))?;
-        tx.remove(4001, 3)?;
+        tx.upsert(&session(1_000_000))?;
+        tx.remove(3)?;
         Ok(rows.len())
     });
     prop_assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    let moved = store.take_moved_aside();
+    let moved = store.take_quarantined();
     prop_assert!(moved.len() <= 1);
     match outcome {
         Ok(_) => {

@@ -3,9 +3,9 @@
 //! Times are printed. What is asserted of them leaves room for a slow machine that runs other tests at
 //! the same time; `make soak` runs one test at a time and asserts the real bounds.
 
-use session_limit_core::model::session::{Leader, Origin, Session, State};
+use session_limit_core::model::session::{Leader, Origin, Session, SessionState};
 use session_limit_core::store::Store;
-use session_limit_core::{process::Here, system};
+use session_limit_core::{process::HostIdentity, system};
 use testkit::{Login, STRICT, Stack};
 
 use crate::{add_users, alone, amount, figure, hex, host, rows};
@@ -108,15 +108,15 @@ fn l4_five_hundred_users_at_once_all_get_in() {
 fn l8_ten_thousand_living_rows() {
     let host = host();
     host.limit(5_000);
-    let here = Here::now().unwrap();
-    let leader = here.leader(system::own_pid()).unwrap();
+    let here = HostIdentity::current().unwrap();
+    let (leader, _) = here.leader(system::own_pid()).unwrap();
     let store = Store::at(&host.state());
     store
         .transaction(|tx| {
             for id in 1..=10_000_u32 {
                 // A tenth of them alice's.
                 let uid = if id % 10 == 0 { 4001 } else { 5000 + id };
-                tx.put(&living(i64::from(id), uid, leader.clone()))?;
+                tx.upsert(&living(i64::from(id), uid, leader.clone()))?;
             }
             Ok(())
         })
@@ -145,9 +145,10 @@ fn living(id: i64, uid: u32, leader: Leader) -> Session {
         uid,
         user: "alice".into(),
         origin: Origin { service: "sshd".into(), tty: Some("ssh".into()), rhost: None },
+        process_session: leader.pid,
         leader,
         audit_session: None,
-        state: State::Open,
+        state: SessionState::Open,
         since: 0,
     }
 }

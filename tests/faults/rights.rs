@@ -171,7 +171,7 @@ fn b5_a_caller_cannot_stop_a_setuid_program_that_has_the_lock() {
             while !done.load(Ordering::Relaxed) {
                 pause = pause.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
                 std::thread::sleep(Duration::from_micros((pause >> 33) % 300));
-                let sent = as_user(4001, || system::kill(victim, libc::SIGSTOP));
+                let sent = as_user(4001, || system::pidfd::kill(victim, libc::SIGSTOP));
                 if let Err(e) = sent {
                     if e.raw_os_error() == Some(libc::ESRCH) {
                         break;
@@ -183,10 +183,10 @@ fn b5_a_caller_cannot_stop_a_setuid_program_that_has_the_lock() {
                     stops += 1;
                     held += i32::from(is_held(&lock));
                 }
-                let _ = as_user(4001, || system::kill(victim, libc::SIGCONT));
+                let _ = as_user(4001, || system::pidfd::kill(victim, libc::SIGCONT));
             }
             // It may still be stopped by the last one.
-            let _ = system::kill(victim, libc::SIGCONT);
+            let _ = system::pidfd::kill(victim, libc::SIGCONT);
             (stops, forbidden, held)
         });
         for _ in 0..cycles {
@@ -216,9 +216,9 @@ fn is_stopped(pid: i32) -> bool {
 /// Whether somebody has the lock, and keeps it.
 fn is_held(lock: &fs::File) -> bool {
     !(0..20).any(|_| {
-        let free = system::try_lock(lock).unwrap();
+        let free = system::file_lock::try_lock(lock).unwrap();
         if free {
-            system::unlock(lock);
+            system::file_lock::unlock(lock);
         } else {
             std::thread::sleep(Duration::from_millis(5));
         }

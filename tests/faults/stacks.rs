@@ -94,9 +94,9 @@ fn is_left_open(order: &[&str], codes: &[i32]) -> bool {
 
 /// How many places are taken, dead leaders out.
 fn in_use(host: &Host) -> usize {
-    let here = session_limit_core::process::Here::now().unwrap();
-    let living = session_limit_core::process::Life::Alive;
-    rows(host).iter().filter(|row| here.life(&row.leader) == living).count()
+    let here = session_limit_core::process::HostIdentity::current().unwrap();
+    let living = session_limit_core::process::Liveness::Alive;
+    rows(host).iter().filter(|row| here.liveness(&row.leader) == living).count()
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn f4_waiters_answer_at_the_deadline() {
     host.stack("login", &Stack::both().control(STRICT));
     drop(host.logged_in("login", "alice"));
     let lock = lock_file(&host);
-    assert!(system::try_lock(&lock).unwrap());
+    assert!(system::file_lock::try_lock(&lock).unwrap());
     let count = usize::try_from(amount(10, 100)).unwrap();
     let mut waiters: Vec<_> = (0..count).map(|_| host.login("login", "bob")).collect();
     let began = Instant::now();
@@ -34,7 +34,7 @@ fn f4_waiters_answer_at_the_deadline() {
         assert_eq!(waiter.finish(), code::SYSTEM_ERR);
         times.push(began.elapsed().as_millis());
     }
-    system::unlock(&lock);
+    system::file_lock::unlock(&lock);
     let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
     figure(
         "F4",
@@ -91,9 +91,9 @@ fn f4_a_slow_holder_keeps_nobody_out() {
 fn hog(lock: &Path, done: &AtomicBool) {
     let lock = File::options().read(true).write(true).open(lock).unwrap();
     while !done.load(Ordering::Relaxed) {
-        if system::try_lock(&lock).unwrap() {
+        if system::file_lock::try_lock(&lock).unwrap() {
             std::thread::sleep(Duration::from_millis(40));
-            system::unlock(&lock);
+            system::file_lock::unlock(&lock);
         }
         std::thread::sleep(Duration::from_millis(10));
     }

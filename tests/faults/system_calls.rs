@@ -102,26 +102,6 @@ fn f2_killed_at_every_system_call() {
     figure("F2", format!("{cases} deaths, one at each system call: every next login right"));
 }
 
-/// A configuration that was changed long enough ago is kept beside the store by the next login: here by
-/// every one.
-#[test]
-fn f2_f3_while_the_configuration_is_kept() {
-    if cfg!(not(target_arch = "x86_64")) {
-        return skipped("F3", "system calls are traced on x86_64 only");
-    }
-    let host = marked_host();
-    std::thread::sleep(std::time::Duration::from_millis(3_100));
-    let kept = host.path("state/sessions.db-config");
-    let missing = hex(kept.to_str().unwrap());
-    let faults = ERRORS.map(|(_, number)| number.to_string());
-    let mut cases = 0;
-    for fault in ["kill"].into_iter().chain(faults.iter().map(String::as_str)) {
-        cases += campaign_without(&host, fault, amount(2, 1), 1, &missing).cases;
-        assert!(kept.exists(), "{fault}: it is written");
-    }
-    figure("F3", format!("{cases} faults while the configuration is kept: as ever"));
-}
-
 #[test]
 fn f3_every_error_at_every_system_call() {
     if cfg!(not(target_arch = "x86_64")) {

@@ -59,11 +59,12 @@ fn a_reservation_ends_when_its_time_is_over() {
     assert_eq!(first.acct(), 0);
     assert_eq!(host.login("login", "alice").acct(), code::PERM_DENIED);
     rewrite_rows(&host, |row| {
-        let session_limit_core::model::session::State::Reserved { expires, .. } = &mut row.state
+        let session_limit_core::model::session::SessionState::Reserved { until, .. } =
+            &mut row.state
         else {
             panic!("not reserved")
         };
-        *expires -= session_limit_core::admission::RESERVATION_MS;
+        *until -= session_limit_core::admission::RESERVATION_MS;
     });
     let _second = host.logged_in("login", "alice");
     assert_eq!(first.open(), code::PERM_DENIED, "a lost reservation never breaks the limit");

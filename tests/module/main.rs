@@ -15,7 +15,7 @@ mod common;
 
 mod anchor;
 mod clearing;
-mod compiled;
+mod configuration;
 mod counting;
 mod exactness;
 mod hygiene;

@@ -248,13 +248,13 @@ fn a_stopped_holder_of_the_lock_stops_others_no_longer_than_the_deadline() {
         .write(true)
         .open(host.path("state/sessions.db.lock"))
         .unwrap();
-    assert!(session_limit_core::system::try_lock(&lock).unwrap());
+    assert!(session_limit_core::system::file_lock::try_lock(&lock).unwrap());
     let began = std::time::Instant::now();
     assert_eq!(host.login("login", "alice").acct(), code::SYSTEM_ERR);
     let took = began.elapsed().as_secs_f64();
     let deadline = session_limit_core::store::DEADLINE.as_secs_f64();
     assert!((deadline - 0.1..deadline + 2.0).contains(&took), "took {took} s");
-    session_limit_core::system::unlock(&lock);
+    session_limit_core::system::file_lock::unlock(&lock);
     assert_eq!(host.login("login", "alice").acct(), code::PERM_DENIED);
 }
 

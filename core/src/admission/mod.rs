@@ -1,711 +1,448 @@
-//! The story of one login: [`account()`] reserves a place, [`open()`] decides, [`close()`] gives it back.
+//! The story of one login: [`account()`] reserves a slot, [`open()`] decides, [`close()`] releases it.
 //!
 //! The account phase can refuse an ssh connection before it exists, but may run before the last
 //! factor of a login has been shown: it never destroys anything. The opening is the authority; it
 //! holds by itself in a stack without an account line.
+#![forbid(unsafe_code)]
 
-use std::cell::LazyCell;
-use std::ffi::{CStr, CString};
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+pub mod clear;
+mod context;
+pub mod live;
+mod request;
 
-use crate::config::compiled;
-use crate::config::{Config, ConfigError};
-use crate::model::policy::{Decision, Habit, Limit, OnClear, OnLimit, decide, habit};
-use crate::model::sanitize;
-use crate::model::session::{Leader, Origin, Session, State, Wish};
-use crate::process::{self, Connections, Here, Life};
-use crate::store::{Store, StoreError, Transaction, TxError, new_id};
-use crate::system;
-use crate::system::users::{self, User};
-use crate::termination::{self, Fate, Spare};
+use crate::model::policy::OnLimit;
+use crate::model::profile::{Decision, Limit, decide};
+use crate::model::sanitize::printable;
+use crate::model::service::{ServiceKind, service_kind};
+use crate::model::session::{EvictionRequest, Leader, Session, SessionState};
+use crate::process::identity::is_self;
+use crate::process::{self, HostIdentity, ssh};
+use crate::store::{Store, StoreError, Transaction, TransactionError};
+use crate::system::{self, clock};
+use clear::{ClearPlan, ClearProgress, ClearSummary};
+use live::{LivenessCheck, counted_sessions, live_sessions};
+pub use request::{AdmissionError, LoginRequest, LoginSettings, Outcome, SessionToken, Slot};
 
-/// What a refused user reads.
-pub const WARNING: &str = "WARNING: Maximum concurrent session count has been reached.\n\
-                           Please clear the sessions using shell --clear-sessions";
+/// What a refused user reads: **the warning**.
+pub const WARNING: [&str; 2] = [
+    "WARNING: Maximum concurrent session count has been reached.",
+    "Please clear the sessions using shell --clear-sessions",
+];
 
 /// Milliseconds that a reservation lives: sshd's default `LoginGraceTime` (120 s) and a margin.
 pub const RESERVATION_MS: i64 = 150_000;
 
-/// Milliseconds in which one opening begins to end sessions anew, against logins that keep coming.
-///
-/// A count of turns would not do: every login of a storm that clears may overtake this one once. With
-/// the last turn's own time an opening ends far below the 120 s of sshd's `LoginGraceTime`.
-const CLEARING_MS: i64 = 10_000;
+const NOT_COUNTED: Outcome = Outcome::NotCounted("this service is not counted");
+const SAME_USER: Outcome = Outcome::NotCounted("a switch to the user whose session this is");
 
-/// What a login is judged by; read from PAM before anything else happens.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The user as the application names him.
-    pub user: CString,
-    /// Where the login comes from.
-    pub origin: Origin,
-    /// The configuration named by a module argument.
-    pub config: Option<PathBuf>,
-    /// The store.
-    pub state: PathBuf,
-    /// The stack clears: the user's other sessions are ended whenever a session opens.
-    pub clear_sessions: bool,
-    /// The module argument that overrides the file's `on_limit`.
-    pub on_limit: Option<OnLimit>,
-    /// The user's answer to [`Outcome::Ask`]; `None` before he was asked.
-    pub answer: Option<bool>,
-}
-
-/// A place in the store; kept in the PAM handle from one phase to the next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticket {
-    /// Whose place it is; a later phase for the same name need not look him up again.
-    pub owner: User,
-    /// His name, printable.
-    pub user: String,
-    /// The row's number.
-    pub id: i64,
-    /// The process that took it, or for sshd's keyboard-interactive child its parent.
-    pub leader: Leader,
-    /// Open, not just reserved.
-    pub open: bool,
-    /// The store that the row is in.
-    pub state: PathBuf,
-}
-
-/// How a phase ended. `pam.rs` turns each into a PAM code, a journal line and a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Not for this module; says why.
-    NotCounted(&'static str),
-    /// Account phase of a user whose check is off.
-    Unlimited,
-    /// A place is reserved.
-    Reserved {
-        /// The place.
-        ticket: Ticket,
-        /// The user's places, this one included.
-        held: usize,
-        /// His limit.
-        limit: u32,
-        /// What is going to be ended at opening.
-        wish: Wish,
-    },
-    /// The session is open.
-    Opened {
-        /// The place.
-        ticket: Ticket,
-        /// The user's places, this one included.
-        held: usize,
-        /// His limit; 0 = off.
-        limit: u32,
-        /// What was ended for it.
-        cleared: Cleared,
-    },
-    /// The handle's session is open already.
-    AlreadyOpen,
-    /// The check is off for the user, and the store could not record his session.
-    Unrecorded(Fault),
-    /// The limit has been reached; the user may be asked whether his sessions shall be cleared.
-    Ask {
-        /// How many sessions a yes would end.
-        sessions: usize,
-    },
-    /// The limit has been reached.
-    Refused {
-        /// The user's places.
-        held: usize,
-        /// His limit.
-        limit: u32,
-        /// What was ended, in vain.
-        cleared: Cleared,
-    },
-}
-
-/// Why a phase could not be judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The name service knows no such user.
-    UnknownUser,
-    /// The configuration is refused.
-    Config(ConfigError),
-    /// The store cannot be used.
-    Store(StoreError),
-    /// `/proc` or a name service failed; says which.
-    System(String),
-}
-
-impl From<ConfigError> for Fault {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// What an opening did to other sessions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cleared {
-    /// Ended by SIGTERM or SIGHUP.
-    pub ended: usize,
-    /// Ended by SIGKILL.
-    pub killed: usize,
-    /// Records wiped without ending anything.
-    pub forgotten: usize,
-    /// Left alone: the caller runs inside them.
-    pub spared: usize,
-    /// Still there.
-    pub survived: usize,
-}
-
-impl Cleared {
-    /// Returns whether nothing happened at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Counts what became of one session.
-    pub fn note(&mut self, fate: Fate) {
-        *match fate {
-            Fate::Ended => &mut self.ended,
-            Fate::Killed => &mut self.killed,
-            Fate::Spared => &mut self.spared,
-            Fate::Survived => &mut self.survived,
-        } += 1;
-    }
-}
-
-impl fmt::Display for Cleared {
-    /// Writes `3 sessions ended, 1 of them by SIGKILL, 1 forgotten`, leaving out what is nothing.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ended = self.ended + self.killed;
-        write!(f, "{ended} {} ended", if ended == 1 { "session" } else { "sessions" })?;
-        for (count, what) in [
-            (self.killed, "by SIGKILL"),
-            (self.forgotten, "forgotten, not ended"),
-            (self.spared, "spared (this login runs inside it)"),
-            (self.survived, "survived"),
-        ] {
-            if count > 0 {
-                write!(f, ", {count} {what}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The account phase: checks, and reserves a place. Ends nothing.
+/// The account phase: checks, and reserves a slot. Ends nothing.
 ///
 /// # Errors
 ///
-/// [`Fault`]; nothing is reserved then.
+/// [`AdmissionError`]; nothing is reserved then.
 pub fn account(
-    request: &Request,
-    ticket: Option<&Ticket>,
+    request: &LoginRequest,
+    token: Option<&SessionToken>,
     store: &Store,
-) -> Result<Outcome, Fault> {
-    if habit(&request.origin.service) == Habit::SwitchJudgedAtOpen {
-        return Ok(Outcome::NotCounted("this service is judged when the session opens"));
+) -> Result<Outcome, AdmissionError> {
+    if service_kind(&request.origin.service) == ServiceKind::UserSwitchCheckedAtOpen {
+        return Ok(Outcome::NotCounted("this service is checked when the session opens"));
     }
-    let Some(case) = Case::of(request, ticket, store)? else {
-        return Ok(Outcome::NotCounted("this service is not counted"));
-    };
-    if case.limit == Limit::Off {
-        return Ok(Outcome::Unlimited);
+    let Some(settings) = context::settings_for(request, token)? else { return Ok(NOT_COUNTED) };
+    if settings.limit == Limit::Off {
+        let slot = token.and_then(|token| token.slot.clone());
+        return Ok(Outcome::Unlimited { token: SessionToken { settings, slot } });
     }
-    let login = Login::led_by(process::anchor(), case, ticket)?;
-    Ok(store.transaction(|tx| login.reserve(tx, ticket))?)
+    let login = Login::new(request, settings, ssh::reservation_owner_pid())?;
+    Ok(store.transaction(|tx| login.reserve(tx, token, store))?)
 }
 
-/// The opening of a session: ends what is in the way if that was asked for, then decides and
+/// The opening of a session: ends what is to be ended if that was asked for, then decides and
 /// records, in one transaction.
 ///
 /// # Errors
 ///
-/// [`Fault`]; nothing is recorded then.
-pub fn open(request: &Request, ticket: Option<&Ticket>, store: &Store) -> Result<Outcome, Fault> {
-    let Some(case) = Case::of(request, ticket, store)? else {
-        return Ok(Outcome::NotCounted("this service is not counted"));
-    };
-    let check_is_off = case.limit == Limit::Off;
-    let login = Login::led_by(system::own_pid(), case, ticket);
-    match login.and_then(|login| login.admit_or_end(ticket, store)) {
-        // He is recorded for others to see, and for a limit set later: that never keeps him out.
-        Err(fault) if check_is_off => Ok(Outcome::Unrecorded(fault)),
+/// [`AdmissionError`]; nothing is recorded then.
+pub fn open(
+    request: &LoginRequest,
+    token: Option<&SessionToken>,
+    store: &Store,
+) -> Result<Outcome, AdmissionError> {
+    let Some(settings) = context::settings_for(request, token)? else { return Ok(NOT_COUNTED) };
+    let check_is_off = settings.limit == Limit::Off;
+    let login = Login::new(request, settings, system::own_pid());
+    match login.and_then(|login| login.open_with_eviction(token, store)) {
+        // The session is recorded for others to see, and for a limit set later: no reason to refuse it.
+        Err(error) if check_is_off => Ok(Outcome::Unrecorded(error)),
         decided => decided,
     }
 }
 
-/// The end of a session: gives the place back, and returns whether this process held it.
+/// The end of a session: releases the slot, and returns whether this process held it.
 ///
-/// A record that is gone already, cleared or lost with its store, is no fault.
+/// A record that is gone already, cleared or lost with its store, is no error, and a damaged store is left
+/// for the next login.
 ///
 /// # Errors
 ///
-/// [`StoreError`]; the place is free all the same as soon as this process has ended.
-pub fn close(ticket: &Ticket, store: &Store) -> Result<bool, StoreError> {
-    let own = is_own(&ticket.leader);
+/// [`StoreError`]; the slot is free all the same as soon as this process has ended.
+pub fn close(slot: &Slot, store: &Store) -> Result<bool, StoreError> {
+    let own = is_own(&slot.leader);
     if own {
-        // The number alone could mean a row of another process: the store may have been begun anew.
-        store.transaction(|tx| tx.remove_led_by(&ticket.leader, ticket.owner.uid, ticket.id))?;
+        // The number alone could mean a row of another process: the store may have been begun again.
+        store.existing_transaction(|tx| tx.remove_if_leader(slot.id, &slot.leader))?;
     }
     Ok(own)
 }
 
-/// Returns whether a PAM handle that ends must give its place back.
+/// Returns whether a PAM handle that ends must release its slot.
 ///
 /// A reservation: always. An open session: only if the stack failed after it was opened, for then
-/// nobody closes it; an application may well end its handle and keep the session. Never in a child,
-/// which holds a copy of the handle (login, su), and never for a reservation that hangs on the parent.
+/// nothing closes it; an application may well end its handle and keep the session. Never in a child,
+/// which holds a copy of the handle (login, su), and never for a reservation that belongs to the parent.
 #[must_use]
-pub fn is_abandoned(ticket: &Ticket, stack_failed: bool) -> bool {
-    (!ticket.open || stack_failed) && is_own(&ticket.leader)
+pub fn must_release(slot: &Slot, stack_failed: bool) -> bool {
+    (!slot.open || stack_failed) && is_own(&slot.leader)
 }
 
 /// Returns whether the calling process is `leader`.
 fn is_own(leader: &Leader) -> bool {
     // Without /proc the pid has to do.
-    process::is_self(leader).unwrap_or(true)
-}
-
-/// What is known of a login before anything on the host is looked at.
-struct Case<'a> {
-    request: &'a Request,
-    user: User,
-    limit: Limit,
-    config: Arc<Config>,
-}
-
-impl<'a> Case<'a> {
-    /// Reads configuration, user and limit; `None` where the service is not counted.
-    fn of(
-        request: &'a Request,
-        ticket: Option<&Ticket>,
-        store: &Store,
-    ) -> Result<Option<Self>, Fault> {
-        let config = compiled::load(request.config.as_deref(), store)?;
-        let service = request.origin.service.as_str();
-        // `machinectl shell` asks for the service of login(1), but only switches the user.
-        let is_unit = service == "login" && process::is_becoming_a_unit();
-        if is_unit || !config.policy.counts(service) {
-            return Ok(None);
-        }
-        let known = ticket.map(|ticket| &ticket.owner).filter(|user| user.typed == request.user);
-        let user = known.map_or_else(|| named_user(&request.user), |user| Ok(user.clone()))?;
-        let limit = limit_of(&config, &user)?;
-        Ok(Some(Self { request, user, limit, config }))
-    }
+    is_self(leader).unwrap_or(leader.pid == system::own_pid())
 }
 
 /// One login that counts, and where it happens.
 struct Login<'a> {
-    case: Case<'a>,
-    here: Here,
-    /// Who holds the place: the process that opens, or in the account phase its anchor.
+    request: &'a LoginRequest,
+    settings: LoginSettings,
+    host: HostIdentity,
+    /// The process that holds the slot: the one that opens.
     leader: Leader,
+    process_session: i32,
 }
 
 /// What one transaction of an opening led to.
-enum Step {
-    Done(Outcome),
-    /// These sessions are in the way and are to be ended; then another transaction decides.
-    EndFirst {
-        sessions: Vec<Session>,
-        forgotten: usize,
-    },
+enum OpenStep {
+    Decided(Outcome),
+    /// These sessions are to be ended; then another transaction decides.
+    TerminateFirst(ClearPlan),
 }
 
-/// What becomes of a login that finds no place and has no wish.
-enum NoPlace {
+/// What becomes of a login that finds no slot and asks for no eviction.
+enum DenialReason {
     Ask { sessions: usize },
     Refuse,
 }
 
-/// The ending of sessions by one opening, turn after turn.
-#[derive(Default)]
-struct Clearing {
-    /// When the first turn began, in milliseconds after boot.
-    began: Option<i64>,
-    tried: Vec<i64>,
-    cleared: Cleared,
-}
-
-impl Clearing {
-    fn end(&mut self, sessions: &[Session], forgotten: usize, here: &Here) {
-        self.began.get_or_insert_with(system::boot_ms);
-        self.cleared.forgotten += forgotten;
-        for fate in termination::end(sessions, here, &Spare::caller()) {
-            self.cleared.note(fate);
-        }
-        self.tried.extend(sessions.iter().map(|session| session.id));
-    }
-
-    fn is_over(&self) -> bool {
-        self.began.is_some_and(|began| system::boot_ms().saturating_sub(began) >= CLEARING_MS)
-    }
-}
-
 impl<'a> Login<'a> {
-    fn led_by(leader: i32, case: Case<'a>, ticket: Option<&Ticket>) -> Result<Self, Fault> {
-        if let Some(known) = ticket.map(|ticket| &ticket.leader).filter(|known| {
-            // An earlier phase in this very process has looked around already.
-            known.pid == leader && process::is_self(known).unwrap_or(false)
-        }) {
-            return Ok(Self { case, here: Here::of(known), leader: known.clone() });
-        }
-        let here = Here::now().map_err(|e| Fault::System(e.to_string()))?;
-        let leader = here.leader(leader).map_err(|e| Fault::System(e.to_string()))?;
-        Ok(Self { case, here, leader })
-    }
-
-    /// Opening: one transaction decides; sessions that are in the way and may be ended are ended
-    /// between two transactions, for their own closing needs the lock.
-    fn admit_or_end(&self, ticket: Option<&Ticket>, store: &Store) -> Result<Outcome, Fault> {
-        let mut clearing = Clearing::default();
-        loop {
-            match store.transaction(|tx| self.admit(tx, ticket, &clearing))? {
-                Step::Done(outcome) => return Ok(outcome),
-                Step::EndFirst { sessions, forgotten } => {
-                    clearing.end(&sessions, forgotten, &self.here)
-                }
-            }
-        }
+    fn new(
+        request: &'a LoginRequest,
+        settings: LoginSettings,
+        leader: i32,
+    ) -> Result<Self, AdmissionError> {
+        let failed = |e: std::io::Error| AdmissionError::System(system::error_text(&e));
+        let host = HostIdentity::current().map_err(failed)?;
+        let (leader, process_session) = host.leader(leader).map_err(failed)?;
+        Ok(Self { request, settings, host, leader, process_session })
     }
 
     /// Account phase, under the lock: stale rows out, count, reserve or refuse.
-    fn reserve(&self, tx: &Transaction, ticket: Option<&Ticket>) -> Result<Outcome, TxError> {
-        let (own, others) = self.own_and_others(tx, ticket)?;
+    fn reserve(
+        &self,
+        tx: &Transaction,
+        token: Option<&SessionToken>,
+        store: &Store,
+    ) -> Result<Outcome, TransactionError> {
+        let (own, others) = self.split_own_session(tx, token, store)?;
         if own.as_ref().is_some_and(Session::is_open) {
             return Ok(Outcome::AlreadyOpen);
         }
-        if self.is_inside(&others) {
-            return Ok(Outcome::NotCounted("a switch to the user whose session this is"));
+        if self.enclosing_login(&others).is_some() {
+            return Ok(match self.kind() {
+                ServiceKind::NestedLogin => Outcome::Nested { cleared: ClearSummary::default() },
+                _ => SAME_USER,
+            });
         }
-        // A stack with two lines: the plain one takes nothing back of what the clearing one wished.
-        // Another try of a connection, which has no ticket, wishes anew.
-        let wished = own.as_ref().filter(|_| ticket.is_some());
-        let wish = match self.wish(wished, &others, others.len()) {
-            Ok(wish) => wish,
-            Err(no_place) => {
-                self.give_up(tx, own)?;
-                return Ok(self.turned_away(no_place, others.len()));
+        let held = counted_sessions(&others);
+        // A stack with two lines: the plain one takes nothing back of what the clearing one asked for.
+        // Another try of a connection, which has no slot, asks again.
+        let has_slot = token.is_some_and(|token| token.slot.is_some());
+        let eviction = match self.eviction(own.as_ref().filter(|_| has_slot), &others, held) {
+            Ok(eviction) => eviction,
+            Err(reason) => {
+                self.drop_reservation(tx, own)?;
+                return Ok(self.denial_outcome(reason, held));
             }
         };
-        let expires = system::boot_ms().saturating_add(RESERVATION_MS);
+        let until = clock::boot_ms().saturating_add(RESERVATION_MS);
         let by_child = self.leader.pid != system::own_pid();
-        let ticket = self.record(tx, own, &others, State::Reserved { expires, wish, by_child })?;
+        let state = SessionState::Reserved { until, eviction, by_child };
+        let token = self.write_session(tx, own, state)?;
         Ok(Outcome::Reserved {
-            ticket,
-            held: others.len() + 1,
-            limit: self.case.limit.number(),
-            wish,
+            token,
+            held: held + 1,
+            limit: self.settings.limit.number(),
+            eviction,
         })
+    }
+
+    /// Opening: one transaction decides; sessions that are to be ended are ended between two
+    /// transactions, for their own closing needs the lock.
+    fn open_with_eviction(
+        &self,
+        token: Option<&SessionToken>,
+        store: &Store,
+    ) -> Result<Outcome, AdmissionError> {
+        let mut progress = ClearProgress::default();
+        let user = printable(self.settings.user.name.to_bytes());
+        let ended_by = format!("a new login of {user} ({})", self.request.origin);
+        loop {
+            match store.transaction(|tx| self.admit(tx, token, store, &progress))? {
+                OpenStep::Decided(outcome) => return Ok(outcome),
+                OpenStep::TerminateFirst(plan) => progress.run(&plan, &self.host, &ended_by),
+            }
+        }
     }
 
     /// Opening, under the lock: stale and cleared rows out, count, confirm or insert, or refuse.
     fn admit(
         &self,
         tx: &Transaction,
-        ticket: Option<&Ticket>,
-        clearing: &Clearing,
-    ) -> Result<Step, TxError> {
-        let (own, mut others) = self.own_and_others(tx, ticket)?;
+        token: Option<&SessionToken>,
+        store: &Store,
+        progress: &ClearProgress,
+    ) -> Result<OpenStep, TransactionError> {
+        let decided = |outcome| Ok(OpenStep::Decided(outcome));
+        let (own, mut others) = self.split_own_session(tx, token, store)?;
         if own.as_ref().is_some_and(Session::is_open) {
-            return Ok(Step::Done(Outcome::AlreadyOpen));
+            return decided(Outcome::AlreadyOpen);
         }
-        if self.is_inside(&others) {
-            return Ok(Step::Done(Outcome::NotCounted(
-                "a switch to the user whose session this is",
-            )));
+        let enclosing = self.enclosing_login(&others).map(|session| session.id);
+        if enclosing.is_some() && self.kind() != ServiceKind::NestedLogin {
+            return decided(SAME_USER);
         }
-        let wish = match self.wish(own.as_ref(), &others, places(&others)) {
-            Ok(wish) => wish,
-            Err(no_place) => {
-                self.give_up(tx, own)?;
-                return Ok(Step::Done(self.turned_away(no_place, places(&others))));
+        // What is part of a login that counts already needs no slot.
+        let limit = if enclosing.is_some() { Limit::Off } else { self.settings.limit };
+        let eviction = if enclosing.is_some() && !self.request.clear_sessions {
+            EvictionRequest::None
+        } else {
+            match self.eviction(own.as_ref(), &others, counted_sessions(&others)) {
+                Ok(eviction) => eviction,
+                Err(reason) => {
+                    self.drop_reservation(tx, own)?;
+                    return decided(self.denial_outcome(reason, counted_sessions(&others)));
+                }
             }
         };
 
-        let (to_end, forgotten) = self.make_way(tx, &mut others, wish, clearing)?;
-        if !to_end.is_empty() {
-            return Ok(Step::EndFirst { sessions: to_end, forgotten });
+        let mut cleared = progress.summary.clone();
+        let mut blocked_by = Vec::new();
+        if eviction != EvictionRequest::None {
+            let plan = self.clear_plan(tx, &others, eviction, enclosing, progress)?;
+            let remaining: Vec<Session> =
+                others.iter().filter(|session| !plan.clears(session)).cloned().collect();
+            if decide(limit, counted_sessions(&remaining)) == Decision::Permit {
+                cleared.forgotten += plan.forget(tx)?;
+                if !plan.terminate.is_empty() {
+                    return Ok(OpenStep::TerminateFirst(plan));
+                }
+                for (_, reason) in &plan.skipped {
+                    cleared.add(crate::termination::TerminationResult::Skipped(*reason));
+                }
+                others = remaining;
+            } else {
+                // To end the others would not make room: what cannot be ended holds the slots.
+                blocked_by = remaining;
+            }
         }
-        let mut cleared = clearing.cleared.clone();
-        cleared.forgotten += forgotten;
 
-        let held = places(&others);
-        let limit = self.case.limit.number();
-        if decide(self.case.limit, held) == Decision::Deny {
-            self.give_up(tx, own)?;
-            return Ok(Step::Done(Outcome::Refused { held, limit, cleared }));
+        let held = counted_sessions(&others);
+        if decide(limit, held) == Decision::Deny {
+            self.drop_reservation(tx, own)?;
+            let limit = limit.number();
+            return decided(Outcome::Refused { held, limit, cleared, blocked_by });
         }
-        let ticket = self.record(tx, own, &others, State::Open)?;
-        Ok(Step::Done(Outcome::Opened { ticket, held: held + 1, limit, cleared }))
+        if enclosing.is_some() {
+            self.drop_reservation(tx, own)?;
+            return decided(Outcome::Nested { cleared });
+        }
+        let token = self.write_session(tx, own, SessionState::Open)?;
+        decided(Outcome::Opened { token, held: held + 1, limit: limit.number(), cleared })
+    }
+
+    /// Returns what is to be done about the sessions that `eviction` means and that were not tried yet.
+    fn clear_plan(
+        &self,
+        tx: &Transaction,
+        others: &[Session],
+        eviction: EvictionRequest,
+        enclosing: Option<i64>,
+        progress: &ClearProgress,
+    ) -> Result<ClearPlan, TransactionError> {
+        let is_meant = |session: &&Session| match eviction {
+            EvictionRequest::None => false,
+            // Another login's plain reservation goes too: that login is checked again when it opens.
+            EvictionRequest::ClearAll => session.counts_toward_limit(),
+            EvictionRequest::EvictOldest => session.is_open(),
+        };
+        let candidates: Vec<Session> = others
+            .iter()
+            .filter(is_meant)
+            .filter(|session| progress.may_try(session) && Some(session.id) != enclosing)
+            .cloned()
+            .collect();
+        let all = if candidates.is_empty() { Vec::new() } else { tx.all_sessions()? };
+        let mut plan = ClearPlan::new(candidates, &all, &self.host, self.settings.on_clear);
+        if eviction == EvictionRequest::EvictOldest {
+            let free = match self.settings.limit {
+                Limit::Off => usize::MAX,
+                Limit::AtMost(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+            };
+            plan.limit_to((counted_sessions(others) + 1).saturating_sub(free));
+            plan.skipped.clear();
+        }
+        Ok(plan)
     }
 
     /// Returns this login's own row, if it has one, and the user's other ones; removes the stale.
-    fn own_and_others(
+    fn split_own_session(
         &self,
         tx: &Transaction,
-        ticket: Option<&Ticket>,
-    ) -> Result<(Option<Session>, Vec<Session>), TxError> {
-        let (own, others) = self
-            .living(tx)?
+        token: Option<&SessionToken>,
+        store: &Store,
+    ) -> Result<(Option<Session>, Vec<Session>), TransactionError> {
+        let check = LivenessCheck::new(&self.host, store);
+        let (own, others) = live_sessions(tx, self.settings.user.uid, &check)?
             .into_iter()
-            .partition::<Vec<_>, _>(|session| self.is_own(session, ticket));
+            .partition::<Vec<_>, _>(|session| self.is_own_row(session, token));
         let mut own = own.into_iter();
         let first = own.next();
         // A connection that tried in several ways.
         for more in own {
-            tx.remove(more.uid, more.id)?;
+            tx.remove(more.id)?;
         }
         Ok((first, others))
     }
 
-    /// Returns what this login wishes to be ended, or how it ends because there is no place.
-    fn wish(
-        &self,
-        own: Option<&Session>,
-        others: &[Session],
-        held: usize,
-    ) -> Result<Wish, NoPlace> {
-        let standing = match own.map(|own| own.state) {
-            // What the stack asks for, however many sessions there are.
-            _ if self.case.request.clear_sessions => Wish::ClearAll,
-            Some(State::Reserved { wish, .. }) => wish,
-            _ => Wish::None,
-        };
-        if standing != Wish::None || decide(self.case.limit, held) == Decision::Permit {
-            return Ok(standing);
-        }
-        let sessions = others.iter().filter(|session| session.is_open()).count();
-        let on_limit = match sessions {
-            // Reservations cannot be ended: they are logins that have not shown every factor yet.
-            0 => OnLimit::Reject,
-            _ => self.case.request.on_limit.unwrap_or(self.case.config.policy.on_limit),
-        };
-        match (on_limit, self.case.request.answer) {
-            (OnLimit::EvictOldest, _) => Ok(Wish::EvictOldest),
-            (OnLimit::Ask, Some(true)) => Ok(Wish::ClearAll),
-            (OnLimit::Ask, None) => Err(NoPlace::Ask { sessions }),
-            (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(NoPlace::Refuse),
-        }
-    }
-
-    fn turned_away(&self, no_place: NoPlace, held: usize) -> Outcome {
-        match no_place {
-            NoPlace::Ask { sessions } => Outcome::Ask { sessions },
-            NoPlace::Refuse => {
-                let (limit, cleared) = (self.case.limit.number(), Cleared::default());
-                Outcome::Refused { held, limit, cleared }
-            }
-        }
-    }
-
-    /// Removes what a wish means and can be forgotten; returns what has to be ended first, and how
-    /// many sessions were forgotten.
-    fn make_way(
-        &self,
-        tx: &Transaction,
-        others: &mut Vec<Session>,
-        wish: Wish,
-        clearing: &Clearing,
-    ) -> Result<(Vec<Session>, usize), TxError> {
-        let spare = LazyCell::new(Spare::caller);
-        let mut to_end = Vec::new();
-        let mut forgotten = 0;
-        for session in self.chosen(others, wish, clearing) {
-            let is_in_reach = self.here.life(&session.leader) != Life::Elsewhere;
-            if session.is_open()
-                && is_in_reach
-                && self.case.config.policy.on_clear == OnClear::Terminate
-            {
-                to_end.push(session);
-            } else if !session.is_open() || !spare.covers(&session) {
-                // Whoever runs inside a session cannot make it uncounted.
-                tx.remove(session.uid, session.id)?;
-                others.retain(|other| other.id != session.id);
-                forgotten += usize::from(session.is_open());
-            }
-        }
-        Ok((to_end, forgotten))
-    }
-
-    fn give_up(&self, tx: &Transaction, own: Option<Session>) -> Result<(), TxError> {
-        own.map_or(Ok(()), |own| tx.remove(own.uid, own.id))
-    }
-
-    /// Returns the user's rows whose leaders live and whose time is not over; removes the others.
-    fn living(&self, tx: &Transaction) -> Result<Vec<Session>, TxError> {
-        let now = system::boot_ms();
-        let connections = LazyCell::new(Connections::now);
-        let mut living = Vec::new();
-        for session in tx.sessions_of(self.case.user.uid)? {
-            // The own process, or the one it waits with, was seen alive a moment ago.
-            let life = || match session.leader == self.leader {
-                true => Life::Alive,
-                false => self.here.life(&session.leader),
-            };
-            if is_over(&session, &self.here, now, life, || connections.serve(&session)) {
-                tx.remove(session.uid, session.id)?;
-            } else {
-                living.push(session);
-            }
-        }
-        Ok(living)
-    }
-
     /// Returns whether a row is this login's own: the handle's, or the reservation that sshd's
-    /// keyboard-interactive child left for the process that opens. Those children share their anchor,
+    /// keyboard-interactive child left for the process that opens. Those children share their owner,
     /// the monitor, which serves one login.
-    fn is_own(&self, session: &Session, ticket: Option<&Ticket>) -> bool {
-        let is_handles = ticket.is_some_and(|ticket| ticket.id == session.id);
+    fn is_own_row(&self, session: &Session, token: Option<&SessionToken>) -> bool {
+        let slot = token.and_then(|token| token.slot.as_ref());
+        let is_handles = slot.is_some_and(|slot| slot.id == session.id);
         match session.state {
-            State::Open => is_handles && session.leader == self.leader,
-            State::Reserved { by_child, .. } => {
+            SessionState::Open => is_handles && session.leader == self.leader,
+            SessionState::Reserved { by_child, .. } => {
                 is_handles
                     || (by_child
                         && session.leader == self.leader
-                        && session.origin.service == self.case.request.origin.service)
+                        && session.origin.service == self.request.origin.service)
             }
         }
     }
 
-    /// Returns whether this is a switch to the own uid inside a session that is counted already.
-    fn is_inside(&self, others: &[Session]) -> bool {
-        if matches!(habit(&self.case.request.origin.service), Habit::Login | Habit::Inner) {
-            return false;
+    fn kind(&self) -> ServiceKind {
+        service_kind(&self.request.origin.service)
+    }
+
+    /// Returns the user's own login inside which this one takes place, if it is a user switch or a
+    /// nested login.
+    fn enclosing_login<'s>(&self, others: &'s [Session]) -> Option<&'s Session> {
+        if self.kind() == ServiceKind::Login {
+            return None;
         }
         let own = system::own_pid();
         let audit_session = process::audit_session(own);
         let ancestors = process::ancestors(own);
-        others.iter().filter(|session| session.is_open()).any(|session| {
+        others.iter().filter(|session| session.is_open()).find(|session| {
             ancestors.contains(&session.leader.pid)
                 // A switch hands its login's audit session on: it says nothing about the switch.
-                || (habit(&session.origin.service) == Habit::Login
+                || (service_kind(&session.origin.service) == ServiceKind::Login
                     && audit_session.is_some()
                     && audit_session == session.audit_session)
         })
     }
 
-    /// Returns the rows that `wish` means and that were not tried yet, oldest first.
-    fn chosen(&self, others: &[Session], wish: Wish, clearing: &Clearing) -> Vec<Session> {
-        if clearing.is_over() {
-            return Vec::new();
+    /// Returns what this login asks to be ended, or how it ends because there is no slot.
+    fn eviction(
+        &self,
+        own: Option<&Session>,
+        others: &[Session],
+        held: usize,
+    ) -> Result<EvictionRequest, DenialReason> {
+        let requested = match own.map(|own| own.state) {
+            // What the stack asks for, however many sessions there are.
+            _ if self.request.clear_sessions => EvictionRequest::ClearAll,
+            Some(SessionState::Reserved { eviction, .. }) => eviction,
+            _ => EvictionRequest::None,
+        };
+        let is_permitted = decide(self.settings.limit, held) == Decision::Permit;
+        if requested != EvictionRequest::None || is_permitted {
+            return Ok(requested);
         }
-        let untried = others.iter().filter(|session| !clearing.tried.contains(&session.id));
-        match wish {
-            Wish::None => Vec::new(),
-            // Another login's plain reservation goes too: that login decides anew when it opens.
-            Wish::ClearAll => untried.filter(|session| session.holds_a_place()).cloned().collect(),
-            Wish::EvictOldest => {
-                let free = match self.case.limit {
-                    Limit::Off => usize::MAX,
-                    Limit::AtMost(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
-                };
-                let over = (places(others) + 1).saturating_sub(free);
-                untried.filter(|session| session.is_open()).take(over).cloned().collect()
+        let sessions = others.iter().filter(|session| session.is_open()).count();
+        let on_limit = match sessions {
+            // Reservations cannot be ended: they are logins that have not shown every factor yet.
+            0 => OnLimit::Reject,
+            _ => self.request.on_limit.unwrap_or(self.settings.on_limit),
+        };
+        match (on_limit, self.request.answer) {
+            (OnLimit::EvictOldest, _) => Ok(EvictionRequest::EvictOldest),
+            (OnLimit::Ask, Some(true)) => Ok(EvictionRequest::ClearAll),
+            (OnLimit::Ask, None) => Err(DenialReason::Ask { sessions }),
+            (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(DenialReason::Refuse),
+        }
+    }
+
+    fn denial_outcome(&self, reason: DenialReason, held: usize) -> Outcome {
+        match reason {
+            DenialReason::Ask { sessions } => Outcome::Ask { sessions },
+            DenialReason::Refuse => {
+                let (limit, cleared) = (self.settings.limit.number(), ClearSummary::default());
+                Outcome::Refused { held, limit, cleared, blocked_by: Vec::new() }
             }
         }
     }
 
-    /// Writes this login's row, in the place of its earlier one if there is one.
-    fn record(
+    fn drop_reservation(
         &self,
         tx: &Transaction,
         own: Option<Session>,
-        others: &[Session],
-        state: State,
-    ) -> Result<Ticket, TxError> {
-        let uid = self.case.user.uid;
-        let user = sanitize::printable(self.case.user.name.to_bytes());
-        let id = own.map_or_else(|| new_id(others, system::boot_ns() / 1000), |own| own.id);
-        tx.put(&Session {
+    ) -> Result<(), TransactionError> {
+        own.map_or(Ok(()), |own| tx.remove(own.id))
+    }
+
+    /// Writes this login's row, in the place of its earlier one if there is one.
+    fn write_session(
+        &self,
+        tx: &Transaction,
+        own: Option<Session>,
+        state: SessionState,
+    ) -> Result<SessionToken, TransactionError> {
+        let id = own.map_or_else(|| tx.new_id(), |own| Ok(own.id))?;
+        tx.upsert(&Session {
             id,
-            uid,
-            user: user.clone(),
-            origin: self.case.request.origin.clone(),
+            uid: self.settings.user.uid,
+            user: printable(self.settings.user.name.to_bytes()),
+            origin: self.request.origin.clone(),
             leader: self.leader.clone(),
-            // Not yet there where a place is reserved, or that of another login.
+            process_session: self.process_session,
+            // Not yet there where a slot is reserved, or that of another login.
             audit_session: match state {
-                State::Open => process::audit_session(self.leader.pid),
-                State::Reserved { .. } => None,
+                SessionState::Open => process::audit_session(self.leader.pid),
+                SessionState::Reserved { .. } => None,
             },
             state,
-            since: system::epoch_seconds(),
+            since: clock::epoch_seconds(),
         })?;
-        Ok(Ticket {
-            owner: self.case.user.clone(),
-            user,
-            id,
-            leader: self.leader.clone(),
-            open: state == State::Open,
-            state: self.case.request.state.clone(),
+        Ok(SessionToken {
+            settings: self.settings.clone(),
+            slot: Some(Slot {
+                id,
+                leader: self.leader.clone(),
+                open: state == SessionState::Open,
+                state: self.request.state.clone(),
+            }),
         })
     }
-}
-
-/// Returns whether a row means nothing any more: its leader is gone with the connection that it led,
-/// or its time is over.
-#[must_use]
-pub fn is_stale(session: &Session, here: &Here, now_ms: i64) -> bool {
-    let life = || here.life(&session.leader);
-    is_over(session, here, now_ms, life, || Connections::now().serve(session))
-}
-
-fn is_over(
-    session: &Session,
-    here: &Here,
-    now_ms: i64,
-    life: impl Fn() -> Life,
-    is_served: impl Fn() -> bool,
-) -> bool {
-    match session.state {
-        State::Reserved { expires, .. } => expires <= now_ms || life() == Life::Dead,
-        State::Open => {
-            life() == Life::Dead
-                // Audit sessions are numbered from one at every boot.
-                && !(session.leader.boot_id == here.boot_id
-                    && session.audit_session.is_some()
-                    && is_served())
-        }
-    }
-}
-
-/// Returns how many of the rows take a place from a login that opens.
-fn places(others: &[Session]) -> usize {
-    others.iter().filter(|session| session.holds_a_place()).count()
-}
-
-fn named_user(name: &CStr) -> Result<User, Fault> {
-    User::named(name)
-        .map_err(|e| Fault::System(format!("the user database: {}", system::reason(&e))))?
-        .ok_or(Fault::UnknownUser)
-}
-
-/// Returns the limit of the profile that holds for `user`.
-///
-/// # Errors
-///
-/// [`Fault::System`] where the group database failed.
-pub fn limit_of(config: &Config, user: &User) -> Result<Limit, Fault> {
-    let broken =
-        |e: io::Error| Fault::System(format!("the group database: {}", system::reason(&e)));
-    let mut groups = None;
-    let profile = config.profile_of(
-        |name| user.is_named(name),
-        |name| {
-            let groups = match &groups {
-                Some(groups) => groups,
-                None => groups.insert(user.groups().map_err(broken)?),
-            };
-            let Ok(name) = CString::new(name) else { return Ok::<_, Fault>(false) };
-            let id = users::group_id(&name).map_err(broken)?;
-            Ok(id.is_some_and(|id| groups.contains(&id)))
-        },
-    )?;
-    Ok(Limit::from(profile.max_concurrent_sessions))
 }

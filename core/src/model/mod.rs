@@ -1,5 +1,8 @@
 //! What the rest of the crate speaks of: pure values, no clock, no path, no system call.
+#![forbid(unsafe_code)]
 
 pub mod policy;
+pub mod profile;
 pub mod sanitize;
+pub mod service;
 pub mod session;

@@ -1,11 +1,11 @@
-//! What a session is: pure data, no clock, no path, no system call.
+//! What a session is.
 
 use std::fmt;
 
 /// The process that opened a session.
 ///
-/// A pid alone names nobody, for pids are used again. Start time, pid namespace and boot make it
-/// unique (proc_pid_stat(5), pid_namespaces(7)).
+/// A pid alone identifies no process, for pids are used again. Start time, pid namespace and boot make
+/// it unique (proc_pid_stat(5), pid_namespaces(7)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leader {
     /// Process id in the namespace [`Leader::pid_ns`].
@@ -18,7 +18,7 @@ pub struct Leader {
     pub boot_id: String,
 }
 
-/// Where a session came from, as the application told PAM; printable text (see [`crate::model::sanitize`]).
+/// Where a session came from, as the application told PAM; printable text (see [`super::sanitize`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     /// PAM service, such as `sshd`.
@@ -31,25 +31,26 @@ pub struct Origin {
 
 /// What is to be ended before a session beyond the limit may open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Nothing: take a free place or be refused.
+pub enum EvictionRequest {
+    /// Nothing: take a free slot or be refused.
     None,
     /// All of the user's other sessions.
     ClearAll,
-    /// As many of the oldest sessions as are in the way.
+    /// As many of the oldest sessions as are over the limit.
     EvictOldest,
 }
 
 /// How far a login has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// A place taken in the account phase.
+pub enum SessionState {
+    /// A slot taken in the account phase.
     Reserved {
-        /// Milliseconds of `CLOCK_BOOTTIME` after which the place is free again.
-        expires: i64,
+        /// Milliseconds of `CLOCK_BOOTTIME` after which the slot is free again.
+        until: i64,
         /// What the login asked to be ended when it opens.
-        wish: Wish,
-        /// Taken by a child of the process that is going to open, and left to it.
+        eviction: EvictionRequest,
+        /// Taken by a child of the process that is going to open, and left to it: sshd's
+        /// keyboard-interactive child, when other factors may still be missing.
         by_child: bool,
     },
     /// The session is open.
@@ -59,20 +60,22 @@ pub enum State {
 /// One row of the store: an open session or a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Number of the session: unique within one boot, growing with time, never used again.
+    /// Number of the session: growing with time, never used again in the same boot.
     pub id: i64,
-    /// Whose session it is. Sessions are counted by uid and shown by name.
+    /// The user. Sessions are counted by uid and shown by name.
     pub uid: u32,
     /// The user's name, printable.
     pub user: String,
     /// Where it came from.
     pub origin: Origin,
-    /// Who opened it, or for a reservation its anchor.
+    /// The process that opened it, or that is going to.
     pub leader: Leader,
+    /// The leader's process session (setsid(2)), field 6 of its stat.
+    pub process_session: i32,
     /// The kernel's audit session of the leader (`/proc/PID/sessionid`), if it has one.
     pub audit_session: Option<u32>,
     /// Reserved or open.
-    pub state: State,
+    pub state: SessionState,
     /// Seconds after the epoch at which it was opened or reserved; for display only.
     pub since: i64,
 }
@@ -81,15 +84,22 @@ impl Session {
     /// Returns whether the session is open, not just reserved.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state == State::Open
+        self.state == SessionState::Open
     }
 
-    /// Returns whether the row takes a place from a login that is about to open.
+    /// Returns whether the row takes a slot from another login of the user.
     ///
-    /// A reservation with a wish does not: its own opening ends the others, this one too.
+    /// Of reservations only those that need nothing more. One with an eviction request ends the others,
+    /// this login's too, when it opens. One of a keyboard-interactive child may lack a factor: a user
+    /// who knows the password alone could keep the owner out with it.
     #[must_use]
-    pub fn holds_a_place(&self) -> bool {
-        !matches!(self.state, State::Reserved { wish: Wish::ClearAll | Wish::EvictOldest, .. })
+    pub fn counts_toward_limit(&self) -> bool {
+        match self.state {
+            SessionState::Open => true,
+            SessionState::Reserved { eviction, by_child, .. } => {
+                eviction == EvictionRequest::None && !by_child
+            }
+        }
     }
 }
 

@@ -1,13 +1,24 @@
--- The live sessions of a host. PRAGMA user_version and application_id are set beside this text, in
--- store.rs. Clustered by user: one login reads and writes the pages of one user only. A key of one
--- number keeps the tree flat, for what lies above its leaves then holds keys and no rows.
---
--- Every login reads this statement again, from the file: what explains it stands outside.
---
--- place: the uid, times 2^31, and the last 31 bits of the id
--- id: microseconds after boot; never used again
--- expires: milliseconds after boot; NULL once the session is open
--- about: twelve fields with tabs between them: user, service, tty, rhost, and the leader (or a
---   reservation's anchor) by its pid, its start in clock ticks after boot, its pid namespace and its boot;
---   audit session, wish, who opens, seconds after the epoch
-CREATE TABLE session (place INTEGER PRIMARY KEY, id INTEGER, expires INTEGER, about TEXT) STRICT;
+-- The live sessions of a host. PRAGMA application_id and user_version are set beside this text, in
+-- transaction.rs; how an earlier version is taken over is in migration.rs. SQLite keeps the comments
+-- inside the statement: `.schema` of sqlite3(1) shows them.
+CREATE TABLE session (
+  id                INTEGER PRIMARY KEY, -- as `shell show session` prints it, never used again in this boot
+  uid               INTEGER NOT NULL,
+  user              TEXT NOT NULL,
+  service           TEXT NOT NULL,       -- PAM service
+  tty               TEXT,
+  rhost             TEXT,
+  state             TEXT NOT NULL CHECK (state IN ('reserved', 'open')),
+  since             INTEGER NOT NULL,    -- seconds since the epoch
+  reserved_until    INTEGER,             -- milliseconds of CLOCK_BOOTTIME
+  reserved_by_child INTEGER NOT NULL CHECK (reserved_by_child IN (0, 1)), -- by a child of the process that opens
+  on_open           TEXT CHECK (on_open IN ('clear-all', 'evict-oldest')), -- what opening ends
+  leader_pid        INTEGER NOT NULL,
+  leader_start_time INTEGER NOT NULL,    -- clock ticks after boot, field 22 of /proc/PID/stat
+  leader_pid_ns     INTEGER NOT NULL,    -- inode of /proc/PID/ns/pid
+  leader_boot_id    TEXT NOT NULL,       -- /proc/sys/kernel/random/boot_id
+  process_session   INTEGER NOT NULL,    -- field 6 of /proc/PID/stat
+  audit_session     INTEGER,             -- /proc/PID/sessionid
+  CHECK ((state = 'reserved') = (reserved_until IS NOT NULL))
+) STRICT;
+CREATE INDEX session_uid ON session (uid);

@@ -3,15 +3,15 @@
 use std::ffi::{CStr, CString};
 use std::io;
 
-/// Bytes of the largest name service answer that is read.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// Bytes of the largest name service answer that is read: a group of millions of members.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// Groups of the longest membership list that is read; `NGROUPS_MAX` of Linux.
 const MAX_GROUPS: usize = 65536;
 
 /// A user of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// As the application named him; name services may ignore case.
+    /// As the application spelled the name; name services may ignore case.
     pub typed: CString,
     /// As the name service spells it.
     pub name: CString,
@@ -98,22 +98,43 @@ impl User {
 ///
 /// The name service failed, so that nothing is known.
 pub fn group_id(name: &CStr) -> io::Result<Option<u32>> {
+    group_entry(|entry, buffer, found| {
+        // SAFETY: `name` is terminated; entry, buffer (with its length) and `found` are valid to
+        // write to and outlive the call.
+        unsafe { libc::getgrnam_r(name.as_ptr(), entry, buffer.as_mut_ptr(), buffer.len(), found) }
+    })
+    .map(|group| group.map(|(id, _)| id))
+}
+
+/// Returns the name of the group with this id; `None` means that there is no such group.
+///
+/// # Errors
+///
+/// The name service failed, so that nothing is known.
+pub fn group_name(gid: u32) -> io::Result<Option<CString>> {
+    group_entry(|entry, buffer, found| {
+        // SAFETY: entry, buffer (with its length) and `found` are valid to write to and outlive the
+        // call.
+        unsafe { libc::getgrgid_r(gid, entry, buffer.as_mut_ptr(), buffer.len(), found) }
+    })
+    .map(|group| group.map(|(_, name)| name))
+}
+
+/// Returns the id and name of the group that `lookup` finds.
+fn group_entry(
+    lookup: impl Fn(*mut libc::group, &mut [libc::c_char], *mut *mut libc::group) -> libc::c_int,
+) -> io::Result<Option<(u32, CString)>> {
     answer_of(|buffer| {
         // SAFETY: group is integers and pointers, for which all zeroes is a value.
         let mut entry: libc::group = unsafe { std::mem::zeroed() };
         let mut found = std::ptr::null_mut();
-        // SAFETY: `name` is terminated; entry, buffer (with its length) and `found` are valid to
-        // write to and outlive the call.
-        let error = unsafe {
-            libc::getgrnam_r(
-                name.as_ptr(),
-                &raw mut entry,
-                buffer.as_mut_ptr(),
-                buffer.len(),
-                &raw mut found,
-            )
-        };
-        (error, (error == 0 && !found.is_null()).then_some(entry.gr_gid))
+        let error = lookup(&raw mut entry, buffer, &raw mut found);
+        if error != 0 || found.is_null() {
+            return (error, None);
+        }
+        // SAFETY: on success gr_name points to a terminated string inside `buffer`.
+        let name = unsafe { CStr::from_ptr(entry.gr_name) }.to_owned();
+        (error, Some((entry.gr_gid, name)))
     })
 }
 
@@ -156,8 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_found_by_name() {
+    fn groups_are_found_by_name_and_by_id() {
         assert_eq!(group_id(c"root").unwrap(), Some(0));
         assert_eq!(group_id(c"no-such-group-here").unwrap(), None);
+        assert_eq!(group_name(0).unwrap().as_deref(), Some(c"root"));
+        assert_eq!(group_name(u32::MAX - 7).unwrap(), None);
     }
 }

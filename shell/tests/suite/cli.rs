@@ -374,7 +374,7 @@ fn limits_of_pam_limits_are_proposed_and_written() {
 
     import(&["--apply"]);
     let config = session_limit_core::config::Config::load(&file).unwrap();
-    let attached = |list: &[session_limit_core::model::policy::Attachment]| -> Vec<String> {
+    let attached = |list: &[session_limit_core::model::profile::ProfileAssignment]| -> Vec<String> {
         list.iter().map(|entry| format!("{} {}", entry.name, entry.user_profile)).collect()
     };
     let mut users = attached(&config.users);

@@ -9,7 +9,7 @@ use std::thread;
 
 use proptest::prelude::*;
 use session_limit_core::config::Config;
-use session_limit_core::model::policy::{DEFAULT_PROFILE, Profile};
+use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile};
 use session_limit_core::system::users::User;
 use shell::draft::{Draft, DraftError, Object};
 use shell::engine::Engine;

@@ -11,7 +11,7 @@ use clap::CommandFactory;
 #[allow(dead_code, reason = "the pages name only what is read")]
 mod options;
 
-use options::Arguments;
+use options::Options;
 use session_limit_core::config::Config;
 use shell::args::Args;
 use shell::exit::Exit;
@@ -121,7 +121,7 @@ fn every_word_that_a_key_takes_is_in_its_page() {
 #[test]
 fn every_argument_of_the_module_is_in_its_page() {
     let page = read("man/pam_session_limit.8");
-    let complaint = Arguments::read(&[c"nonsense"]).complaints.join("");
+    let complaint = Options::read(&[c"nonsense"]).problems.join("");
     let (_, expected) = complaint.split_once("expected ").unwrap();
     let arguments: Vec<&str> =
         expected.split([' ', ',']).filter(|word| !word.is_empty() && *word != "or").collect();

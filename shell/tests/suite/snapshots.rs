@@ -2,9 +2,9 @@
 
 use std::ffi::CString;
 
-use session_limit_core::admission::Cleared;
-use session_limit_core::model::policy::{Attachment, DEFAULT_PROFILE, Profile};
-use session_limit_core::model::session::{Leader, Origin, Session, State, Wish};
+use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
+use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::system::users::User;
 use shell::grammar::Kind;
 use shell::reply::{Format, Reply};
@@ -16,7 +16,13 @@ fn check(reply: &Reply, table: &str, json: &str) {
     assert_eq!(reply.render(Format::Json, None), format!("{json}\n"));
 }
 
-fn session(id: i64, service: &str, rhost: Option<&str>, state: State, since: i64) -> Session {
+fn session(
+    id: i64,
+    service: &str,
+    rhost: Option<&str>,
+    state: SessionState,
+    since: i64,
+) -> Session {
     let origin = Origin {
         service: service.to_owned(),
         tty: Some("ssh".to_owned()),
@@ -29,6 +35,7 @@ fn session(id: i64, service: &str, rhost: Option<&str>, state: State, since: i64
         user: "alice".to_owned(),
         origin,
         leader,
+        process_session: 1,
         audit_session: None,
         state,
         since,
@@ -36,12 +43,16 @@ fn session(id: i64, service: &str, rhost: Option<&str>, state: State, since: i64
 }
 
 fn seen() -> Vec<Seen> {
-    let reserved = State::Reserved { expires: 0, wish: Wish::None, by_child: false };
+    let reserved =
+        SessionState::Reserved { until: 0, eviction: EvictionRequest::None, by_child: false };
     let all = [
-        (session(17, "sshd", Some("192.0.2.7"), State::Open, 1_795_281_573), Standing::Open),
-        (session(18, "sshd", Some("192.0.2.8"), State::Open, 1_795_281_600), Standing::Stale),
+        (session(17, "sshd", Some("192.0.2.7"), SessionState::Open, 1_795_281_573), Standing::Open),
+        (
+            session(18, "sshd", Some("192.0.2.8"), SessionState::Open, 1_795_281_600),
+            Standing::Stale,
+        ),
         (session(19, "login", None, reserved, 1_795_281_601), Standing::Reserved),
-        (session(20, "shell", None, State::Open, 1_795_281_500), Standing::Elsewhere),
+        (session(20, "shell", None, SessionState::Open, 1_795_281_500), Standing::Elsewhere),
     ];
     all.map(|(session, standing)| Seen { session, standing }).to_vec()
 }
@@ -94,8 +105,10 @@ fn the_profiles() {
 
 #[test]
 fn attachments() {
-    let entries =
-        [Attachment { name: "operators".to_owned(), user_profile: "Contractors".to_owned() }];
+    let entries = [ProfileAssignment {
+        name: "operators".to_owned(),
+        user_profile: "Contractors".to_owned(),
+    }];
     check(
         &show::attachments(Kind::Group, &entries),
         "\
@@ -200,10 +213,11 @@ fn activities() {
 
 #[test]
 fn what_was_cleared() {
-    let cleared = Cleared { ended: 2, killed: 1, spared: 1, ..Cleared::default() };
+    let cleared =
+        ClearSummary { terminated: 2, killed: 1, skipped_own: 1, ..ClearSummary::default() };
     check(
         &sessions::reply(&cleared),
-        "3 sessions ended, 1 by SIGKILL, 1 spared (this login runs inside it).\n",
+        "3 sessions ended, 1 by SIGKILL, 1 left alone (this login runs inside it).\n",
         r#"{"count":1,"kind":"clear","results":[{"ended":2,"forgotten":0,"killed":1,"spared":1}],"schema_version":1}"#,
     );
 }

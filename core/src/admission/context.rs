@@ -1,0 +1,61 @@
+//! What is known of a login before the store is opened: configuration, user, limit.
+
+use std::ffi::CStr;
+
+use super::RESERVATION_MS;
+use super::request::{AdmissionError, LoginRequest, LoginSettings, SessionToken};
+use crate::config::{Config, assignment};
+use crate::model::profile::Limit;
+use crate::process;
+use crate::system::users::User;
+use crate::system::{self, clock};
+
+/// Returns what a login is checked by; `None` where its service is not counted.
+///
+/// An earlier phase of the same login has found it out already: `token` has it.
+pub fn settings_for(
+    request: &LoginRequest,
+    token: Option<&SessionToken>,
+) -> Result<Option<LoginSettings>, AdmissionError> {
+    if let Some(known) = token.map(|token| &token.settings).filter(|known| is_for(known, request)) {
+        return Ok(Some(LoginSettings { warnings: Vec::new(), ..known.clone() }));
+    }
+    let config = match &request.config {
+        Some(path) => Config::load(path)?,
+        None => Config::load_default()?,
+    };
+    let service = request.origin.service.as_str();
+    // `machinectl shell` asks for the service of login(1), but only switches the user.
+    let is_unit = service == "login" && process::is_becoming_a_unit();
+    if is_unit || !config.policy.counts(service) {
+        return Ok(None);
+    }
+    let user = user_named(&request.user)?;
+    let assigned = assignment::profile_for(&config, &user).map_err(|e| {
+        AdmissionError::System(format!("group database: {}", system::error_text(&e)))
+    })?;
+    Ok(Some(LoginSettings {
+        user,
+        service: service.to_owned(),
+        config: request.config.clone(),
+        limit: Limit::from(assigned.profile.max_concurrent_sessions),
+        on_limit: config.policy.on_limit,
+        on_clear: config.policy.on_clear,
+        read_at: clock::boot_ms(),
+        warnings: assigned.warnings,
+    }))
+}
+
+/// Returns whether `known` holds for `request`, and is not older than a reservation gets.
+fn is_for(known: &LoginSettings, request: &LoginRequest) -> bool {
+    known.user.typed == request.user
+        && known.service == request.origin.service
+        && known.config == request.config
+        && clock::boot_ms().saturating_sub(known.read_at) < RESERVATION_MS
+}
+
+fn user_named(name: &CStr) -> Result<User, AdmissionError> {
+    User::named(name)
+        .map_err(|e| AdmissionError::System(format!("user database: {}", system::error_text(&e))))?
+        .ok_or(AdmissionError::UnknownUser)
+}

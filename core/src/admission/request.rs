@@ -1,0 +1,160 @@
+//! What a login brings, what its PAM handle keeps, and how a phase ends.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+
+use super::clear::ClearSummary;
+use crate::config::ConfigError;
+use crate::model::policy::{OnClear, OnLimit};
+use crate::model::profile::Limit;
+use crate::model::session::{EvictionRequest, Leader, Origin, Session};
+use crate::store::StoreError;
+use crate::system::users::User;
+
+/// What a login is checked by; read from PAM before anything else happens.
+#[derive(Debug, Clone)]
+pub struct LoginRequest {
+    /// The user as the application spells the name.
+    pub user: CString,
+    /// Where the login comes from.
+    pub origin: Origin,
+    /// The configuration named by a module argument.
+    pub config: Option<PathBuf>,
+    /// The store.
+    pub state: PathBuf,
+    /// The stack clears: the user's other sessions are ended whenever a session opens.
+    pub clear_sessions: bool,
+    /// The module argument that overrides the file's `on_limit`.
+    pub on_limit: Option<OnLimit>,
+    /// The user's answer to [`Outcome::Ask`]; `None` before the question.
+    pub answer: Option<bool>,
+}
+
+/// What one phase leaves in the PAM handle for the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionToken {
+    /// What the login was checked by.
+    pub settings: LoginSettings,
+    /// The row that it holds, if it has one.
+    pub slot: Option<Slot>,
+}
+
+/// What configuration and name services say of a login.
+///
+/// The next phase of the same login does not ask them again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginSettings {
+    /// The user.
+    pub user: User,
+    /// The PAM service.
+    pub service: String,
+    /// The configuration file that was read; `None` is the default one.
+    pub config: Option<PathBuf>,
+    /// The limit of the user's profile.
+    pub limit: Limit,
+    /// What happens beyond the limit.
+    pub on_limit: OnLimit,
+    /// What clearing does.
+    pub on_clear: OnClear,
+    /// When that was found out, in milliseconds of boot time.
+    pub read_at: i64,
+    /// What was wrong with a part of it, a line each, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// A row of the store that a handle holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The row's number.
+    pub id: i64,
+    /// The process that took it, or for sshd's keyboard-interactive child its parent.
+    pub leader: Leader,
+    /// Open, not just reserved.
+    pub open: bool,
+    /// The store that the row is in.
+    pub state: PathBuf,
+}
+
+/// How a phase ended. The module turns each into a PAM code, a log line and a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not for this module; says why.
+    NotCounted(&'static str),
+    /// Account phase of a user whose check is off.
+    Unlimited {
+        /// For the opening.
+        token: SessionToken,
+    },
+    /// A slot is reserved.
+    Reserved {
+        /// Holds the slot.
+        token: SessionToken,
+        /// The user's slots in use, this one included.
+        held: usize,
+        /// The user's limit.
+        limit: u32,
+        /// What is going to be ended at opening.
+        eviction: EvictionRequest,
+    },
+    /// The session is open.
+    Opened {
+        /// Holds the slot.
+        token: SessionToken,
+        /// The user's slots in use, this one included.
+        held: usize,
+        /// The user's limit; 0 = off.
+        limit: u32,
+        /// What was ended for it.
+        cleared: ClearSummary,
+    },
+    /// The session is part of a counted login of the same user and takes no slot of its own.
+    Nested {
+        /// What was ended on the way.
+        cleared: ClearSummary,
+    },
+    /// The handle's session is open already.
+    AlreadyOpen,
+    /// The check is off for the user, and the store could not record the session.
+    Unrecorded(AdmissionError),
+    /// The limit has been reached; the user may be asked whether to clear their sessions.
+    Ask {
+        /// How many sessions a yes would end.
+        sessions: usize,
+    },
+    /// The limit has been reached.
+    Refused {
+        /// The user's slots in use.
+        held: usize,
+        /// The user's limit.
+        limit: u32,
+        /// What was ended, in vain.
+        cleared: ClearSummary,
+        /// Where clearing was asked for: the sessions that hold the slots and cannot be ended.
+        blocked_by: Vec<Session>,
+    },
+}
+
+/// Why a login could not be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdmissionError {
+    /// The name service knows no such user.
+    UnknownUser,
+    /// The configuration is rejected.
+    Config(ConfigError),
+    /// The store cannot be used.
+    Store(StoreError),
+    /// `/proc` or a name service failed; says which.
+    System(String),
+}
+
+impl From<ConfigError> for AdmissionError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<StoreError> for AdmissionError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,110 @@
+//! A session as a row of the table, and back.
+
+use rusqlite::types::Type;
+use rusqlite::{Row, ToSql, named_params};
+
+use crate::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
+
+/// The columns in the order in which [`session_of`] reads them.
+pub const COLUMNS: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
+                           reserved_by_child, on_open, leader_pid, leader_start_time, leader_pid_ns, \
+                           leader_boot_id, process_session, audit_session";
+
+/// Adds a row, or replaces the one with the same id.
+pub const UPSERT: &str = "\
+INSERT OR REPLACE INTO session VALUES (:id, :uid, :user, :service, :tty, :rhost, :state, :since, \
+:reserved_until, :reserved_by_child, :on_open, :leader_pid, :leader_start_time, :leader_pid_ns, \
+:leader_boot_id, :process_session, :audit_session)";
+
+/// Hands the parameters of [`UPSERT`] to `execute`.
+pub fn with_parameters<T>(
+    session: &Session,
+    execute: impl FnOnce(&[(&str, &dyn ToSql)]) -> T,
+) -> T {
+    let Session { id, uid, user, origin, leader, process_session, audit_session, state, since } =
+        session;
+    let (state, until, eviction, by_child) = match *state {
+        SessionState::Open => ("open", None, EvictionRequest::None, false),
+        SessionState::Reserved { until, eviction, by_child } => {
+            ("reserved", Some(until), eviction, by_child)
+        }
+    };
+    let on_open = match eviction {
+        EvictionRequest::None => None,
+        EvictionRequest::ClearAll => Some("clear-all"),
+        EvictionRequest::EvictOldest => Some("evict-oldest"),
+    };
+    execute(named_params! {
+        ":id": id,
+        ":uid": uid,
+        ":user": user,
+        ":service": origin.service,
+        ":tty": origin.tty,
+        ":rhost": origin.rhost,
+        ":state": state,
+        ":since": since,
+        ":reserved_until": until,
+        ":reserved_by_child": by_child,
+        ":on_open": on_open,
+        ":leader_pid": leader.pid,
+        ":leader_start_time": signed(leader.start_time),
+        ":leader_pid_ns": signed(leader.pid_ns),
+        ":leader_boot_id": leader.boot_id,
+        ":process_session": process_session,
+        ":audit_session": audit_session,
+    })
+}
+
+/// Reads a row of [`COLUMNS`].
+///
+/// # Errors
+///
+/// A value that [`with_parameters`] never writes.
+pub fn session_of(row: &Row) -> rusqlite::Result<Session> {
+    let state: String = row.get(6)?;
+    let (until, by_child, on_open): (Option<i64>, bool, Option<String>) =
+        (row.get(8)?, row.get(9)?, row.get(10)?);
+    let eviction = match on_open.as_deref() {
+        None => EvictionRequest::None,
+        Some("clear-all") => EvictionRequest::ClearAll,
+        Some("evict-oldest") => EvictionRequest::EvictOldest,
+        Some(_) => return Err(unexpected(10, "clear-all or evict-oldest")),
+    };
+    let state = match (state.as_str(), until) {
+        ("open", None) => SessionState::Open,
+        ("reserved", Some(until)) => SessionState::Reserved { until, eviction, by_child },
+        _ => return Err(unexpected(6, "open, or reserved until some time")),
+    };
+    let (start_time, pid_ns): (i64, i64) = (row.get(12)?, row.get(13)?);
+    Ok(Session {
+        id: row.get(0)?,
+        uid: row.get(1)?,
+        user: row.get(2)?,
+        origin: Origin { service: row.get(3)?, tty: row.get(4)?, rhost: row.get(5)? },
+        leader: Leader {
+            pid: row.get(11)?,
+            start_time: unsigned(start_time),
+            pid_ns: unsigned(pid_ns),
+            boot_id: row.get(14)?,
+        },
+        process_session: row.get(15)?,
+        audit_session: row.get(16)?,
+        state,
+        since: row.get(7)?,
+    })
+}
+
+/// Returns the bits of a number as SQLite keeps them: it has no unsigned numbers.
+#[must_use]
+pub fn signed(number: u64) -> i64 {
+    i64::from_ne_bytes(number.to_ne_bytes())
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::from_ne_bytes(number.to_ne_bytes())
+}
+
+fn unexpected(column: usize, expected: &str) -> rusqlite::Error {
+    let text = format!("expected {expected}");
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, text.into())
+}

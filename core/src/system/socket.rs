@@ -1,0 +1,38 @@
+//! A stream socket that connects without waiting.
+
+use std::io;
+use std::os::fd::FromRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// Connects to a stream socket, or fails at once where that would have to wait.
+///
+/// # Errors
+///
+/// Those of connect(2); `EAGAIN` where the listener's queue is full.
+pub fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
+    // SAFETY: sockaddr_un is plain bytes, for which all zeroes is a value.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::sa_family_t::try_from(libc::AF_UNIX).unwrap_or_default();
+    let name = path.as_os_str().as_bytes();
+    // One byte stays zero: the name must be terminated.
+    if name.len() >= address.sun_path.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    for (to, from) in address.sun_path.iter_mut().zip(name) {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    let flags = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: socket takes three integers.
+    let fd = unsafe { libc::socket(libc::AF_UNIX, flags, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just returned this descriptor to nobody else.
+    let socket = unsafe { UnixStream::from_raw_fd(fd) };
+    let length = libc::socklen_t::try_from(size_of::<libc::sockaddr_un>()).unwrap_or_default();
+    // SAFETY: `address` is a sockaddr_un of `length` bytes that lives across the call.
+    let connected = unsafe { libc::connect(fd, (&raw const address).cast(), length) };
+    if connected == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
+}
