@@ -20,14 +20,25 @@ fn the_childs_reservation_hangs_on_the_monitor_and_is_confirmed_by_it() {
     let row = rows(&host).remove(0);
     assert_eq!(row.leader.pid, monitor.pid());
     assert!(!row.is_open());
-    assert_eq!(
-        host.login("sshd", "alice").acct(),
-        code::PERM_DENIED,
-        "the place is taken in between"
-    );
     assert_eq!(monitor.open(), 0);
+    assert_eq!(host.login("sshd", "alice").acct(), code::PERM_DENIED, "open, it counts");
     let confirmed = rows(&host).remove(0);
     assert_eq!((confirmed.id, confirmed.is_open()), (row.id, true));
+}
+
+#[test]
+fn a_childs_reservation_keeps_no_other_login_out() {
+    let host = sshd();
+    let mut stalled = host.login("sshd", "alice");
+    stalled.tell("setsid");
+    assert_eq!(stalled.tell("acct-in-child"), 0);
+    // It may have shown the password and not have the key.
+    let mut owner = host.login("sshd", "alice");
+    owner.tell("setsid");
+    assert_eq!(owner.tell("acct-in-child"), 0);
+    assert_eq!(owner.open(), 0);
+    assert_eq!(stalled.open(), code::PERM_DENIED, "the limit holds when it opens");
+    assert_eq!(rows(&host).len(), 1);
 }
 
 #[test]

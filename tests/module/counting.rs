@@ -212,35 +212,29 @@ fn a_limit_set_later_counts_the_sessions_recorded_before() {
 }
 
 #[test]
-fn a_limit_lowered_between_account_and_opening_refuses_at_opening() {
+fn what_the_account_phase_found_holds_for_the_opening_in_the_same_process() {
     let host = host();
     host.limit(2);
     let _first = host.logged_in("login", "alice");
     let mut second = host.login("login", "alice");
     assert_eq!(second.acct(), 0);
     host.limit(1);
-    assert_eq!(second.open(), code::PERM_DENIED);
-    assert_eq!(rows(&host).len(), 1, "the refused login's reservation is gone");
+    assert_eq!(second.open(), 0, "neither the file nor the name services are asked again");
+    assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
 }
 
 #[test]
-fn a_configuration_remembered_from_the_account_phase_is_read_again_once_it_changed() {
+fn an_opening_in_another_process_than_the_account_phase_reads_the_configuration() {
     let host = host();
-    host.limit(5);
-    let _held = host.logged_in("login", "alice");
-    // A file that was changed a moment ago is not trusted to show the next change.
-    std::thread::sleep(std::time::Duration::from_millis(3_100));
-    let mut logins: Vec<_> = (0..3).map(|_| host.login("login", "alice")).collect();
-    assert!(logins.iter_mut().all(|login| login.acct() == 0));
-    assert_eq!(logins[0].open(), 0, "unchanged");
-    // As long as before, in the same file.
+    host.stack("sshd", &Stack::both().control("required"));
+    host.limit(2);
+    let _first = host.logged_in("sshd", "alice");
+    let mut second = host.login("sshd", "alice");
+    second.tell("setsid");
+    assert_eq!(second.tell("acct-in-child"), 0);
     host.limit(1);
-    assert_eq!(logins[1].open(), code::PERM_DENIED, "another text");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    std::fs::set_permissions(host.config(), mode).unwrap();
-    assert_eq!(logins[2].open(), 0, "another mode: refused, which the shipped lines let pass");
-    let open = rows(&host).into_iter().filter(|row| row.is_open()).count();
-    assert_eq!(open, 2, "and nothing is recorded");
+    assert_eq!(second.open(), code::PERM_DENIED);
+    assert_eq!(rows(&host).len(), 1, "the refused login's reservation is gone");
 }
 
 #[test]

@@ -88,11 +88,11 @@ const TEXTS: &[(&[u8], &str)] = &[
     (
         b"[[user]]\nusername = \"alice\"\nuser_profile = \"Default-User-Account-Profile\"\n\
           [[user]]\nusername = \"alice\"\nuser_profile = \"Default-User-Account-Profile\"\n",
-        "5:12: user \"alice\" attached a second time, expected every user once",
+        "5:12: user \"alice\" assigned a second time, expected every user once",
     ),
     (
         b"[[group]]\nname = \"g\"\nuser_profile = \"Default-User-Account-Profile\"\n\
           [[group]]\nname = \"g\"\nuser_profile = \"Default-User-Account-Profile\"\n",
-        "5:8: group \"g\" attached a second time, expected every group once",
+        "5:8: group \"g\" assigned a second time, expected every group once",
     ),
 ];

@@ -14,18 +14,18 @@ pub struct LivenessCheck<'a> {
     host: &'a HostIdentity,
     now_ms: i64,
     connections: LazyCell<SshConnections>,
-    store_is_private: bool,
+    store: &'a Store,
 }
 
 impl<'a> LivenessCheck<'a> {
     /// Looks from `host` at rows of `store`.
     #[must_use]
-    pub fn new(host: &'a HostIdentity, store: &Store) -> Self {
+    pub fn new(host: &'a HostIdentity, store: &'a Store) -> Self {
         Self {
             host,
             now_ms: clock::boot_ms(),
             connections: LazyCell::new(SshConnections::current),
-            store_is_private: store.is_on_root_file_system(),
+            store,
         }
     }
 
@@ -55,7 +55,8 @@ impl<'a> LivenessCheck<'a> {
     /// Returns whether the row is of a pid namespace that is over: that of an earlier start of the
     /// container whose own file system the store lies on.
     fn is_of_ended_namespace(&self, session: &Session) -> bool {
-        self.store_is_private && HostIdentity::is_older_than_namespace(&session.leader)
+        self.store.is_on_root_file_system()
+            && HostIdentity::is_older_than_namespace(&session.leader)
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! SQLite's own waiting fails under a herd of logins: every waiter polls, and some starve. Here the lock
 //! is a flock(2), which the kernel takes from a process that dies. Waiters try again after short naps of
-//! random length, shorter the longer they have waited, up to a deadline: a stopped holder must not stop
-//! all logins. A holder that stands still for half of that time is ended, see [`super::lock_holder`].
+//! random length, up to a deadline: a stopped holder must not stop all logins. A holder that stands still for half of that time is ended, see [`super::lock_holder`].
 
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -105,18 +104,20 @@ fn wait_for(
             holder_examined = true;
             lock_holder::end_if_standing_still(file);
         }
-        std::thread::sleep(retry_delay(waited).min(deadline.saturating_sub(waited)));
+        std::thread::sleep(retry_delay(waited, deadline).min(deadline.saturating_sub(waited)));
     }
 }
 
-/// Returns how long to sleep before the next try: 5 to 15 ms, less the longer this process has waited, so
-/// that no waiter is overtaken until its deadline.
-fn retry_delay(waited: Duration) -> Duration {
+/// Returns how long to sleep before the next try: 5 to 15 ms, and a third of that in the second half of
+/// the deadline, so that a waiter is not overtaken until it gives up.
+///
+/// Shorter naps for all would let hundreds of waiters take the processor from the holder.
+fn retry_delay(waited: Duration, deadline: Duration) -> Duration {
     // Not a secret: it only keeps waiters from trying in step.
     let seed = u64::from(std::process::id()) ^ (clock::boot_ns().unsigned_abs() << 8);
     let mixed = (seed ^ (seed >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let age = 1 + u64::try_from(waited.as_millis()).unwrap_or(u64::MAX) / 100;
-    Duration::from_micros((5_000 + mixed % 10_000) / age).max(Duration::from_micros(500))
+    let delay = Duration::from_micros(5_000 + mixed % 10_000);
+    if waited < deadline / 2 { delay } else { delay / 3 }
 }
 
 #[cfg(test)]
@@ -162,12 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn naps_differ_and_get_shorter_the_longer_a_waiter_has_waited() {
+    fn naps_are_short_and_shorter_before_the_deadline() {
+        let deadline = Duration::from_secs(5);
         for _ in 0..100 {
-            let first = retry_delay(Duration::ZERO);
+            let first = retry_delay(Duration::ZERO, deadline);
             assert!((5_000..15_000).contains(&first.as_micros()), "{first:?}");
-            let late = retry_delay(Duration::from_secs(2));
-            assert!((500..1_000).contains(&late.as_micros()), "{late:?}");
+            let late = retry_delay(Duration::from_secs(4), deadline);
+            assert!((1_666..5_000).contains(&late.as_micros()), "{late:?}");
         }
     }
 }
