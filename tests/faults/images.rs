@@ -76,6 +76,8 @@ fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
             prop_assert!(is_there || moved.is_empty());
         }
         Err(StoreError::Broken(_)) => {}
+        // The version's number is among the bytes that were flipped.
+        Err(StoreError::Newer(_)) => prop_assert_eq!(&fs::read(path).unwrap(), image),
         Err(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
     }
     Ok(!moved.is_empty())
@@ -146,18 +148,18 @@ fn b3_planted_schemas_never_let_more_in_than_the_limit() {
         ),
         ("another shape", "DROP TABLE session; CREATE TABLE session (uid, id)"),
         ("hostile defaults", "ALTER TABLE session ADD COLUMN extra TEXT DEFAULT 'x'"),
-        ("a unique index", "CREATE UNIQUE INDEX i ON session (coalesce(expires, 0))"),
+        ("a unique index", "CREATE UNIQUE INDEX i ON session (coalesce(reserved_until, 0))"),
         ("more tables", "CREATE TABLE other (x); INSERT INTO other VALUES (randomblob(100000))"),
         ("a future version", "PRAGMA user_version = 99"),
         ("another program's", "PRAGMA application_id = 1"),
         ("write-ahead logging", "PRAGMA journal_mode = WAL"),
         (
             "write-ahead logging, with a log beside",
-            ".filectrl persist_wal 1\nPRAGMA journal_mode = WAL; INSERT INTO session VALUES (9, 9, 9, '')",
+            ".filectrl persist_wal 1\nPRAGMA journal_mode = WAL; INSERT INTO session VALUES (9, 9, '', '', NULL, NULL, 'open', 9, NULL, 0, NULL, 9, 9, 9, '', 9, NULL)",
         ),
         (
             "a check that never holds",
-            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'about TEXT', 'about TEXT CHECK (0)') WHERE name = 'session'",
+            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'user              TEXT NOT NULL', 'user              TEXT NOT NULL CHECK (0)') WHERE name = 'session'",
         ),
         (
             "no schema text",

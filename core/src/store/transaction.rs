@@ -1,6 +1,7 @@
 //! One transaction on the store: all SQL of the project but the reading of former versions.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::system::clock;
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
 const SCHEMA_VERSION: i32 = 4;
+/// Later versions that are believed to be such; another number is damage.
+const LATER_VERSIONS: RangeInclusive<i32> = SCHEMA_VERSION + 1..=9_999;
 /// The table and its index, and all that there is.
 const SCHEMA: &str = include_str!("schema.sql");
 /// How long a reader with another program is waited for, under the lock. Every other login waits with us.
@@ -46,7 +49,7 @@ impl Transaction {
         let transaction = Self { connection, path: path.to_owned() };
         match transaction.versions()? {
             (APPLICATION_ID, SCHEMA_VERSION) => transaction.check_schema()?,
-            (APPLICATION_ID, newer) if newer > SCHEMA_VERSION => {
+            (APPLICATION_ID, newer) if LATER_VERSIONS.contains(&newer) => {
                 return Err(transaction.newer(newer));
             }
             versions => return Err(not_ours(versions)),
@@ -63,7 +66,7 @@ impl Transaction {
     fn check_version(&self) -> Result<(), TransactionError> {
         match self.versions()? {
             (APPLICATION_ID, SCHEMA_VERSION) => self.check_schema(),
-            (APPLICATION_ID, newer) if newer > SCHEMA_VERSION => Err(self.newer(newer)),
+            (APPLICATION_ID, newer) if LATER_VERSIONS.contains(&newer) => Err(self.newer(newer)),
             (APPLICATION_ID, older @ (2 | 3)) => {
                 let sessions =
                     self.run(|connection| migration::sessions_of_version(connection, older))?;
