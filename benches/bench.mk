@@ -8,7 +8,7 @@ BENCH_ROOT ?= /var/cache/pam_session_limit-bench/trixie
 BENCH_ROUNDS ?= 400
 BENCH_PACKAGES = libpam-modules,libpam-lastlog2,libpam-wtmpdb,valgrind,strace,libc6-dbg
 
-.PHONY: bench bench-deps bench-gate bench-gate-update bench-root bench-driver hot-functions
+.PHONY: bench bench-deps bench-gate bench-gate-update bench-root bench-driver
 
 bench-deps: deps
 	@packaging/need packaging/apt-bench-deps.txt
@@ -39,10 +39,3 @@ bench-gate: bench-driver
 
 bench-gate-update: bench-driver
 	benches/gate.py --module $(MODULE) --driver $(BENCH_DRIVER) --update
-
-# The list of functions that build.rs has linked side by side; anew when the compiler, SQLite or the way
-# of a login has changed.
-hot-functions: bench-driver
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib \
-		--target-dir $(BENCH_DIR)/named -- -C strip=none
-	benches/hot.py --module $(BENCH_DIR)/named/release/libpam_session_limit.so --driver $(BENCH_DRIVER)
