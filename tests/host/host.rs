@@ -14,7 +14,7 @@ use crate::terminal::Terminal;
 use crate::wait::{seconds, until, within};
 
 const CONFIG: &str = "/etc/session-limit/config.toml";
-const DATABASE: &str = "/run/session-limit/sessions.db";
+const DATABASE: &str = "/run/session-limit/live-sessions.db";
 
 pub struct Host {
     pub release: Release,
@@ -189,7 +189,7 @@ impl Host {
     pub fn recorded(&self, user: &str) -> usize {
         let query = format!(
             "test ! -s {DATABASE} || sqlite3 -readonly -cmd '.timeout 3000' {DATABASE} \
-             \"SELECT count(*) FROM session WHERE expires IS NULL AND place >> 31 = $(id -u {user})\""
+             \"SELECT count(*) FROM session WHERE state = 'open' AND uid = $(id -u {user})\""
         );
         self.ok(&query).parse().unwrap_or(0)
     }

@@ -2,7 +2,10 @@
 
 use testkit::{Login, Stack, code};
 
-use crate::{eventually, host, rows};
+use session_limit_core::model::session::Leader;
+use session_limit_core::process::HostIdentity;
+
+use crate::{eventually, host, rewrite_rows, rows};
 
 fn alive(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
@@ -192,4 +195,78 @@ fn a_session_of_another_pid_namespace_is_forgotten_by_clear_and_kept_otherwise()
     assert_eq!(host.login("sshd", "alice").log_in(), 0);
     assert!(!open.has_ended());
     eventually("the other's row is gone", || rows(&host).iter().all(|row| row.leader.pid_ns != 1));
+}
+
+/// The identity of the process that runs the tests: the parent of every application.
+fn parent_of_applications() -> Leader {
+    let own = session_limit_core::system::own_pid();
+    HostIdentity::current().unwrap().leader(own).unwrap().0
+}
+
+#[test]
+fn clearing_spares_a_process_that_holds_a_session_of_another_user() {
+    let host = host();
+    host.limit(2);
+    host.stack("sshd", &Stack::both().with("clear_sessions"));
+    let mut hub = host.logged_in("login", "alice");
+    let mut other = host.logged_in("login", "alice");
+    let _bob = host.logged_in("login", "bob");
+    // As if one process had opened both users' sessions.
+    let leader = rows(&host).into_iter().find(|row| row.leader.pid == hub.pid()).unwrap().leader;
+    rewrite_rows(&host, |row| {
+        if row.user == "bob" {
+            row.leader = leader.clone();
+        }
+    });
+    let clearing = host.logged_in("sshd", "alice");
+    assert!(!hub.has_ended(), "bob's session is in the same process");
+    assert!(other.has_ended());
+    let users: Vec<_> = rows(&host).into_iter().map(|row| row.user).collect();
+    assert_eq!(users, ["alice", "bob", "alice"], "what was left alone still counts");
+    drop(clearing);
+}
+
+#[test]
+fn nothing_is_ended_where_clearing_cannot_make_room() {
+    let host = host();
+    host.limit(1);
+    host.stack("sshd", &Stack::both().with("clear_sessions"));
+    let login = host.logged_in("login", "alice");
+    let leader = parent_of_applications();
+    rewrite_rows(&host, |row| row.leader = leader.clone());
+    host.limit(2);
+    let mut other = host.logged_in("login", "alice");
+    host.limit(1);
+    let mut clearing = host.login("sshd", "alice");
+    assert_eq!(clearing.acct(), 0);
+    assert_eq!(clearing.open(), code::PERM_DENIED);
+    assert!(!other.has_ended(), "in vain");
+    assert_eq!(rows(&host).len(), 2);
+    let (_, said) = &clearing.said()[0];
+    let blocker = "A slot is held by a session that cannot be ended: service login";
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(said.lines().nth(2).unwrap().starts_with(blocker), "{said}");
+    drop(login);
+}
+
+#[test]
+fn a_shell_inside_a_login_of_the_same_user_is_part_of_it() {
+    let host = host();
+    host.limit(1);
+    host.stack("shell", &Stack::both());
+    host.stack("shell-clear-sessions", &Stack::both().with("clear_sessions"));
+    let _login = host.logged_in("login", "alice");
+    let leader = parent_of_applications();
+    rewrite_rows(&host, |row| row.leader = leader.clone());
+    let mut shell = host.logged_in("shell", "alice");
+    assert_eq!(shell.said(), []);
+    assert_eq!(rows(&host).len(), 1, "no slot of its own");
+    host.limit(2);
+    let mut other = host.logged_in("sshd", "alice");
+    host.limit(1);
+    let _clearing = host.logged_in("shell-clear-sessions", "alice");
+    assert!(other.has_ended(), "the others are ended");
+    assert_eq!(rows(&host).len(), 1, "the login around it stays");
+    assert_eq!(host.login("shell", "bob").log_in(), 0, "another user's is a session of its own");
+    assert_eq!(shell.close(), 0);
 }

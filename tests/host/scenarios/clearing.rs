@@ -31,7 +31,6 @@ fn start_second_sshd(host: &Host, more: &str) {
          cp {EXAMPLES}/pam.d/sshd-clear-sessions /etc/pam.d/
          cp {EXAMPLES}/sshd-clear-sessions.service /etc/systemd/system/
          if ssh -V 2>&1 | grep -q 'OpenSSH_[1-9][0-9]'; then
-             sed -i 's/^#PAMServiceName/PAMServiceName/' /etc/ssh/sshd_config.clear-sessions
              echo 'PerSourcePenalties no' >>/etc/ssh/sshd_config.clear-sessions
          fi
          echo 'MaxStartups 300' >>/etc/ssh/sshd_config.clear-sessions

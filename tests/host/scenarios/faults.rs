@@ -128,7 +128,7 @@ fn a_database_deleted_under_open_sessions_is_begun_anew(host: &mut Host) -> Stri
     }
     host.ssh("alice").is_refused();
     assert_eq!(
-        host.ok("stat -c '%U %a' /run/session-limit /run/session-limit/sessions.db"),
+        host.ok("stat -c '%U %a' /run/session-limit /run/session-limit/live-sessions.db"),
         "root 700\nroot 600"
     );
     "old ones are no longer counted, their ends disturb nothing".to_owned()
@@ -137,7 +137,7 @@ fn a_database_deleted_under_open_sessions_is_begun_anew(host: &mut Host) -> Stri
 fn a_damaged_database_is_kept_aside_and_begun_anew(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 1));
     let _old = host.ssh("alice").log_in();
-    host.write("/run/session-limit/sessions.db", &"not a database ".repeat(1000));
+    host.write("/run/session-limit/live-sessions.db", &"not a database ".repeat(1000));
     let _new = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();
     let kept = host.ok("ls /run/session-limit | grep -c 'damaged-[0-9-]*$'");
