@@ -1,10 +1,10 @@
 //! What must hold for every input, whoever makes it up: a fuzzer, or the bounded run in the tests.
 
 use session_limit_core::config::{Config, SourceLocation};
-use shell::complete::complete;
-use shell::edit::Edit;
-use shell::grammar::{self, Command, Kind, Mode};
-use shell::words::{quote, split};
+use shell::admin::config_edit::Edit;
+use shell::command::completion::complete;
+use shell::command::grammar::{self, Command, Kind, Mode};
+use shell::command::lexer::{quote, split};
 
 const KINDS: [Kind; 3] = [Kind::Profile, Kind::User, Kind::Group];
 

@@ -6,19 +6,19 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::fs::Mode;
 use session_limit_core::system::users::User;
-use shell::args::Args;
-use shell::check;
-use shell::completions;
-use shell::engine::Engine;
-use shell::exit::{Exit, Failure};
-use shell::holder;
-use shell::interpreter::Interpreter;
-use shell::repl;
-use shell::reply::render_failure;
-use shell::save::ConfigFile;
-use shell::script;
-use shell::sessions::Sessions;
-use shell::show;
+use session_limit_session::session_process;
+use shell::admin::check;
+use shell::admin::config_store::ConfigFile;
+use shell::admin::engine::Engine;
+use shell::admin::sessions::Sessions;
+use shell::command::batch;
+use shell::command::cli::Args;
+use shell::command::completion_scripts;
+use shell::command::executor::Interpreter;
+use shell::interactive::prompt;
+use shell::output::exit_code::{Exit, Failure};
+use shell::output::response::render_failure;
+use shell::output::views;
 
 fn main() -> ExitCode {
     // clap ends the program itself, with Exit::Usage's number, where it does not understand.
@@ -28,10 +28,10 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Exit {
     if args.holder {
-        return holder::run().map_or(Exit::Usage, |()| Exit::Success);
+        return session_process::run().map_or(Exit::Usage, |()| Exit::Success);
     }
     if let Some(shell) = args.completions {
-        return print(&completions::script(shell));
+        return print(&completion_scripts::script(shell));
     }
     if let Some(file) = &args.check_config {
         let path = file.as_deref().unwrap_or(&args.config);
@@ -49,7 +49,7 @@ fn run(args: &Args) -> Exit {
     let has_commands = !args.words.is_empty() || !args.command.is_empty();
     let wants_login = args.clear_sessions || args.user.is_some();
     if wants_login || (!has_commands && io::stdin().is_terminal()) {
-        return repl::run(args);
+        return prompt::run(args);
     }
     match run_commands(args) {
         Ok(()) => Exit::Success,
@@ -67,11 +67,11 @@ fn run_commands(args: &Args) -> Result<(), Failure> {
     };
     let mut interpreter = Interpreter::new(engine, args.output, io::stdout());
     if !args.words.is_empty() {
-        script::run_words(&mut interpreter, &args.words)
+        batch::run_words(&mut interpreter, &args.words)
     } else if !args.command.is_empty() {
-        script::run_lines(&mut interpreter, &args.command)
+        batch::run_lines(&mut interpreter, &args.command)
     } else {
-        script::run_script(&mut interpreter, io::stdin().lock())
+        batch::run_script(&mut interpreter, io::stdin().lock())
     }
 }
 
@@ -79,7 +79,7 @@ fn run_commands(args: &Args) -> Result<(), Failure> {
 fn caller() -> Result<User, Failure> {
     let uid = rustix::process::getuid();
     if uid.is_root() {
-        return show::user_named("root");
+        return views::user_named("root");
     }
     Err(Failure::new(Exit::NeedsRoot, "must be run by root, expected `sudo shell`"))
 }

@@ -11,15 +11,15 @@ use proptest::prelude::*;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile};
 use session_limit_core::system::users::User;
-use shell::draft::{Draft, DraftError, Object};
-use shell::engine::Engine;
-use shell::field::Field;
-use shell::grammar::{Change, Kind};
-use shell::interpreter::Interpreter;
-use shell::reply::Format;
-use shell::save::{ConfigFile, SaveError};
-use shell::sessions::Sessions;
-use shell::words::quote;
+use shell::admin::config_store::{ConfigFile, SaveError};
+use shell::admin::draft::{Draft, DraftError, Object};
+use shell::admin::engine::Engine;
+use shell::admin::field::Field;
+use shell::admin::sessions::Sessions;
+use shell::command::executor::Interpreter;
+use shell::command::grammar::{Change, Kind};
+use shell::command::lexer::quote;
+use shell::output::response::Format;
 
 use crate::world::{SHELL, is_root};
 

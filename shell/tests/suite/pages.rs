@@ -13,9 +13,9 @@ mod options;
 
 use options::Options;
 use session_limit_core::config::Config;
-use shell::args::Args;
-use shell::exit::Exit;
-use shell::grammar::{IN_ATTACHMENT, IN_PROFILE, Slot, TOP};
+use shell::command::cli::Args;
+use shell::command::grammar::{IN_ATTACHMENT, IN_PROFILE, Slot, TOP};
+use shell::output::exit_code::Exit;
 
 use crate::world::SHELL;
 

@@ -6,10 +6,10 @@ use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::system::users::User;
-use shell::grammar::Kind;
-use shell::reply::{Format, Reply};
-use shell::sessions;
-use shell::show::{self, ActivityRow, Seen, Standing, UserRow};
+use shell::admin::sessions;
+use shell::command::grammar::Kind;
+use shell::output::response::{Format, Reply};
+use shell::output::views::{self, ActivityRow, Seen, Standing, UserRow};
 
 fn check(reply: &Reply, table: &str, json: &str) {
     assert_eq!(reply.render(Format::Table, None), table);
@@ -65,7 +65,7 @@ fn alice() -> User {
 #[test]
 fn a_profile() {
     check(
-        &show::profile(&Profile::built_in(DEFAULT_PROFILE)),
+        &views::profile(&Profile::built_in(DEFAULT_PROFILE)),
         "\
 +-------------------------------+---------------------------------------------------------+
 | Field                         | Value                                                   |
@@ -90,7 +90,7 @@ fn the_profiles() {
         Profile { max_concurrent_sessions: 2, ..Profile::built_in("C\u{1b}") },
     ];
     check(
-        &show::profiles(&profiles.iter().collect::<Vec<_>>()),
+        &views::profiles(&profiles.iter().collect::<Vec<_>>()),
         "\
 +------------------------------+-------------------------+---------------------------------------------------------+
 | name                         | max_concurrent_sessions | uuid                                                    |
@@ -110,7 +110,7 @@ fn attachments() {
         user_profile: "Contractors".to_owned(),
     }];
     check(
-        &show::attachments(Kind::Group, &entries),
+        &views::attachments(Kind::Group, &entries),
         "\
 +-----------+------------------+
 | name      | user_profile_ref |
@@ -121,7 +121,7 @@ fn attachments() {
         r#"{"count":1,"kind":"group","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &show::attachment(Kind::User, &entries[0]),
+        &views::attachment(Kind::User, &entries[0]),
         "\
 +------------------+-------------+
 | Field            | Value       |
@@ -133,7 +133,7 @@ fn attachments() {
         r#"{"count":1,"kind":"user","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &show::attachments(Kind::User, &[]),
+        &views::attachments(Kind::User, &[]),
         "+------+------------------+\n| name | user_profile_ref |\n+------+------------------+\n",
         r#"{"count":0,"kind":"user","results":[],"schema_version":1}"#,
     );
@@ -143,7 +143,7 @@ fn attachments() {
 fn a_user() {
     let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
     check(
-        &show::user(&UserRow::new(&alice(), &profile, &seen())),
+        &views::user(&UserRow::new(&alice(), &profile, &seen())),
         "\
 +-------------------------+-------+
 | Field                   | Value |
@@ -162,7 +162,7 @@ fn a_user() {
 #[test]
 fn the_sessions() {
     check(
-        &show::sessions(&seen()),
+        &views::sessions(&seen()),
         "\
 +----+-------+---------+-----+-----------+------+----------------------+-----------+
 | id | user  | service | tty | rhost     | pid  | since                | state     |
@@ -182,7 +182,7 @@ fn activities() {
     let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
     let row = ActivityRow::new("alice", Some(&profile), &seen());
     check(
-        &show::activity(&row),
+        &views::activity(&row),
         "\
 +-------------------------+----------------------+
 | Field                   | Value                |
@@ -198,7 +198,7 @@ fn activities() {
         r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
     );
     check(
-        &show::activities(&[row, ActivityRow::new("gone", None, &[])]),
+        &views::activities(&[row, ActivityRow::new("gone", None, &[])]),
         "\
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 | name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp |

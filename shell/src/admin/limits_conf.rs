@@ -10,14 +10,14 @@ use serde::Serialize;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
-use crate::draft::{Draft, DraftError};
-use crate::engine::failure_of;
-use crate::exit::{Exit, Failure};
-use crate::field::Field;
-use crate::grammar::{Change, Kind};
-use crate::reply::Reply;
-use crate::save::ConfigFile;
-use crate::table::Table;
+use crate::admin::config_store::ConfigFile;
+use crate::admin::draft::{Draft, DraftError};
+use crate::admin::engine::failure_of;
+use crate::admin::field::Field;
+use crate::command::grammar::{Change, Kind};
+use crate::output::exit_code::{Exit, Failure};
+use crate::output::response::Reply;
+use crate::output::table::Table;
 
 const MAIN_FILE: &str = "/etc/security/limits.conf";
 const FOLDER: &str = "/etc/security/limits.d";
@@ -219,7 +219,9 @@ fn write(file: &ConfigFile, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Res
     // Of a user's groups the last line wins there, the first entry here.
     wanted.sort_by_key(|&(_, place, _)| std::cmp::Reverse(place));
     file.update(|edit, config| {
-        let failed = |e| DraftError::Save(crate::save::SaveError::Edit(file.path().to_owned(), e));
+        let failed = |e| {
+            DraftError::Save(crate::admin::config_store::SaveError::Edit(file.path().to_owned(), e))
+        };
         for (domain, _, allowed) in wanted {
             let profile = match domain {
                 Domain::Everybody => DEFAULT_PROFILE.to_owned(),

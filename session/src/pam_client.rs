@@ -10,7 +10,7 @@ use std::ptr;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-use crate::page::Secret;
+use crate::secret::Secret;
 
 // Numbers of <security/_pam_types.h>, which are part of Linux-PAM's binary interface.
 const PAM_SUCCESS: c_int = 0;

@@ -7,20 +7,20 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
 
-use crate::args::Args;
-use crate::complete::complete;
-use crate::engine::Engine;
-use crate::exit::{Exit, Failure};
-use crate::grammar::{Mode, Noun};
-use crate::harden;
-use crate::interpreter::{Flow, Interpreter};
-use crate::login::{self, Held, LoginError, Typed};
-use crate::pam::{self, Start, Verdict};
-use crate::rights::Reach;
-use crate::save::ConfigFile;
-use crate::sessions::Sessions;
-use crate::show;
-use crate::terminal;
+use crate::admin::authorization::Reach;
+use crate::admin::config_store::ConfigFile;
+use crate::admin::engine::Engine;
+use crate::admin::sessions::Sessions;
+use crate::command::cli::Args;
+use crate::command::completion::complete;
+use crate::command::executor::{Flow, Interpreter};
+use crate::command::grammar::{Mode, Noun};
+use crate::interactive::login::{self, Held, LoginError, Typed};
+use crate::interactive::terminal;
+use crate::output::exit_code::{Exit, Failure};
+use crate::output::views;
+use session_limit_session::hardening;
+use session_limit_session::pam_client::{self, Start, Verdict};
 
 /// PAM service of a login.
 const SERVICE: &str = "shell";
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Exit {
         Ok(prompt) => prompt,
         Err(error) => return unfit(&error),
     };
-    if let Err(error) = harden::protect().and_then(|()| terminal::prepare()) {
+    if let Err(error) = hardening::protect().and_then(|()| terminal::prepare()) {
         return unfit(&error);
     }
     let (credentials, held) = match first_login(args) {
@@ -190,12 +190,13 @@ fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, Held), Exit> {
                 login::explain(&error);
                 exit = match &error {
                     LoginError::Failed(
-                        pam::Failure { verdict: Verdict::NotAuthenticated, .. },
+                        pam_client::Failure { verdict: Verdict::NotAuthenticated, .. },
                         _,
                     ) => continue,
-                    LoginError::Failed(pam::Failure { verdict: Verdict::Refused, .. }, _) => {
-                        Exit::Refused
-                    }
+                    LoginError::Failed(
+                        pam_client::Failure { verdict: Verdict::Refused, .. },
+                        _,
+                    ) => Exit::Refused,
                     _ => exit,
                 };
                 break;
@@ -213,7 +214,7 @@ fn engine_for(args: &Args, held: &Held) -> Result<Engine, Failure> {
     Ok(Engine {
         config: ConfigFile::at(&args.config),
         sessions: Sessions::at(&args.state),
-        user: show::user_named(held.user())?,
+        user: views::user_named(held.user())?,
         holder: held.pid(),
     })
 }
@@ -225,7 +226,7 @@ fn text(user: &str, mode: Mode) -> String {
         Mode::Top => "",
         Mode::Configure(kind) => kind.word(),
     };
-    format!("[{}:{host}]: {mode}> ", crate::table::printable(user))
+    format!("[{}:{host}]: {mode}> ", crate::output::table::printable(user))
 }
 
 fn editor() -> rustyline::Result<Prompt> {
@@ -277,7 +278,7 @@ fn names(engine: &Engine, noun: Noun) -> Result<Vec<String>, Failure> {
         (Noun::Profile, Reach::All) => {
             config.profiles.iter().map(|profile| profile.name.clone()).collect()
         }
-        (Noun::Profile, Reach::Own(_)) => vec![show::profile_of(&config, &engine.user)?.name],
+        (Noun::Profile, Reach::Own(_)) => vec![views::profile_of(&config, &engine.user)?.name],
         (Noun::User, Reach::Own(_)) => vec![own],
         (Noun::User, Reach::All) => {
             let attached = config.users.iter().map(|entry| entry.name.clone());

@@ -7,10 +7,10 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 use session_limit_core::config::{Config, ConfigError};
 
-use crate::exit::{Exit, Failure};
-use crate::reply::Reply;
-use crate::save::ConfigFile;
-use crate::table::printable;
+use crate::admin::config_store::ConfigFile;
+use crate::output::exit_code::{Exit, Failure};
+use crate::output::response::Reply;
+use crate::output::table::printable;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Verdict {

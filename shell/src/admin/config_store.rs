@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use session_limit_core::config::{self, Config, ConfigError, MAX_BYTES, SourceLocation};
 use session_limit_core::system;
 
-use crate::edit::{Edit, EditError};
+use crate::admin::config_edit::{Edit, EditError};
 
 /// How long another writer is waited for; a write takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -298,7 +298,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::grammar::Kind;
+    use crate::command::grammar::Kind;
 
     const TEXT: &str =
         "# head\n[[useraccountprofile]]\nname = \"P\"\nmax_concurrent_sessions = 1 # one\n";

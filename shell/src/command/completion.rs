@@ -1,8 +1,8 @@
 //! Completion by Tab: what may stand where the cursor is. Pure; names come from a lookup.
 
-use crate::field::Field;
-use crate::grammar::{self, Kind, Mode, Next, Noun, PROFILE_REF, Slot};
-use crate::words::{quote, split};
+use crate::admin::field::Field;
+use crate::command::grammar::{self, Kind, Mode, Next, Noun, PROFILE_REF, Slot};
+use crate::command::lexer::{quote, split};
 
 /// One way to go on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

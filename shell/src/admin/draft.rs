@@ -6,11 +6,11 @@ use std::fmt;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
-use crate::edit::{Edit, EditError};
-use crate::field::Field;
-use crate::grammar::{Change, Kind, PROFILE_REF};
-use crate::save::{ConfigFile, SaveError};
-use crate::table::Table;
+use crate::admin::config_edit::{Edit, EditError};
+use crate::admin::config_store::{ConfigFile, SaveError};
+use crate::admin::field::Field;
+use crate::command::grammar::{Change, Kind, PROFILE_REF};
+use crate::output::table::Table;
 
 /// The key of an attachment's profile in the file.
 const PROFILE_KEY: &str = "user_profile";

@@ -4,8 +4,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 
-use crate::args::Args;
-use crate::grammar::{Form, Noun, Slot, TOP};
+use crate::command::cli::Args;
+use crate::command::grammar::{Form, Noun, Slot, TOP};
 
 /// Returns the completion script for a shell.
 #[must_use]
@@ -81,13 +81,13 @@ fn leaf<T>(word: &'static str, form: &Form<T>) -> Command {
     let takes_files = form.slots.iter().any(|slot| matches!(slot, Slot::Many(Noun::Files)));
     match (asks_for_fields, takes_files) {
         (true, _) if word == "useraccountprofile" => {
-            let fields = crate::field::Field::ALL.map(crate::field::Field::name);
+            let fields = crate::admin::field::Field::ALL.map(crate::admin::field::Field::name);
             leaf.arg(Arg::new("name"))
                 .arg(Arg::new("field").value_parser(PossibleValuesParser::new(fields)))
         }
         (true, _) => leaf
             .arg(Arg::new("name"))
-            .arg(Arg::new("field").value_parser([crate::grammar::PROFILE_REF])),
+            .arg(Arg::new("field").value_parser([crate::command::grammar::PROFILE_REF])),
         (_, true) => leaf
             .arg(
                 Arg::new("apply")

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use crate::draft::Draft;
-use crate::engine::{Done, Engine};
-use crate::exit::{Exit, Failure};
-use crate::grammar::{self, Command, Mode, SubCommand};
-use crate::help;
-use crate::reply::{Format, Reply, render_failure};
-use crate::words::{self, Filter};
+use crate::admin::draft::Draft;
+use crate::admin::engine::{Done, Engine};
+use crate::command::grammar::{self, Command, Mode, SubCommand};
+use crate::command::help;
+use crate::command::lexer::{self, Filter};
+use crate::output::exit_code::{Exit, Failure};
+use crate::output::response::{Format, Reply, render_failure};
 
 /// What follows a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl<O: Write> Interpreter<O> {
     /// # Errors
     /// What the command failed of, to be shown by [`Interpreter::complain`].
     pub fn line(&mut self, line: &str) -> Result<Flow, Failure> {
-        let typed = words::split(line).map_err(|error| usage(error.to_string()))?;
+        let typed = lexer::split(line).map_err(|error| usage(error.to_string()))?;
         self.words(&typed.words, typed.filter.as_ref())
     }
 
@@ -169,8 +169,9 @@ impl<O: Write> Interpreter<O> {
 
     fn show_history(&mut self, filter: Option<&Filter>) -> Result<(), Failure> {
         let lines = (1..).zip(&self.history);
-        let text: String =
-            lines.map(|(n, line)| format!("{n:5}  {}\n", crate::table::printable(line))).collect();
+        let text: String = lines
+            .map(|(n, line)| format!("{n:5}  {}\n", crate::output::table::printable(line)))
+            .collect();
         self.text(&text, filter)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::field::{self, Field};
+use crate::admin::field::{self, Field};
 
 use Noun::{Assignments, Files, Group, Profile, Session, User, Value};
 use Slot::{Many, Maybe, One, Word};
@@ -562,7 +562,7 @@ fn do_show(arguments: &[String]) -> Result<SubCommand, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::split;
+    use crate::command::lexer::split;
 
     fn top(line: &str) -> Result<Command, String> {
         command(&split(line).unwrap().words)

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::page::Secret;
-use crate::pam::{Failure, Phase, Start, Style, Verdict};
-use crate::table::printable;
-use crate::terminal;
-use crate::wire::{self, Word};
+use crate::interactive::terminal;
+use crate::output::table::printable;
+use session_limit_session::ipc::{self, Word};
+use session_limit_session::pam_client::{Failure, Phase, Start, Style, Verdict};
+use session_limit_session::secret::Secret;
 
 /// How long a holder is waited for that was told to close its session.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ pub fn log_in(start: &Start, answers: &mut impl Answers) -> Result<Held, LoginEr
             session_limit_core::system::error_text(&error)
         ))
     };
-    let (socket, theirs) = wire::pair().map_err(broken)?;
+    let (socket, theirs) = ipc::pair().map_err(broken)?;
     let mut holder = spawn(theirs).map_err(broken)?;
     let ended = talk(&socket, start, answers);
     match ended {
@@ -119,10 +119,10 @@ fn spawn(socket: OwnedFd) -> io::Result<Child> {
 
 fn talk(socket: &OwnedFd, start: &Start, answers: &mut impl Answers) -> Result<String, LoginError> {
     let broken_off = || LoginError::Broken("the login process broke off".to_owned());
-    wire::start(socket, start).map_err(|_| broken_off())?;
+    ipc::start(socket, start).map_err(|_| broken_off())?;
     let mut told = false;
     loop {
-        match wire::hear(socket).map_err(|_| broken_off())?.ok_or_else(broken_off)? {
+        match ipc::hear(socket).map_err(|_| broken_off())?.ok_or_else(broken_off)? {
             Word::Authenticated => answers.authenticated(),
             Word::Opened(user) => return Ok(user),
             Word::Failed(failure) => return Err(LoginError::Failed(failure, told)),
@@ -130,7 +130,7 @@ fn talk(socket: &OwnedFd, start: &Start, answers: &mut impl Answers) -> Result<S
                 let style = Style::from_number(style.into()).ok_or_else(broken_off)?;
                 if style.is_question() {
                     let answer = answers.answer(style, &text).ok_or(LoginError::GaveUp)?;
-                    wire::answer(socket, answer).map_err(|_| broken_off())?;
+                    ipc::answer(socket, answer).map_err(|_| broken_off())?;
                 } else {
                     told |= style == Style::Error;
                     answers.show(style, &text);

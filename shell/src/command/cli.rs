@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use session_limit_core::{config, store};
 
-use crate::reply::Format;
+use crate::output::response::Format;
 
 /// What `--help` teaches below the options.
 const EXAMPLES: &str = "\

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
-use crate::words::Filter;
+use crate::command::lexer::Filter;
+use crate::output::exit_code::Failure;
 
 /// Version of the JSON answers; it grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -60,7 +60,7 @@ pub fn render_failure(failure: &Failure, format: Format) -> String {
     match format {
         Format::Table => {
             let details = failure.details.as_deref().unwrap_or_default();
-            format!("shell: {}\n{details}", crate::table::printable(&failure.message))
+            format!("shell: {}\n{details}", crate::output::table::printable(&failure.message))
         }
         Format::Json => format!(
             "{}\n",
@@ -84,7 +84,7 @@ pub fn timestamp(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use crate::output::exit_code::Exit;
 
     #[test]
     fn an_answer_has_both_forms() {

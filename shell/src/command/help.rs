@@ -1,6 +1,6 @@
 //! The help of the commands, made from their forms.
 
-use crate::grammar::{Form, Kind, Mode, TOP, forms_in};
+use crate::command::grammar::{Form, Kind, Mode, TOP, forms_in};
 
 /// Returns the help for the commands that begin with `words`, or for all of a mode.
 #[must_use]
@@ -17,7 +17,7 @@ fn list<T>(forms: &[Form<T>], words: &[String]) -> String {
     if fitting.is_empty() {
         return format!(
             "No command begins with `{}`.\n",
-            crate::table::printable(&words.join(" "))
+            crate::output::table::printable(&words.join(" "))
         );
     }
     let usages: Vec<String> = fitting.iter().map(|form| form.usage()).collect();

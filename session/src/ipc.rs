@@ -7,8 +7,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 
-use crate::page::Secret;
-use crate::pam::{Failure, Start};
+use crate::pam_client::{Failure, Start};
+use crate::secret::Secret;
 
 /// Bytes of the longest packet without a secret; longer texts of modules are cut.
 const MAX_PACKET: usize = 8192;
@@ -140,7 +140,7 @@ fn receive(socket: impl AsFd, room: &mut [IoSliceMut<'_>]) -> io::Result<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pam::{Phase, Verdict};
+    use crate::pam_client::{Phase, Verdict};
 
     #[test]
     fn words_arrive_as_they_were_said() {

@@ -12,9 +12,9 @@ use session_limit_core::process::{HostIdentity, Liveness};
 use session_limit_core::store::{Store, StoreError};
 use session_limit_core::system;
 
-use crate::exit::{Exit, Failure};
-use crate::reply::Reply;
-use crate::show::{Seen, Standing};
+use crate::output::exit_code::{Exit, Failure};
+use crate::output::response::Reply;
+use crate::output::views::{Seen, Standing};
 
 /// The store of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]

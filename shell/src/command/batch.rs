@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, Read, Write};
 
-use crate::exit::{Exit, Failure};
-use crate::grammar::{self, Command, Mode};
-use crate::interpreter::{Flow, Interpreter};
-use crate::words::MAX_LINE;
+use crate::command::executor::{Flow, Interpreter};
+use crate::command::grammar::{self, Command, Mode};
+use crate::command::lexer::MAX_LINE;
+use crate::output::exit_code::{Exit, Failure};
 
 /// Runs the words of the command line as one command.
 ///

@@ -7,16 +7,16 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::Session;
 use session_limit_core::system::users::User;
 
-use crate::draft::{self, Draft, DraftError, Object};
-use crate::exit::{Exit, Failure};
-use crate::grammar::{Change, Command, Kind, Show};
-use crate::limits;
-use crate::reply::Reply;
-use crate::rights::{Deed, Reach};
-use crate::save::{ConfigFile, SaveError};
-use crate::sessions::{self, Sessions};
-use crate::show::{self, ActivityRow, UserRow};
-use crate::table::Table;
+use crate::admin::authorization::{Deed, Reach};
+use crate::admin::config_store::{ConfigFile, SaveError};
+use crate::admin::draft::{self, Draft, DraftError, Object};
+use crate::admin::limits_conf;
+use crate::admin::sessions::{self, Sessions};
+use crate::command::grammar::{Change, Command, Kind, Show};
+use crate::output::exit_code::{Exit, Failure};
+use crate::output::response::Reply;
+use crate::output::table::Table;
+use crate::output::views::{self, ActivityRow, UserRow};
 
 /// Carries commands out on one configuration and one store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Engine {
             Command::ClearSessions(user) => self.clear_sessions(user.as_deref())?,
             Command::ImportLimits { files, apply } => {
                 self.reach(&self.read()?)?.check(Deed::Configure)?;
-                let reply = limits::import(&self.config, files, *apply)?;
+                let reply = limits_conf::import(&self.config, files, *apply)?;
                 if *apply {
                     self.log("configure", "imported the limits of pam_limits");
                 }
@@ -63,7 +63,7 @@ impl Engine {
             Command::ExportLimits => {
                 let config = self.read()?;
                 self.reach(&config)?.check(Deed::SeeAttachments)?;
-                limits::export(&config)
+                limits_conf::export(&config)
             }
             Command::Help(_) | Command::History | Command::Exit => {
                 Reply::new::<()>("nothing", &[], "")
@@ -82,7 +82,7 @@ impl Engine {
             Show::Object(Kind::Profile, name) => self.show_profile(&config, name.as_deref()),
             Show::Object(Kind::User, Some(name)) => self.show_user(&config, name),
             Show::Object(Kind::User, None) if self.reach(&config)? == Reach::All => {
-                Ok(show::attachments(Kind::User, &config.users))
+                Ok(views::attachments(Kind::User, &config.users))
             }
             Show::Object(Kind::User, None) => self.show_user(&config, &self.own_name()),
             Show::Object(Kind::Group, name) => self.show_group(&config, name.as_deref()),
@@ -124,33 +124,33 @@ impl Engine {
 
     fn show_profile(&self, config: &Config, name: Option<&str>) -> Result<Reply, Failure> {
         let reach = self.reach(config)?;
-        let own = show::profile_of(config, &self.user)?;
+        let own = views::profile_of(config, &self.user)?;
         let Some(name) = name else {
             let may_see = |profile: &&Profile| {
                 reach.check(Deed::SeeProfile { name: &profile.name, own: &own.name }).is_ok()
             };
             let visible: Vec<&Profile> = config.profiles.iter().filter(may_see).collect();
-            return Ok(show::profiles(&visible));
+            return Ok(views::profiles(&visible));
         };
         reach.check(Deed::SeeProfile { name, own: &own.name })?;
-        config.profile(name).map(show::profile).ok_or_else(|| absent(Kind::Profile, name))
+        config.profile(name).map(views::profile).ok_or_else(|| absent(Kind::Profile, name))
     }
 
     fn show_user(&self, config: &Config, name: &str) -> Result<Reply, Failure> {
         let user = self.visible_user(config, name)?;
-        let profile = show::profile_of(config, &user)?;
+        let profile = views::profile_of(config, &user)?;
         let sessions = self.sessions.seen(Some(user.uid))?;
-        Ok(show::user(&UserRow::new(&user, &profile, &sessions)))
+        Ok(views::user(&UserRow::new(&user, &profile, &sessions)))
     }
 
     fn show_group(&self, config: &Config, name: Option<&str>) -> Result<Reply, Failure> {
         self.reach(config)?.check(Deed::SeeAttachments)?;
         let Some(name) = name else {
-            return Ok(show::attachments(Kind::Group, &config.groups));
+            return Ok(views::attachments(Kind::Group, &config.groups));
         };
         let entry = config.groups.iter().find(|entry| entry.name == name);
         entry
-            .map(|entry| show::attachment(Kind::Group, entry))
+            .map(|entry| views::attachment(Kind::Group, entry))
             .ok_or_else(|| absent(Kind::Group, name))
     }
 
@@ -162,9 +162,9 @@ impl Engine {
             (None, Reach::All) => return self.all_activities(config),
         };
         let user = self.visible_user(config, name)?;
-        let profile = show::profile_of(config, &user)?;
+        let profile = views::profile_of(config, &user)?;
         let sessions = self.sessions.seen(Some(user.uid))?;
-        Ok(show::activity(&ActivityRow::new(
+        Ok(views::activity(&ActivityRow::new(
             &user.name.to_string_lossy(),
             Some(&profile),
             &sessions,
@@ -178,13 +178,13 @@ impl Engine {
             let Some(newest) = of_one.last() else { continue };
             let name = &newest.session.user;
             // The account may be gone while its sessions last.
-            let profile = match show::user_named(name) {
-                Ok(user) => Some(show::profile_of(config, &user)?),
+            let profile = match views::user_named(name) {
+                Ok(user) => Some(views::profile_of(config, &user)?),
                 Err(_) => None,
             };
             rows.push(ActivityRow::new(name, profile.as_ref(), of_one));
         }
-        Ok(show::activities(&rows))
+        Ok(views::activities(&rows))
     }
 
     fn show_sessions(&self, config: &Config, name: Option<&str>) -> Result<Reply, Failure> {
@@ -193,7 +193,7 @@ impl Engine {
             (None, Reach::Own(own)) => Some(own),
             (None, Reach::All) => None,
         };
-        Ok(show::sessions(&self.sessions.seen(uid)?))
+        Ok(views::sessions(&self.sessions.seen(uid)?))
     }
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
@@ -203,7 +203,7 @@ impl Engine {
             return Ok(self.user.clone());
         }
         self.reach(config)?.check(Deed::SeeOthers)?;
-        show::user_named(name)
+        views::user_named(name)
     }
 
     fn configure(&self, kind: Kind, name: &str, changes: &[Change]) -> Result<Done, Failure> {
@@ -288,8 +288,8 @@ fn absent(kind: Kind, name: &str) -> Failure {
 
 fn reply_of(kind: Kind, object: &Object) -> Reply {
     match object {
-        Object::Profile(profile) => show::profile(profile),
-        Object::ProfileAssignment(entry) => show::attachment(kind, entry),
+        Object::Profile(profile) => views::profile(profile),
+        Object::ProfileAssignment(entry) => views::attachment(kind, entry),
     }
 }
 

@@ -11,38 +11,38 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::harden;
-use crate::pam::{Answer, Conversation, Style, Transaction};
-use crate::wire::{self, Word};
+use crate::hardening;
+use crate::ipc::{self, Word};
+use crate::pam_client::{Answer, Conversation, Style, Transaction};
 
 /// Holds one session, with the prompt's socket on standard input.
 ///
 /// # Errors
 /// When nothing that speaks our language is at the other end.
 pub fn run() -> io::Result<()> {
-    harden::protect()?;
-    harden::lock_memory();
+    hardening::protect()?;
+    hardening::lock_memory();
     // Out of the reach of the terminal: Ctrl-C and hanging up are for the prompt.
     rustix::process::setsid()?;
     rustix::process::chdir("/")?;
     let stdin = io::stdin();
     let socket = stdin.as_fd();
-    let Some(start) = wire::hear_start(socket)? else { return Ok(()) };
+    let Some(start) = ipc::hear_start(socket)? else { return Ok(()) };
     let signals = signals()?;
     let mut relay = Relay { socket, signals: signals.as_fd() };
     let login = Transaction::start(&start, &mut relay).and_then(|mut transaction| {
         transaction.authenticate()?;
         // A prompt that is gone is noticed by the next question, or by the wait.
-        let _ = wire::say(socket, &Word::Authenticated);
+        let _ = ipc::say(socket, &Word::Authenticated);
         transaction.judge_account()?;
         transaction.open()?;
         Ok(transaction)
     });
     match login {
-        Err(failure) => wire::say(socket, &Word::Failed(failure)),
+        Err(failure) => ipc::say(socket, &Word::Failed(failure)),
         Ok(transaction) => {
             let user = transaction.user().unwrap_or_default();
-            let _ = wire::say(socket, &Word::Opened(user));
+            let _ = ipc::say(socket, &Word::Opened(user));
             wait_for_end(socket, signals.as_fd());
             drop(transaction);
             Ok(())
@@ -67,14 +67,14 @@ struct Relay<'a> {
 
 impl Conversation for Relay<'_> {
     fn converse(&mut self, style: Style, text: &str) -> Option<Answer> {
-        wire::say(self.socket, &Word::Message(style.number(), text.to_owned())).ok()?;
+        ipc::say(self.socket, &Word::Message(style.number(), text.to_owned())).ok()?;
         if !style.is_question() {
             return Some(Answer::Shown);
         }
         if wait(self.socket, self.signals) == Event::Signal {
             return None;
         }
-        wire::hear_answer(self.socket).ok().flatten().map(Answer::Text)
+        ipc::hear_answer(self.socket).ok().flatten().map(Answer::Text)
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
-use crate::page::Secret;
+use session_limit_session::secret::Secret;
 
 static BEFORE: OnceLock<Termios> = OnceLock::new();
 

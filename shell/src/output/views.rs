@@ -9,12 +9,12 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::{Session, SessionState};
 use session_limit_core::system::users::User;
 
-use crate::draft::Object;
-use crate::exit::{Exit, Failure};
-use crate::grammar::{Kind, PROFILE_REF};
-use crate::reply::{Reply, timestamp};
+use crate::admin::draft::Object;
+use crate::command::grammar::{Kind, PROFILE_REF};
+use crate::output::exit_code::{Exit, Failure};
+use crate::output::response::{Reply, timestamp};
 
-use crate::table::Table;
+use crate::output::table::Table;
 
 /// A profile as JSON shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

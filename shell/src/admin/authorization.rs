@@ -10,7 +10,7 @@ use session_limit_core::config::Config;
 use session_limit_core::system;
 use session_limit_core::system::users::{User, group_id};
 
-use crate::exit::{Exit, Failure};
+use crate::output::exit_code::{Exit, Failure};
 
 /// How far the rights of the acting user go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,12 @@
+//! A PAM client, and the process that holds a PAM session for a prompt or a service.
+//!
+//! [`session_process`] authenticates, opens, waits and closes; the other side speaks [`ipc`] with it. Only
+//! that process calls libpam ([`pam_client`]). It closes the session when its socket closes, so a prompt that is
+//! killed leaves nothing behind. `unsafe` is in [`pam_client`] and [`secret`] only.
+#![deny(unsafe_code)]
+
+pub mod hardening;
+pub mod ipc;
+pub mod pam_client;
+pub mod secret;
+pub mod session_process;

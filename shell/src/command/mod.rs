@@ -1,0 +1,10 @@
+//! What is typed: words, grammar, execution, help and completion.
+
+pub mod batch;
+pub mod cli;
+pub mod completion;
+pub mod completion_scripts;
+pub mod executor;
+pub mod grammar;
+pub mod help;
+pub mod lexer;

@@ -1,0 +1,6 @@
+//! What is answered: tables, JSON, exit codes.
+
+pub mod exit_code;
+pub mod response;
+pub mod table;
+pub mod views;
