@@ -1,5 +1,5 @@
-# pam_session_limit. `make demo` shows the main job, `make test` passes the tests; each installs what
-# it needs on a fresh Debian machine. `make help` lists the rest.
+# pam_session_limit. `make demo` demonstrates the module, `make test` runs the tests; each installs what it
+# needs on a fresh Debian machine. `make help` lists the rest.
 
 CARGO ?= cargo
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
@@ -10,10 +10,10 @@ all: build
 
 help:
 	@echo 'make build      the module, as it is shipped: $(MODULE), and shell'
-	@echo 'make demo       shows the main job in a scratch folder; changes nothing of the machine'
+	@echo 'make demo       demonstrates the module in a temporary directory without changing your system'
 	@echo 'make test       all tests, against the module as it is shipped'
 	@echo 'make lint doc   formatting, clippy and rustdoc, warnings denied'
-	@echo 'make bench      what a login pays, beside other modules; make bench-gate counts instructions'
+	@echo 'make bench      what a login costs, beside other modules; make bench-gate counts instructions'
 	@echo 'make install    DESTDIR= PREFIX=/usr'
 
 # What a build needs; asked for only where it is missing.
@@ -36,7 +36,7 @@ demo: build
 test: test-deps build
 	PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) $(CARGO) test --locked --workspace
 
-# Writes the figures of a whole run into the note; nothing may be left out.
+# Writes the figures of a whole run into docs/host-tests.md; no scenario may be skipped.
 host-table: test-deps build
 	HOST_TESTS_REQUIRED=1 HOST_TESTS_TABLE=docs/host-tests.md $(CARGO) test --locked --release --test host
 

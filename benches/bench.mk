@@ -1,5 +1,5 @@
-# Benchmarks. Included by the Makefile; never part of the tests: they measure, they do not judge.
-# The one that does judge, bench-gate, counts instructions and no time.
+# Benchmarks. Included by the Makefile; never part of the tests: they measure and cannot fail.
+# Only bench-gate can fail; it counts instructions, not time.
 
 BENCH_DIR = $(TARGET_DIR)/bench
 BENCH_DRIVER = $(TARGET_DIR)/release/examples/bench_logins

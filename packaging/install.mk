@@ -3,14 +3,13 @@
 #   make install   [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
 #   make uninstall [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
 #
-# `install` copies what has been built and builds nothing: run 'make build' first, so that root
-# compiles no code. What an administrator may have edited (everything below /etc) is never
-# overwritten and never removed.
+# `install` copies what has been built and compiles nothing: run 'make build' first, as an ordinary user if
+# you like. Files below /etc, which an administrator may have edited, are never overwritten or removed.
 
 PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
-# Debian keeps PAM modules in its multiarch folder. Elsewhere, and where no tool names that folder:
-# beside the modules of libpam.
+# Debian keeps PAM modules in its multiarch directory. On other systems, and if no tool names that
+# directory: beside the modules of libpam.
 TRIPLET    ?= $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || $(CC) -print-multiarch 2>/dev/null)
 BESIDE_PAM  = $(patsubst %/pam_permit.so,%,$(firstword $(wildcard /usr/lib/*/security/pam_permit.so /usr/lib64/security/pam_permit.so /usr/lib/security/pam_permit.so)))
 PAMDIR     ?= $(if $(TRIPLET),$(PREFIX)/lib/$(TRIPLET)/security,$(or $(BESIDE_PAM),$(PREFIX)/lib/security))
@@ -20,7 +19,7 @@ BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
 BUILT_SHELL  := $(TARGET_DIR)/release/shell
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
 MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/shell.1
-# Debian's zsh looks for what packages bring in a folder of its own.
+# Debian's zsh has a separate directory for completions of packages.
 ZSHDIR       ?= $(PREFIX)/share/zsh/$(if $(and $(filter /usr,$(PREFIX)),$(wildcard /etc/debian_version)),vendor-completions,site-functions)
 # The stacks of `shell` are live files; the others are samples to read and copy from.
 LIVE_STACKS   = $(wildcard pam.d/shell pam.d/shell-clear-sessions)
@@ -53,8 +52,8 @@ install:
 	install -D -m 0644 packaging/completions/_shell $(DESTDIR)$(ZSHDIR)/_shell
 	install -D -m 0644 packaging/completions/shell.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 
-# The lines leave the stacks before the module they name does. In a staged tree (DESTDIR) the
-# stacks are not ours to rewrite.
+# The lines are removed from the stacks before the module they name. In a staged tree (DESTDIR) the
+# stacks are left alone.
 uninstall:
 	if test -z "$(DESTDIR)" && command -v pam-auth-update >/dev/null; then \
 		pam-auth-update --package --remove session-limit; \
