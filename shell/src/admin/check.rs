@@ -8,8 +8,8 @@ use serde::Serialize;
 use session_limit_core::config::{Config, ConfigError};
 
 use crate::admin::config_store::ConfigFile;
-use crate::output::exit_code::{Exit, Failure};
-use crate::output::response::Reply;
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::response::Response;
 use crate::output::table::printable;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,9 +24,9 @@ struct Verdict {
 ///
 /// # Errors
 /// The line that the module would log, and below it a drawing of the place.
-pub fn check(path: &Path) -> Result<Reply, Failure> {
+pub fn check(path: &Path) -> Result<Response, CommandError> {
     let config = ConfigFile::at(path).read().map_err(|error| {
-        let mut failure = Failure::new(Exit::Configuration, error.to_string());
+        let mut failure = CommandError::new(ExitCode::Configuration, error.to_string());
         failure.details = drawing(path, &error);
         failure
     })?;
@@ -39,7 +39,7 @@ pub fn check(path: &Path) -> Result<Reply, Failure> {
     let Verdict { path, profiles, users, groups } = &verdict;
     let text =
         format!("{}: good: profiles {profiles}, users {users}, groups {groups}\n", printable(path));
-    Ok(Reply::new("check", &[verdict], text))
+    Ok(Response::new("check", &[verdict], text))
 }
 
 /// Draws the place of a mistake in the text; nothing where the mistake is not in the text.
