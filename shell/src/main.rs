@@ -40,7 +40,7 @@ fn run(args: &Args) -> ExitCode {
         };
     }
     if !rustix::process::geteuid().is_root() {
-        let message = "must be run by root, expected `sudo shell`";
+        let message = "must be run as root; try `sudo shell`";
         return fail(args, CommandError::new(ExitCode::NeedsRoot, message));
     }
     // The configuration is for all to read, whatever the caller's mask.
@@ -80,7 +80,7 @@ fn caller() -> Result<User, CommandError> {
     if uid.is_root() {
         return views::user_named("root");
     }
-    Err(CommandError::new(ExitCode::NeedsRoot, "must be run by root, expected `sudo shell`"))
+    Err(CommandError::new(ExitCode::NeedsRoot, "must be run as root; try `sudo shell`"))
 }
 
 /// Programs get one line; a drawing is for people.

@@ -76,7 +76,7 @@ impl AccessScope {
             _ if allowed => return Ok(()),
             Permission::SeeOthers => "see other users",
             Permission::SeeProfile { .. } => "see other profiles than your own",
-            Permission::SeeAttachments => "see the attachments",
+            Permission::SeeAttachments => "see the assignments",
             Permission::Configure => "change the configuration",
             Permission::Clear(_) => "end sessions of other users",
         };

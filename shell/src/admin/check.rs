@@ -37,12 +37,18 @@ pub fn check(path: &Path) -> Result<Response, CommandError> {
         groups: config.groups.len(),
     };
     let Verdict { path, profiles, users, groups } = &verdict;
-    let text =
-        format!("{}: good: profiles {profiles}, users {users}, groups {groups}\n", printable(path));
+    let count = |n: &usize, what: &str| format!("{n} {what}{}", if *n == 1 { "" } else { "s" });
+    let text = format!(
+        "{}: valid: {}, {}, {}\n",
+        printable(path),
+        count(profiles, "profile"),
+        count(users, "user"),
+        count(groups, "group")
+    );
     Ok(Response::new("check", &[verdict], text))
 }
 
-/// Draws the place of a mistake in the text; nothing where the mistake is not in the text.
+/// Draws the position of a problem in the text; nothing where the problem is not in the text.
 fn drawing(path: &Path, error: &ConfigError) -> Option<String> {
     error.location?;
     let text = fs::read_to_string(path).ok()?;

@@ -335,7 +335,8 @@ fn check_unused(config: &Config, name: &str) -> Result<(), DraftError> {
         |why: String| Err(DraftError::Incomplete(format!("useraccountprofile `{name}`: {why}")));
     if name == DEFAULT_PROFILE {
         return refused(
-            "holds for everybody who is not attached elsewhere and cannot be deleted".to_owned(),
+            "holds for every user who is not assigned another profile and cannot be deleted"
+                .to_owned(),
         );
     }
     let attached = |list: &[ProfileAssignment], kind: ObjectKind| -> Vec<String> {
@@ -347,7 +348,7 @@ fn check_unused(config: &Config, name: &str) -> Result<(), DraftError> {
     if all.is_empty() {
         Ok(())
     } else {
-        refused(format!("is the profile of {}; attach them elsewhere first", all.join(", ")))
+        refused(format!("is still assigned to {}; assign another profile first", all.join(", ")))
     }
 }
 
@@ -464,11 +465,11 @@ mod tests {
         for (name, why) in [
             (
                 "P",
-                "useraccountprofile `P`: is the profile of user `a`, group `g`; attach them elsewhere first",
+                "useraccountprofile `P`: is still assigned to user `a`, group `g`; assign another profile first",
             ),
             (
                 DEFAULT_PROFILE,
-                "useraccountprofile `Default-User-Account-Profile`: holds for everybody who is not attached elsewhere and cannot be deleted",
+                "useraccountprofile `Default-User-Account-Profile`: holds for every user who is not assigned another profile and cannot be deleted",
             ),
         ] {
             match delete(&file, ObjectKind::Profile, name) {

@@ -152,7 +152,7 @@ fn domain_of(domain: &str) -> Result<Domain, &'static str> {
         _ if domain.starts_with('%') => {
             Err("a limit for all members of a group together: there is none here")
         }
-        _ if domain.contains(':') => Err("a range of ids: attach the users or a group by name"),
+        _ if domain.contains(':') => Err("a range of ids: assign the users or a group by name"),
         Some(group) => Ok(Domain::Group(group.to_owned())),
         None => Ok(Domain::User(domain.to_owned())),
     }
@@ -173,7 +173,7 @@ fn propose(rule: &Rule, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Proposa
     let (proposal, carried_over) = match &rule.meaning {
         Err(why) => (format!("not carried over: {why}"), false),
         Ok((_, Allowed::Nobody)) => (
-            "not carried over: 0 lets nobody in there and everybody here; lock the account instead"
+            "not carried over: 0 lets no user in there and every user here; lock the account instead"
                 .to_owned(),
             false,
         ),
@@ -271,7 +271,7 @@ pub fn export(config: &Config) -> Response {
         .max();
     match (limit(DEFAULT_PROFILE), highest) {
         (1.., Some(highest)) => lines.push(format!("* hard maxlogins {highest}")),
-        _ => lines.push(format!("# {DEFAULT_PROFILE} has no limit: no line for everybody")),
+        _ => lines.push(format!("# {DEFAULT_PROFILE} has no limit: no line for all users")),
     }
     // Of a user's groups the first entry holds here, the last line there.
     for entry in config.groups.iter().rev() {

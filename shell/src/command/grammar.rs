@@ -231,12 +231,12 @@ pub const TOP: &[CommandSyntax<Command>] = &[
     },
     CommandSyntax {
         slots: &[Word("show"), Word("user"), Maybe(User)],
-        help: "the attached users, or the profile that holds for one",
+        help: "the users that have an entry, or the profile that holds for one",
         make: |a| Ok(Command::Show(Show::Object(ObjectKind::User, first(a)))),
     },
     CommandSyntax {
         slots: &[Word("show"), Word("group"), Maybe(Group)],
-        help: "the attached groups, or one",
+        help: "the groups that have an entry, or one",
         make: |a| Ok(Command::Show(Show::Object(ObjectKind::Group, first(a)))),
     },
     CommandSyntax {
@@ -256,27 +256,27 @@ pub const TOP: &[CommandSyntax<Command>] = &[
     },
     CommandSyntax {
         slots: &[Word("configure"), Word("user"), One(User), Many(Assignments)],
-        help: "attach a user to a profile (user_profile_ref)",
+        help: "assign a user to a profile (user_profile_ref)",
         make: |a| configure(ObjectKind::User, a),
     },
     CommandSyntax {
         slots: &[Word("configure"), Word("group"), One(Group), Many(Assignments)],
-        help: "attach a group to a profile (user_profile_ref)",
+        help: "assign a group to a profile (user_profile_ref)",
         make: |a| configure(ObjectKind::Group, a),
     },
     CommandSyntax {
         slots: &[Word("delete"), Word("useraccountprofile"), One(Profile)],
-        help: "delete a profile that nobody is attached to",
+        help: "delete a profile that is assigned to no user and no group",
         make: |a| Ok(Command::Delete(ObjectKind::Profile, needed(a))),
     },
     CommandSyntax {
         slots: &[Word("delete"), Word("user"), One(User)],
-        help: "detach a user from his profile",
+        help: "remove a user's own entry",
         make: |a| Ok(Command::Delete(ObjectKind::User, needed(a))),
     },
     CommandSyntax {
         slots: &[Word("delete"), Word("group"), One(Group)],
-        help: "detach a group from its profile",
+        help: "remove a group's entry",
         make: |a| Ok(Command::Delete(ObjectKind::Group, needed(a))),
     },
     CommandSyntax {
@@ -316,7 +316,7 @@ pub const TOP: &[CommandSyntax<Command>] = &[
     },
     CommandSyntax {
         slots: &[Word("exit")],
-        help: "leave; also Ctrl-D",
+        help: "exit; also Ctrl-D",
         make: |_| Ok(Command::Exit),
     },
 ];

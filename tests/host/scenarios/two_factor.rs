@@ -2,7 +2,6 @@
 
 use crate::host::Host;
 use crate::scenario::group;
-use crate::wait::seconds;
 
 group!("two factors":
     key_then_keyboard_interactive_counts_and_is_refused,
