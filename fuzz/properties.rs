@@ -1,12 +1,12 @@
 //! What must hold for every input, whoever makes it up: a fuzzer, or the bounded run in the tests.
 
 use session_limit_core::config::{Config, SourceLocation};
-use shell::admin::config_edit::Edit;
+use shell::admin::config_edit::ConfigEditor;
 use shell::command::completion::complete;
-use shell::command::grammar::{self, Command, Kind, Mode};
+use shell::command::grammar::{self, Command, Mode, ObjectKind};
 use shell::command::lexer::{quote, split};
 
-const KINDS: [Kind; 3] = [Kind::Profile, Kind::User, Kind::Group];
+const KINDS: [ObjectKind; 3] = [ObjectKind::Profile, ObjectKind::User, ObjectKind::Group];
 
 /// Any line is a command or one line of complaint, and Tab offers words that begin as typed.
 pub fn grammar(line: &str) {
@@ -61,14 +61,14 @@ pub fn edit(text: &str, name: &str, value: u32) {
     if !name_is_good {
         return;
     }
-    let Ok(mut edit) = Edit::new(text.to_owned()) else {
+    let Ok(mut edit) = ConfigEditor::new(text.to_owned()) else {
         panic!("the reader takes what the writer does not: {text:?}");
     };
-    let Ok(has) = edit.has(Kind::Profile, name) else { return };
+    let Ok(has) = edit.has(ObjectKind::Profile, name) else { return };
     if !has {
-        edit.create(Kind::Profile, name).unwrap();
+        edit.create(ObjectKind::Profile, name).unwrap();
     }
-    edit.set(Kind::Profile, name, "max_concurrent_sessions", i64::from(value)).unwrap();
+    edit.set(ObjectKind::Profile, name, "max_concurrent_sessions", i64::from(value)).unwrap();
     let now = Config::parse(edit.text())
         .unwrap_or_else(|mistake| panic!("{mistake:?} in {:?}", edit.text()));
     assert_eq!(now.profile(name).map(|profile| profile.max_concurrent_sessions), Some(value));
@@ -77,7 +77,7 @@ pub fn edit(text: &str, name: &str, value: u32) {
         (&before.users, &before.groups, &before.policy)
     );
     if !has {
-        edit.delete(Kind::Profile, name).unwrap();
+        edit.delete(ObjectKind::Profile, name).unwrap();
         let after = Config::parse(edit.text()).unwrap();
         assert_eq!(after, before, "{:?}", edit.text());
         // Every line of the text is still there, in its order.

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 
-use crate::pam_client::{Failure, Start};
+use crate::pam_client::{LoginStart, PamError};
 use crate::secret::Secret;
 
 /// Bytes of the longest packet without a secret; longer texts of modules are cut.
@@ -19,7 +19,7 @@ const ANSWER: u8 = b'A';
 
 /// What the holder says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Word {
+pub enum HolderMessage {
     /// A module says or asks something; PAM's number of the style, and the text.
     Message(u8, String),
     /// Name and password are right: what is asked from now on is asked afresh each time.
@@ -27,7 +27,7 @@ pub enum Word {
     /// The session is open, for the user of this name.
     Opened(String),
     /// The login failed.
-    Failed(Failure),
+    Failed(PamError),
 }
 
 /// Makes the two ends, both close-on-exec.
@@ -42,23 +42,23 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 ///
 /// # Errors
 /// When the prompt is gone.
-pub fn say(socket: impl AsFd, word: &Word) -> io::Result<()> {
+pub fn send(socket: impl AsFd, word: &HolderMessage) -> io::Result<()> {
     let word = match word {
-        Word::Message(style, text) if text.len() > MAX_TEXT => {
-            Word::Message(*style, text.chars().take(MAX_TEXT / 4).collect())
+        HolderMessage::Message(style, text) if text.len() > MAX_TEXT => {
+            HolderMessage::Message(*style, text.chars().take(MAX_TEXT / 4).collect())
         }
         other => other.clone(),
     };
-    send(socket, &[&serde_json::to_vec(&word)?])
+    send_packet(socket, &[&serde_json::to_vec(&word)?])
 }
 
 /// Receives a word of the holder; nothing once it is gone.
 ///
 /// # Errors
 /// When it says what nobody says.
-pub fn hear(socket: impl AsFd) -> io::Result<Option<Word>> {
+pub fn receive(socket: impl AsFd) -> io::Result<Option<HolderMessage>> {
     let mut packet = vec![0; MAX_PACKET];
-    let length = receive(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
     match packet.get(..length).unwrap_or_default() {
         [] => Ok(None),
         packet => Ok(Some(serde_json::from_slice(packet)?)),
@@ -69,17 +69,17 @@ pub fn hear(socket: impl AsFd) -> io::Result<Option<Word>> {
 ///
 /// # Errors
 /// When the holder is gone.
-pub fn start(socket: impl AsFd, start: &Start) -> io::Result<()> {
-    send(socket, &[&[START], &serde_json::to_vec(start)?])
+pub fn send_start(socket: impl AsFd, start: &LoginStart) -> io::Result<()> {
+    send_packet(socket, &[&[START], &serde_json::to_vec(start)?])
 }
 
 /// Hears who logs in; nothing once the prompt is gone.
 ///
 /// # Errors
 /// When something else is said.
-pub fn hear_start(socket: impl AsFd) -> io::Result<Option<Start>> {
+pub fn receive_start(socket: impl AsFd) -> io::Result<Option<LoginStart>> {
     let mut packet = vec![0; MAX_PACKET];
-    let length = receive(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
     match packet.get(..length).unwrap_or_default() {
         [] => Ok(None),
         [START, start @ ..] => Ok(Some(serde_json::from_slice(start)?)),
@@ -91,20 +91,20 @@ pub fn hear_start(socket: impl AsFd) -> io::Result<Option<Start>> {
 ///
 /// # Errors
 /// When the holder is gone.
-pub fn answer(socket: impl AsFd, secret: &Secret) -> io::Result<()> {
-    send(socket, &[&[ANSWER], secret.bytes()])
+pub fn send_answer(socket: impl AsFd, secret: &Secret) -> io::Result<()> {
+    send_packet(socket, &[&[ANSWER], secret.bytes()])
 }
 
 /// Hears an answer into locked memory; nothing where the prompt is gone.
 ///
 /// # Errors
 /// When something else is said.
-pub fn hear_answer(socket: impl AsFd) -> io::Result<Option<Secret>> {
+pub fn receive_answer(socket: impl AsFd) -> io::Result<Option<Secret>> {
     let mut secret = Secret::new()?;
     let mut tag = [0];
     let mut length = 0;
     secret.fill(|room| {
-        length = receive(socket, &mut [IoSliceMut::new(&mut tag), IoSliceMut::new(room)])?;
+        length = receive_packet(socket, &mut [IoSliceMut::new(&mut tag), IoSliceMut::new(room)])?;
         Ok::<_, io::Error>(length.saturating_sub(1))
     })?;
     match (length, tag) {
@@ -114,7 +114,7 @@ pub fn hear_answer(socket: impl AsFd) -> io::Result<Option<Secret>> {
     }
 }
 
-fn send(socket: impl AsFd, parts: &[&[u8]]) -> io::Result<()> {
+fn send_packet(socket: impl AsFd, parts: &[&[u8]]) -> io::Result<()> {
     let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
     loop {
         match rustix::io::writev(&socket, &parts) {
@@ -125,7 +125,7 @@ fn send(socket: impl AsFd, parts: &[&[u8]]) -> io::Result<()> {
     }
 }
 
-fn receive(socket: impl AsFd, room: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+fn receive_packet(socket: impl AsFd, room: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     loop {
         match rustix::io::readv(&socket, room) {
             Ok(length) => return Ok(length),
@@ -146,42 +146,44 @@ mod tests {
     fn words_arrive_as_they_were_said() {
         let (here, there) = pair().unwrap();
         for word in [
-            Word::Message(1, "Password: ".to_owned()),
-            Word::Authenticated,
-            Word::Opened("alice".to_owned()),
-            Word::Failed(Failure {
+            HolderMessage::Message(1, "Password: ".to_owned()),
+            HolderMessage::Authenticated,
+            HolderMessage::Opened("alice".to_owned()),
+            HolderMessage::Failed(PamError {
                 phase: Phase::Open,
                 verdict: Verdict::Refused,
                 text: "no".to_owned(),
             }),
         ] {
-            say(&here, &word).unwrap();
-            assert_eq!(hear(&there).unwrap(), Some(word));
+            send(&here, &word).unwrap();
+            assert_eq!(receive(&there).unwrap(), Some(word));
         }
         drop(here);
-        assert_eq!(hear(&there).unwrap(), None);
+        assert_eq!(receive(&there).unwrap(), None);
     }
 
     #[test]
     fn answers_arrive_even_empty_ones() {
         let (here, there) = pair().unwrap();
         let mut secret = Secret::new().unwrap();
-        answer(&here, &secret).unwrap();
-        assert_eq!(hear_answer(&there).unwrap().unwrap().bytes(), b"");
+        send_answer(&here, &secret).unwrap();
+        assert_eq!(receive_answer(&there).unwrap().unwrap().bytes(), b"");
         for &byte in b"s3cret" {
             secret.push(byte);
         }
-        answer(&here, &secret).unwrap();
-        assert_eq!(hear_answer(&there).unwrap().unwrap().bytes(), b"s3cret");
+        send_answer(&here, &secret).unwrap();
+        assert_eq!(receive_answer(&there).unwrap().unwrap().bytes(), b"s3cret");
         drop(here);
-        assert!(hear_answer(&there).unwrap().is_none());
+        assert!(receive_answer(&there).unwrap().is_none());
     }
 
     #[test]
     fn a_long_text_of_a_module_is_cut() {
         let (here, there) = pair().unwrap();
-        say(&here, &Word::Message(4, "\u{1}".repeat(100_000))).unwrap();
-        let Some(Word::Message(4, text)) = hear(&there).unwrap() else { panic!("not heard") };
+        send(&here, &HolderMessage::Message(4, "\u{1}".repeat(100_000))).unwrap();
+        let Some(HolderMessage::Message(4, text)) = receive(&there).unwrap() else {
+            panic!("not heard")
+        };
         assert_eq!(text.len(), 1024);
     }
 }

@@ -135,7 +135,7 @@ pub enum Answer {
 
 /// Who logs in, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Start {
+pub struct LoginStart {
     /// PAM service.
     pub service: String,
     /// The user, where known already; else the stack asks.
@@ -161,7 +161,7 @@ pub enum Phase {
 
 /// A login that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct PamError {
     /// Where.
     pub phase: Phase,
     /// What PAM said.
@@ -181,13 +181,13 @@ pub enum Verdict {
     Broken,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for PamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for PamError {}
 
 /// A PAM transaction. Ends the session, if one is open, and the transaction when dropped.
 pub struct Transaction<'c> {
@@ -203,8 +203,11 @@ impl<'c> Transaction<'c> {
     ///
     /// # Errors
     /// When libpam cannot begin one.
-    pub fn start(start: &Start, conversation: &'c mut dyn Conversation) -> Result<Self, Failure> {
-        let broken = |text: &str| Failure {
+    pub fn start(
+        start: &LoginStart,
+        conversation: &'c mut dyn Conversation,
+    ) -> Result<Self, PamError> {
+        let broken = |text: &str| PamError {
             phase: Phase::Start,
             verdict: Verdict::Broken,
             text: text.to_owned(),
@@ -243,7 +246,7 @@ impl<'c> Transaction<'c> {
     ///
     /// # Errors
     /// When name or password are wrong, or cannot be judged.
-    pub fn authenticate(&mut self) -> Result<(), Failure> {
+    pub fn authenticate(&mut self) -> Result<(), PamError> {
         // SAFETY: the handle is live.
         let code = unsafe { pam_authenticate(self.handle, 0) };
         self.checked(Phase::Authenticate, code)
@@ -253,7 +256,7 @@ impl<'c> Transaction<'c> {
     ///
     /// # Errors
     /// When he may not, the limit being one of the reasons.
-    pub fn judge_account(&mut self) -> Result<(), Failure> {
+    pub fn check_account(&mut self) -> Result<(), PamError> {
         // SAFETY: the handle is live.
         match unsafe { pam_acct_mgmt(self.handle, 0) } {
             PAM_NEW_AUTHTOK_REQD => {
@@ -269,7 +272,7 @@ impl<'c> Transaction<'c> {
     ///
     /// # Errors
     /// When a module of the stack says no.
-    pub fn open(&mut self) -> Result<(), Failure> {
+    pub fn open(&mut self) -> Result<(), PamError> {
         // SAFETY: the handle is live.
         let code = unsafe { pam_setcred(self.handle, PAM_ESTABLISH_CRED) };
         self.checked(Phase::Open, code)?;
@@ -297,7 +300,7 @@ impl<'c> Transaction<'c> {
         name.to_str().ok().map(str::to_owned)
     }
 
-    fn checked(&mut self, phase: Phase, code: c_int) -> Result<(), Failure> {
+    fn checked(&mut self, phase: Phase, code: c_int) -> Result<(), PamError> {
         self.status = code;
         let verdict = match code {
             PAM_SUCCESS => return Ok(()),
@@ -313,7 +316,7 @@ impl<'c> Transaction<'c> {
             // SAFETY: it is a static C string.
             unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
         };
-        Err(Failure { phase, verdict, text })
+        Err(PamError { phase, verdict, text })
     }
 }
 

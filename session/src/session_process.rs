@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::hardening;
-use crate::ipc::{self, Word};
+use crate::ipc::{self, HolderMessage};
 use crate::pam_client::{Answer, Conversation, Style, Transaction};
 
 /// Holds one session, with the prompt's socket on standard input.
@@ -27,22 +27,22 @@ pub fn run() -> io::Result<()> {
     rustix::process::chdir("/")?;
     let stdin = io::stdin();
     let socket = stdin.as_fd();
-    let Some(start) = ipc::hear_start(socket)? else { return Ok(()) };
+    let Some(start) = ipc::receive_start(socket)? else { return Ok(()) };
     let signals = signals()?;
     let mut relay = Relay { socket, signals: signals.as_fd() };
     let login = Transaction::start(&start, &mut relay).and_then(|mut transaction| {
         transaction.authenticate()?;
         // A prompt that is gone is noticed by the next question, or by the wait.
-        let _ = ipc::say(socket, &Word::Authenticated);
-        transaction.judge_account()?;
+        let _ = ipc::send(socket, &HolderMessage::Authenticated);
+        transaction.check_account()?;
         transaction.open()?;
         Ok(transaction)
     });
     match login {
-        Err(failure) => ipc::say(socket, &Word::Failed(failure)),
+        Err(failure) => ipc::send(socket, &HolderMessage::Failed(failure)),
         Ok(transaction) => {
             let user = transaction.user().unwrap_or_default();
-            let _ = ipc::say(socket, &Word::Opened(user));
+            let _ = ipc::send(socket, &HolderMessage::Opened(user));
             wait_for_end(socket, signals.as_fd());
             drop(transaction);
             Ok(())
@@ -67,14 +67,14 @@ struct Relay<'a> {
 
 impl Conversation for Relay<'_> {
     fn converse(&mut self, style: Style, text: &str) -> Option<Answer> {
-        ipc::say(self.socket, &Word::Message(style.number(), text.to_owned())).ok()?;
+        ipc::send(self.socket, &HolderMessage::Message(style.number(), text.to_owned())).ok()?;
         if !style.is_question() {
             return Some(Answer::Shown);
         }
         if wait(self.socket, self.signals) == Event::Signal {
             return None;
         }
-        ipc::hear_answer(self.socket).ok().flatten().map(Answer::Text)
+        ipc::receive_answer(self.socket).ok().flatten().map(Answer::Text)
     }
 }
 

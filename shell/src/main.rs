@@ -1,7 +1,6 @@
 //! `shell`: the administrator's and the user's command line of `pam_session_limit`.
 
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 
 use clap::Parser;
 use rustix::fs::Mode;
@@ -16,19 +15,19 @@ use shell::command::cli::Args;
 use shell::command::completion_scripts;
 use shell::command::executor::Interpreter;
 use shell::interactive::prompt;
-use shell::output::exit_code::{Exit, Failure};
+use shell::output::exit_code::{CommandError, ExitCode};
 use shell::output::response::render_failure;
 use shell::output::views;
 
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     // clap ends the program itself, with Exit::Usage's number, where it does not understand.
     let args = Args::parse();
-    ExitCode::from(run(&args).code())
+    std::process::ExitCode::from(run(&args).code())
 }
 
-fn run(args: &Args) -> Exit {
+fn run(args: &Args) -> ExitCode {
     if args.holder {
-        return session_process::run().map_or(Exit::Usage, |()| Exit::Success);
+        return session_process::run().map_or(ExitCode::Usage, |()| ExitCode::Success);
     }
     if let Some(shell) = args.completions {
         return print(&completion_scripts::script(shell));
@@ -41,8 +40,8 @@ fn run(args: &Args) -> Exit {
         };
     }
     if !rustix::process::geteuid().is_root() {
-        let message = "must be run by root, expected `sudo shell`";
-        return fail(args, Failure::new(Exit::NeedsRoot, message));
+        let message = "must be run as root; try `sudo shell`";
+        return fail(args, CommandError::new(ExitCode::NeedsRoot, message));
     }
     // The configuration is for all to read, whatever the caller's mask.
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
@@ -52,13 +51,13 @@ fn run(args: &Args) -> Exit {
         return prompt::run(args);
     }
     match run_commands(args) {
-        Ok(()) => Exit::Success,
+        Ok(()) => ExitCode::Success,
         Err(failure) => fail(args, failure),
     }
 }
 
 /// Runs what needs no login, with the rights of the caller.
-fn run_commands(args: &Args) -> Result<(), Failure> {
+fn run_commands(args: &Args) -> Result<(), CommandError> {
     let engine = Engine {
         config: ConfigFile::at(&args.config),
         sessions: Sessions::at(&args.state),
@@ -76,29 +75,29 @@ fn run_commands(args: &Args) -> Result<(), Failure> {
 }
 
 /// Returns the user who started the program: root, as long as it is not installed setuid.
-fn caller() -> Result<User, Failure> {
+fn caller() -> Result<User, CommandError> {
     let uid = rustix::process::getuid();
     if uid.is_root() {
         return views::user_named("root");
     }
-    Err(Failure::new(Exit::NeedsRoot, "must be run by root, expected `sudo shell`"))
+    Err(CommandError::new(ExitCode::NeedsRoot, "must be run as root; try `sudo shell`"))
 }
 
 /// Programs get one line; a drawing is for people.
-fn without_drawing(failure: Failure) -> Failure {
+fn without_drawing(failure: CommandError) -> CommandError {
     let details = failure.details.filter(|_| io::stderr().is_terminal());
-    Failure { details, ..failure }
+    CommandError { details, ..failure }
 }
 
-fn print(text: &str) -> Exit {
+fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
-        _ => Exit::Success,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::Failed,
+        _ => ExitCode::Success,
     }
 }
 
-fn fail(args: &Args, failure: Failure) -> Exit {
-    if failure.exit != Exit::Success {
+fn fail(args: &Args, failure: CommandError) -> ExitCode {
+    if failure.exit != ExitCode::Success {
         // Nobody is left to tell if this fails too.
         let _ = io::stderr().write_all(render_failure(&failure, args.output).as_bytes());
     }

@@ -190,7 +190,7 @@ fn a_session_of_another_pid_namespace_is_forgotten_by_clear_and_kept_otherwise()
     host.limit(1);
     host.stack("sshd", &Stack::both().with("clear_sessions"));
     let mut open = host.logged_in("login", "alice");
-    crate::rewrite_rows(&host, |row| row.leader.pid_ns = 1);
+    rewrite_rows(&host, |row| row.leader.pid_ns = 1);
     assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
     assert_eq!(host.login("sshd", "alice").log_in(), 0);
     assert!(!open.has_ended());

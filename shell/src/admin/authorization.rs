@@ -10,20 +10,20 @@ use session_limit_core::config::Config;
 use session_limit_core::system;
 use session_limit_core::system::users::{User, group_id};
 
-use crate::output::exit_code::{Exit, Failure};
+use crate::output::exit_code::{CommandError, ExitCode};
 
 /// How far the rights of the acting user go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum AccessScope {
     /// Everything.
     All,
     /// What belongs to this uid.
-    Own(u32),
+    OwnUser(u32),
 }
 
 /// What needs a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed<'a> {
+pub enum Permission<'a> {
     /// Look at other users than oneself, or even ask whether they exist.
     SeeOthers,
     /// See a profile, where `own` is the profile of the acting user.
@@ -41,12 +41,12 @@ pub enum Deed<'a> {
     Clear(u32),
 }
 
-impl Reach {
+impl AccessScope {
     /// Returns how far the rights of `user` go.
     ///
     /// # Errors
     /// When the name services do not say which groups the user is in.
-    pub fn of(user: &User, config: &Config) -> Result<Self, Failure> {
+    pub fn of(user: &User, config: &Config) -> Result<Self, CommandError> {
         if user.uid == 0 {
             return Ok(Self::All);
         }
@@ -55,30 +55,33 @@ impl Reach {
                 return Ok(Self::All);
             }
         }
-        Ok(Self::Own(user.uid))
+        Ok(Self::OwnUser(user.uid))
     }
 
     /// Says whether a deed is allowed.
     ///
     /// # Errors
     /// A line for who may not.
-    pub fn check(self, deed: Deed<'_>) -> Result<(), Failure> {
+    pub fn check(self, deed: Permission<'_>) -> Result<(), CommandError> {
         let allowed = match (self, deed) {
             (Self::All, _) => true,
-            (Self::Own(own), Deed::Clear(uid)) => own == uid,
-            (Self::Own(_), Deed::SeeProfile { name, own }) => name == own,
-            (Self::Own(_), Deed::SeeOthers | Deed::SeeAttachments | Deed::Configure) => false,
+            (Self::OwnUser(own), Permission::Clear(uid)) => own == uid,
+            (Self::OwnUser(_), Permission::SeeProfile { name, own }) => name == own,
+            (
+                Self::OwnUser(_),
+                Permission::SeeOthers | Permission::SeeAttachments | Permission::Configure,
+            ) => false,
         };
         let wanted = match deed {
             _ if allowed => return Ok(()),
-            Deed::SeeOthers => "see other users",
-            Deed::SeeProfile { .. } => "see other profiles than your own",
-            Deed::SeeAttachments => "see the attachments",
-            Deed::Configure => "change the configuration",
-            Deed::Clear(_) => "end sessions of other users",
+            Permission::SeeOthers => "see other users",
+            Permission::SeeProfile { .. } => "see other profiles than your own",
+            Permission::SeeAttachments => "see the assignments",
+            Permission::Configure => "change the configuration",
+            Permission::Clear(_) => "end sessions of other users",
         };
-        Err(Failure::new(
-            Exit::NotAllowed,
+        Err(CommandError::new(
+            ExitCode::NotAllowed,
             format!("only root and the members of admin_groups may {wanted}"),
         ))
     }
@@ -88,10 +91,10 @@ impl Reach {
 ///
 /// # Errors
 /// When the name services fail.
-pub fn is_member(user: &User, name: &str) -> Result<bool, Failure> {
+pub fn is_member(user: &User, name: &str) -> Result<bool, CommandError> {
     let failed = |error| {
-        Failure::new(
-            Exit::Failed,
+        CommandError::new(
+            ExitCode::Failed,
             format!("group `{name}` cannot be looked up: {}", system::error_text(&error)),
         )
     };
@@ -113,24 +116,31 @@ mod tests {
     fn root_and_the_admin_groups_may_do_all() {
         let mut config = Config::default();
         config.policy.admin_groups = vec!["no-such-group".to_owned(), "daemon".to_owned()];
-        assert_eq!(Reach::of(&user("x", 0, 12345), &config), Ok(Reach::All));
+        assert_eq!(AccessScope::of(&user("x", 0, 12345), &config), Ok(AccessScope::All));
         // gid 1 is daemon on every Linux; the user need not exist for his primary group to count.
-        assert_eq!(Reach::of(&user("no-such-user", 4242, 1), &config), Ok(Reach::All));
-        assert_eq!(Reach::of(&user("no-such-user", 4242, 4242), &config), Ok(Reach::Own(4242)));
+        assert_eq!(AccessScope::of(&user("no-such-user", 4242, 1), &config), Ok(AccessScope::All));
+        assert_eq!(
+            AccessScope::of(&user("no-such-user", 4242, 4242), &config),
+            Ok(AccessScope::OwnUser(4242))
+        );
     }
 
     #[test]
     fn others_see_and_clear_their_own() {
-        let own = Reach::Own(1000);
-        let profile = |name| Deed::SeeProfile { name, own: "C" };
-        for deed in [Deed::Clear(1000), profile("C")] {
+        let own = AccessScope::OwnUser(1000);
+        let profile = |name| Permission::SeeProfile { name, own: "C" };
+        for deed in [Permission::Clear(1000), profile("C")] {
             assert_eq!(own.check(deed), Ok(()));
         }
-        for deed in
-            [Deed::SeeOthers, Deed::Clear(0), profile("D"), Deed::SeeAttachments, Deed::Configure]
-        {
-            assert_eq!(own.check(deed).unwrap_err().exit, Exit::NotAllowed, "{deed:?}");
-            assert_eq!(Reach::All.check(deed), Ok(()));
+        for deed in [
+            Permission::SeeOthers,
+            Permission::Clear(0),
+            profile("D"),
+            Permission::SeeAttachments,
+            Permission::Configure,
+        ] {
+            assert_eq!(own.check(deed).unwrap_err().exit, ExitCode::NotAllowed, "{deed:?}");
+            assert_eq!(AccessScope::All.check(deed), Ok(()));
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use session_limit_core::config::{Config, ConfigError};
 
 use crate::admin::config_store::ConfigFile;
-use crate::output::exit_code::{Exit, Failure};
-use crate::output::response::Reply;
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::response::Response;
 use crate::output::table::printable;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,9 +24,9 @@ struct Verdict {
 ///
 /// # Errors
 /// The line that the module would log, and below it a drawing of the place.
-pub fn check(path: &Path) -> Result<Reply, Failure> {
+pub fn check(path: &Path) -> Result<Response, CommandError> {
     let config = ConfigFile::at(path).read().map_err(|error| {
-        let mut failure = Failure::new(Exit::Configuration, error.to_string());
+        let mut failure = CommandError::new(ExitCode::Configuration, error.to_string());
         failure.details = drawing(path, &error);
         failure
     })?;
@@ -37,12 +37,18 @@ pub fn check(path: &Path) -> Result<Reply, Failure> {
         groups: config.groups.len(),
     };
     let Verdict { path, profiles, users, groups } = &verdict;
-    let text =
-        format!("{}: good: profiles {profiles}, users {users}, groups {groups}\n", printable(path));
-    Ok(Reply::new("check", &[verdict], text))
+    let count = |n: &usize, what: &str| format!("{n} {what}{}", if *n == 1 { "" } else { "s" });
+    let text = format!(
+        "{}: valid: {}, {}, {}\n",
+        printable(path),
+        count(profiles, "profile"),
+        count(users, "user"),
+        count(groups, "group")
+    );
+    Ok(Response::new("check", &[verdict], text))
 }
 
-/// Draws the place of a mistake in the text; nothing where the mistake is not in the text.
+/// Draws the position of a problem in the text; nothing where the problem is not in the text.
 fn drawing(path: &Path, error: &ConfigError) -> Option<String> {
     error.location?;
     let text = fs::read_to_string(path).ok()?;

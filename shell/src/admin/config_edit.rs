@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use toml_edit::{ArrayOfTables, Document, Table, TomlError, Value};
 
-use crate::command::grammar::Kind;
+use crate::command::grammar::ObjectKind;
 
 /// Why a change cannot be made.
 #[derive(Debug)]
@@ -17,9 +17,9 @@ pub enum EditError {
     /// The text is not TOML.
     Syntax(TomlError),
     /// The objects are not written as `[[kind]]` tables.
-    Inline(Kind),
+    Inline(ObjectKind),
     /// There is no such object in the text.
-    Absent(Kind, String),
+    Absent(ObjectKind, String),
 }
 
 impl fmt::Display for EditError {
@@ -42,7 +42,7 @@ impl std::error::Error for EditError {}
 
 /// The text of a configuration under change. It is TOML at all times.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit {
+pub struct ConfigEditor {
     text: String,
 }
 
@@ -59,7 +59,7 @@ struct Entry {
     value: Range<usize>,
 }
 
-impl Edit {
+impl ConfigEditor {
     /// Takes a text to change.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Edit {
     ///
     /// # Errors
     /// See [`EditError`].
-    pub fn has(&self, kind: Kind, name: &str) -> Result<bool, EditError> {
+    pub fn has(&self, kind: ObjectKind, name: &str) -> Result<bool, EditError> {
         Ok(self.find(kind, name)?.is_some())
     }
 
@@ -87,7 +87,7 @@ impl Edit {
     ///
     /// # Errors
     /// See [`EditError`].
-    pub fn has_key(&self, kind: Kind, name: &str, key: &str) -> Result<bool, EditError> {
+    pub fn has_key(&self, kind: ObjectKind, name: &str, key: &str) -> Result<bool, EditError> {
         let place = self.find(kind, name)?;
         Ok(place.is_some_and(|place| place.entries.iter().any(|entry| entry.key == key)))
     }
@@ -98,7 +98,7 @@ impl Edit {
     /// See [`EditError`].
     pub fn set(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         name: &str,
         key: &str,
         value: impl Into<Value>,
@@ -123,7 +123,7 @@ impl Edit {
     ///
     /// # Errors
     /// See [`EditError`].
-    pub fn unset(&mut self, kind: Kind, name: &str, key: &str) -> Result<(), EditError> {
+    pub fn unset(&mut self, kind: ObjectKind, name: &str, key: &str) -> Result<(), EditError> {
         let place = self.needed(kind, name)?;
         if let Some(entry) = place.entries.iter().find(|entry| entry.key == key) {
             self.cut(entry.start..entry.value.end);
@@ -135,7 +135,7 @@ impl Edit {
     ///
     /// # Errors
     /// See [`EditError`].
-    pub fn create(&mut self, kind: Kind, name: &str) -> Result<(), EditError> {
+    pub fn create(&mut self, kind: ObjectKind, name: &str) -> Result<(), EditError> {
         let places = self.all(kind)?;
         let lines = format!("[[{}]]\n{} = {}\n", kind.word(), name_key(kind), bare(name));
         let last_end = places.iter().map(Place::end).max();
@@ -157,7 +157,7 @@ impl Edit {
     ///
     /// # Errors
     /// See [`EditError`].
-    pub fn delete(&mut self, kind: Kind, name: &str) -> Result<(), EditError> {
+    pub fn delete(&mut self, kind: ObjectKind, name: &str) -> Result<(), EditError> {
         let place = self.needed(kind, name)?;
         let mut spans: Vec<_> =
             place.entries.iter().map(|entry| entry.start..entry.value.end).collect();
@@ -171,11 +171,11 @@ impl Edit {
         Ok(())
     }
 
-    fn needed(&self, kind: Kind, name: &str) -> Result<Place, EditError> {
+    fn needed(&self, kind: ObjectKind, name: &str) -> Result<Place, EditError> {
         self.find(kind, name)?.ok_or_else(|| EditError::Absent(kind, name.to_owned()))
     }
 
-    fn find(&self, kind: Kind, name: &str) -> Result<Option<Place>, EditError> {
+    fn find(&self, kind: ObjectKind, name: &str) -> Result<Option<Place>, EditError> {
         self.each(kind, |table| {
             let found = table.get(name_key(kind)).and_then(|item| item.as_str()) == Some(name);
             found.then(|| place(table)).flatten()
@@ -183,13 +183,13 @@ impl Edit {
         .map(|places| places.into_iter().next())
     }
 
-    fn all(&self, kind: Kind) -> Result<Vec<Place>, EditError> {
+    fn all(&self, kind: ObjectKind) -> Result<Vec<Place>, EditError> {
         self.each(kind, place)
     }
 
     fn each(
         &self,
-        kind: Kind,
+        kind: ObjectKind,
         pick: impl Fn(&Table) -> Option<Place>,
     ) -> Result<Vec<Place>, EditError> {
         let document = Document::parse(self.text.as_str()).map_err(EditError::Syntax)?;
@@ -275,10 +275,10 @@ impl Place {
 }
 
 /// Returns the key that holds the name of an object.
-fn name_key(kind: Kind) -> &'static str {
+fn name_key(kind: ObjectKind) -> &'static str {
     match kind {
-        Kind::User => "username",
-        Kind::Profile | Kind::Group => "name",
+        ObjectKind::User => "username",
+        ObjectKind::Profile | ObjectKind::Group => "name",
     }
 }
 
@@ -322,8 +322,8 @@ user_profile = \"C\"
 # the end
 ";
 
-    fn edited(change: impl FnOnce(&mut Edit) -> Result<(), EditError>) -> String {
-        let mut edit = Edit::new(FILE.to_owned()).unwrap();
+    fn edited(change: impl FnOnce(&mut ConfigEditor) -> Result<(), EditError>) -> String {
+        let mut edit = ConfigEditor::new(FILE.to_owned()).unwrap();
         change(&mut edit).unwrap();
         Document::parse(edit.text()).unwrap();
         edit.text
@@ -331,13 +331,13 @@ user_profile = \"C\"
 
     #[test]
     fn a_value_is_replaced_and_nothing_else() {
-        let text = edited(|e| e.set(Kind::Profile, "Default", "account_lock_timeout", 5));
+        let text = edited(|e| e.set(ObjectKind::Profile, "Default", "account_lock_timeout", 5));
         assert_eq!(text, FILE.replace("= 30  ", "= 5  "));
     }
 
     #[test]
     fn a_new_key_follows_the_last_one() {
-        let text = edited(|e| e.set(Kind::Profile, "C", "max_concurrent_sessions", 2));
+        let text = edited(|e| e.set(ObjectKind::Profile, "C", "max_concurrent_sessions", 2));
         assert_eq!(
             text,
             FILE.replace("name = \"C\"\n", "name = \"C\"\nmax_concurrent_sessions = 2\n")
@@ -346,20 +346,20 @@ user_profile = \"C\"
 
     #[test]
     fn comments_of_a_removed_key_stay() {
-        let text = edited(|e| e.unset(Kind::Profile, "Default", "account_lock_timeout"));
+        let text = edited(|e| e.unset(ObjectKind::Profile, "Default", "account_lock_timeout"));
         assert_eq!(
             text,
             FILE.replace("account_lock_timeout = 30              # minutes", "# minutes")
         );
-        let text = edited(|e| e.unset(Kind::User, "alice", "user_profile"));
+        let text = edited(|e| e.unset(ObjectKind::User, "alice", "user_profile"));
         assert_eq!(text, FILE.replace("user_profile = \"C\"\n", ""));
     }
 
     #[test]
     fn comments_of_a_removed_object_stay() {
-        let text = edited(|e| e.delete(Kind::Profile, "C"));
+        let text = edited(|e| e.delete(ObjectKind::Profile, "C"));
         assert_eq!(text, FILE.replace("[[useraccountprofile]]\nname = \"C\"\n", ""));
-        let text = edited(|e| e.delete(Kind::User, "alice"));
+        let text = edited(|e| e.delete(ObjectKind::User, "alice"));
         assert_eq!(
             text,
             FILE.replace(
@@ -371,35 +371,35 @@ user_profile = \"C\"
 
     #[test]
     fn a_new_object_follows_the_last_of_its_kind() {
-        let text = edited(|e| e.create(Kind::Profile, "N \"q\""));
+        let text = edited(|e| e.create(ObjectKind::Profile, "N \"q\""));
         assert_eq!(
             text,
             FILE.replace("= 9\n", "= 9\n\n[[useraccountprofile]]\nname = 'N \"q\"'\n")
         );
-        let text = edited(|e| e.create(Kind::Group, "ops"));
+        let text = edited(|e| e.create(ObjectKind::Group, "ops"));
         assert_eq!(text, format!("{FILE}\n[[group]]\nname = \"ops\"\n"));
     }
 
     #[test]
     fn comments_in_front_of_a_header_stay_with_it() {
-        let mut edit = Edit::new(
+        let mut edit = ConfigEditor::new(
             "[[user]]\nusername=\"a\"\n# b\n[[user]]\nusername=\"b\"\n# p\n[policy]".to_owned(),
         )
         .unwrap();
-        edit.create(Kind::User, "c").unwrap();
+        edit.create(ObjectKind::User, "c").unwrap();
         assert_eq!(
             edit.text(),
             "[[user]]\nusername=\"a\"\n# b\n[[user]]\nusername=\"b\"\n\n[[user]]\nusername = \"c\"\n# p\n[policy]"
         );
-        edit.create(Kind::Group, "g").unwrap();
+        edit.create(ObjectKind::Group, "g").unwrap();
         assert!(edit.text().ends_with("[policy]\n\n[[group]]\nname = \"g\"\n"));
     }
 
     #[test]
     fn an_empty_or_missing_file_can_be_begun() {
-        let mut edit = Edit::new(String::new()).unwrap();
-        edit.create(Kind::Profile, "P").unwrap();
-        edit.set(Kind::Profile, "P", "max_concurrent_sessions", 3).unwrap();
+        let mut edit = ConfigEditor::new(String::new()).unwrap();
+        edit.create(ObjectKind::Profile, "P").unwrap();
+        edit.set(ObjectKind::Profile, "P", "max_concurrent_sessions", 3).unwrap();
         assert_eq!(
             edit.text(),
             "[[useraccountprofile]]\nname = \"P\"\nmax_concurrent_sessions = 3\n"
@@ -409,14 +409,15 @@ user_profile = \"C\"
     #[test]
     fn line_ends_of_the_file_are_kept() {
         let mut edit =
-            Edit::new("[[user]]\r\nusername = \"a\"\r\n\r\n[policy]\r\n".to_owned()).unwrap();
-        edit.set(Kind::User, "a", "user_profile", "P").unwrap();
-        edit.create(Kind::User, "b").unwrap();
+            ConfigEditor::new("[[user]]\r\nusername = \"a\"\r\n\r\n[policy]\r\n".to_owned())
+                .unwrap();
+        edit.set(ObjectKind::User, "a", "user_profile", "P").unwrap();
+        edit.create(ObjectKind::User, "b").unwrap();
         assert_eq!(
             edit.text(),
             "[[user]]\r\nusername = \"a\"\r\nuser_profile = \"P\"\r\n\r\n[[user]]\r\nusername = \"b\"\r\n\r\n[policy]\r\n"
         );
-        edit.delete(Kind::User, "b").unwrap();
+        edit.delete(ObjectKind::User, "b").unwrap();
         assert_eq!(
             edit.text(),
             "[[user]]\r\nusername = \"a\"\r\nuser_profile = \"P\"\r\n\r\n[policy]\r\n"
@@ -425,8 +426,8 @@ user_profile = \"C\"
 
     #[test]
     fn what_is_written_in_one_line_is_left_to_a_person() {
-        let mut edit = Edit::new("user = [{username = \"a\"}]".to_owned()).unwrap();
-        let error = edit.create(Kind::User, "b").unwrap_err();
+        let mut edit = ConfigEditor::new("user = [{username = \"a\"}]".to_owned()).unwrap();
+        let error = edit.create(ObjectKind::User, "b").unwrap_err();
         assert_eq!(
             error.to_string(),
             "`user` is written in one line, expected [[user]] tables; rewrite it by hand first"

@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use session_limit_core::config::{self, Config, ConfigError, MAX_BYTES, SourceLocation};
 use session_limit_core::system;
 
-use crate::admin::config_edit::{Edit, EditError};
+use crate::admin::config_edit::{ConfigEditor, EditError};
 
 /// How long another writer is waited for; a write takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -35,9 +35,9 @@ pub enum SaveError {
     /// The file is refused as it is, or would be as changed.
     Config(ConfigError),
     /// The change cannot be made in this text.
-    Edit(PathBuf, EditError),
+    ConfigEditor(PathBuf, EditError),
     /// The file was changed by something that does not take the lock, between reading and writing.
-    Overtaken(PathBuf),
+    ConcurrentChange(PathBuf),
     /// Another writer holds the lock.
     Locked(PathBuf),
     /// Doing something to a path failed.
@@ -48,8 +48,8 @@ impl fmt::Display for SaveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => write!(f, "{error}"),
-            Self::Edit(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Overtaken(path) => {
+            Self::ConfigEditor(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::ConcurrentChange(path) => {
                 write!(
                     f,
                     "{}: was changed while it was being written; nothing was saved, try again",
@@ -85,7 +85,7 @@ impl From<ConfigError> for SaveError {
 
 /// What a file was when it was read; another file, or another content, is another stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct FileFingerprint {
     file: (u64, u64),
     size: u64,
     modified: (i64, i64),
@@ -94,7 +94,7 @@ struct Stamp {
     owner: (u32, u32),
 }
 
-impl Stamp {
+impl FileFingerprint {
     fn of(path: &Path) -> io::Result<Option<Self>> {
         let meta = match fs::symlink_metadata(path) {
             Ok(meta) => meta,
@@ -144,13 +144,13 @@ impl ConfigFile {
     /// Those of `change`, and see [`SaveError`]; the file is untouched then.
     pub fn update<T, E: From<SaveError>>(
         &self,
-        change: impl FnOnce(&mut Edit, &Config) -> Result<T, E>,
+        change: impl FnOnce(&mut ConfigEditor, &Config) -> Result<T, E>,
     ) -> Result<T, E> {
         let folder = self.folder()?;
         let _lock = self.lock(&folder)?;
         let (stamp, text, config) = self.read_for_change()?;
-        let mut edit =
-            Edit::new(text.clone()).map_err(|e| SaveError::Edit(self.path.clone(), e))?;
+        let mut edit = ConfigEditor::new(text.clone())
+            .map_err(|e| SaveError::ConfigEditor(self.path.clone(), e))?;
         let result = change(&mut edit, &config)?;
         if edit.text() != text {
             self.check(edit.text()).map_err(SaveError::from)?;
@@ -213,8 +213,8 @@ impl ConfigFile {
         Ok(Lock(file))
     }
 
-    fn read_for_change(&self) -> Result<(Option<Stamp>, String, Config), SaveError> {
-        let stamp = Stamp::of(&self.path).map_err(|e| self.io("examine", e))?;
+    fn read_for_change(&self) -> Result<(Option<FileFingerprint>, String, Config), SaveError> {
+        let stamp = FileFingerprint::of(&self.path).map_err(|e| self.io("examine", e))?;
         let checked = self.read()?;
         if stamp.is_none() {
             return Ok((None, String::new(), checked));
@@ -241,7 +241,12 @@ impl ConfigFile {
         })
     }
 
-    fn replace(&self, folder: &File, stamp: Option<Stamp>, text: &str) -> Result<(), SaveError> {
+    fn replace(
+        &self,
+        folder: &File,
+        stamp: Option<FileFingerprint>,
+        text: &str,
+    ) -> Result<(), SaveError> {
         let new = self.sibling(".new");
         // One that a killed writer left; the lock is ours, so nobody is writing to it.
         match fs::remove_file(&new) {
@@ -251,9 +256,9 @@ impl ConfigFile {
             _ => {}
         }
         let written = self.write_new(&new, stamp, text).and_then(|()| {
-            let now = Stamp::of(&self.path).map_err(|e| self.io("examine", e))?;
+            let now = FileFingerprint::of(&self.path).map_err(|e| self.io("examine", e))?;
             if now != stamp {
-                return Err(SaveError::Overtaken(self.path.clone()));
+                return Err(SaveError::ConcurrentChange(self.path.clone()));
             }
             fs::rename(&new, &self.path).map_err(|e| self.io("replace", e))
         });
@@ -265,7 +270,12 @@ impl ConfigFile {
         folder.sync_all().map_err(|e| self.io("flush the folder", e))
     }
 
-    fn write_new(&self, new: &Path, stamp: Option<Stamp>, text: &str) -> Result<(), SaveError> {
+    fn write_new(
+        &self,
+        new: &Path,
+        stamp: Option<FileFingerprint>,
+        text: &str,
+    ) -> Result<(), SaveError> {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -298,7 +308,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::command::grammar::Kind;
+    use crate::command::grammar::ObjectKind;
 
     const TEXT: &str =
         "# head\n[[useraccountprofile]]\nname = \"P\"\nmax_concurrent_sessions = 1 # one\n";
@@ -312,8 +322,8 @@ mod tests {
 
     fn set(file: &ConfigFile, value: i64) -> Result<(), SaveError> {
         file.update(|edit, _| {
-            edit.set(Kind::Profile, "P", "max_concurrent_sessions", value)
-                .map_err(|e| SaveError::Edit(PathBuf::new(), e))
+            edit.set(ObjectKind::Profile, "P", "max_concurrent_sessions", value)
+                .map_err(|e| SaveError::ConfigEditor(PathBuf::new(), e))
         })
     }
 
@@ -359,10 +369,10 @@ mod tests {
         let other = TEXT.replace("one", "two");
         let result: Result<(), SaveError> = file.update(|edit, _| {
             fs::write(file.path(), &other).unwrap();
-            edit.set(Kind::Profile, "P", "max_concurrent_sessions", 9).unwrap();
+            edit.set(ObjectKind::Profile, "P", "max_concurrent_sessions", 9).unwrap();
             Ok(())
         });
-        assert!(matches!(result, Err(SaveError::Overtaken(_))));
+        assert!(matches!(result, Err(SaveError::ConcurrentChange(_))));
         assert_eq!(fs::read_to_string(file.path()).unwrap(), other);
     }
 

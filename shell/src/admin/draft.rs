@@ -6,10 +6,10 @@ use std::fmt;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
-use crate::admin::config_edit::{Edit, EditError};
+use crate::admin::config_edit::{ConfigEditor, EditError};
 use crate::admin::config_store::{ConfigFile, SaveError};
 use crate::admin::field::Field;
-use crate::command::grammar::{Change, Kind, PROFILE_REF};
+use crate::command::grammar::{Change, ObjectKind, PROFILE_REF};
 use crate::output::table::Table;
 
 /// The key of an attachment's profile in the file.
@@ -27,21 +27,21 @@ pub enum Object {
 impl Object {
     /// Returns the object called `name`, if there is one.
     #[must_use]
-    pub fn find(config: &Config, kind: Kind, name: &str) -> Option<Self> {
+    pub fn find(config: &Config, kind: ObjectKind, name: &str) -> Option<Self> {
         let attached = |list: &[ProfileAssignment]| {
             list.iter().find(|entry| entry.name == name).cloned().map(Self::ProfileAssignment)
         };
         match kind {
-            Kind::Profile => config.profile(name).cloned().map(Self::Profile),
-            Kind::User => attached(&config.users),
-            Kind::Group => attached(&config.groups),
+            ObjectKind::Profile => config.profile(name).cloned().map(Self::Profile),
+            ObjectKind::User => attached(&config.users),
+            ObjectKind::Group => attached(&config.groups),
         }
     }
 
-    fn new(kind: Kind, name: &str) -> Self {
+    fn new(kind: ObjectKind, name: &str) -> Self {
         match kind {
-            Kind::Profile => Self::Profile(Profile::built_in(name)),
-            Kind::User | Kind::Group => Self::ProfileAssignment(ProfileAssignment {
+            ObjectKind::Profile => Self::Profile(Profile::built_in(name)),
+            ObjectKind::User | ObjectKind::Group => Self::ProfileAssignment(ProfileAssignment {
                 name: name.to_owned(),
                 user_profile: String::new(),
             }),
@@ -78,7 +78,7 @@ impl Object {
 #[derive(Debug)]
 pub enum DraftError {
     /// The object is not as it was when `configure` began.
-    Changed(Box<Difference>),
+    Changed(Box<Conflict>),
     /// The object cannot be written, or would not be good.
     Incomplete(String),
     /// See [`SaveError`].
@@ -93,14 +93,14 @@ impl From<SaveError> for DraftError {
 
 /// How an object changed under a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    kind: Kind,
+pub struct Conflict {
+    kind: ObjectKind,
     name: String,
     was: Option<Object>,
     is: Option<Object>,
 }
 
-impl Difference {
+impl Conflict {
     /// Returns the fields that differ: name, value then, value now.
     #[must_use]
     pub fn rows(&self) -> Vec<(&'static str, String, String)> {
@@ -122,7 +122,7 @@ impl Difference {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match (&self.was, &self.is) {
             (_, None) => "was deleted",
@@ -136,25 +136,25 @@ impl fmt::Display for Difference {
 
 /// What is to be written for one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Goal {
+enum KeyChange {
     Set(u32),
     Unset,
 }
 
 /// An object under change.
 #[derive(Debug, Clone)]
-pub struct Draft {
-    kind: Kind,
+pub struct ConfigDraft {
+    kind: ObjectKind,
     name: String,
     base: Option<Object>,
     current: Object,
-    entered: BTreeMap<Field, Goal>,
+    entered: BTreeMap<Field, KeyChange>,
 }
 
-impl Draft {
+impl ConfigDraft {
     /// Begins to change the object called `name`, or a new one.
     #[must_use]
-    pub fn begin(config: &Config, kind: Kind, name: &str) -> Self {
+    pub fn begin(config: &Config, kind: ObjectKind, name: &str) -> Self {
         let base = Object::find(config, kind, name);
         let current = base.clone().unwrap_or_else(|| Object::new(kind, name));
         Self { kind, name: name.to_owned(), base, current, entered: BTreeMap::new() }
@@ -162,7 +162,7 @@ impl Draft {
 
     /// Returns the kind of the object.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ObjectKind {
         self.kind
     }
 
@@ -190,16 +190,16 @@ impl Draft {
         match (change, &mut self.current) {
             (Change::Set(field, value), Object::Profile(profile)) => {
                 *field.of_mut(profile) = *value;
-                let before = self.entered.insert(*field, Goal::Set(*value));
+                let before = self.entered.insert(*field, KeyChange::Set(*value));
                 let overwrites = match before {
-                    Some(goal) => goal != Goal::Unset,
+                    Some(goal) => goal != KeyChange::Unset,
                     None => existed,
                 };
                 overwrites.then(|| field.name())
             }
             (Change::Unset(field), Object::Profile(profile)) => {
                 *field.of_mut(profile) = field.default_value();
-                self.entered.insert(*field, Goal::Unset);
+                self.entered.insert(*field, KeyChange::Unset);
                 None
             }
             (Change::Attach(profile), Object::ProfileAssignment(attachment)) => {
@@ -222,11 +222,11 @@ impl Draft {
             if now != self.base {
                 let was = self.base.clone();
                 let (kind, name) = (self.kind, self.name.clone());
-                return Err(DraftError::Changed(Box::new(Difference { kind, name, was, is: now })));
+                return Err(DraftError::Changed(Box::new(Conflict { kind, name, was, is: now })));
             }
             self.check(config)?;
             let path = || file.path().to_owned();
-            self.write(edit).map_err(|e| DraftError::Save(SaveError::Edit(path(), e)))?;
+            self.write(edit).map_err(|e| DraftError::Save(SaveError::ConfigEditor(path(), e)))?;
             Ok(())
         });
         match result {
@@ -261,7 +261,7 @@ impl Draft {
     ///
     /// # Errors
     /// See [`EditError`].
-    pub fn write(&mut self, edit: &mut Edit) -> Result<(), EditError> {
+    pub fn write(&mut self, edit: &mut ConfigEditor) -> Result<(), EditError> {
         if !edit.has(self.kind, &self.name)? {
             edit.create(self.kind, &self.name)?;
         }
@@ -276,10 +276,10 @@ impl Draft {
                 }
                 for (field, goal) in &self.entered {
                     match goal {
-                        Goal::Set(value) => {
+                        KeyChange::Set(value) => {
                             edit.set(self.kind, &self.name, field.name(), i64::from(*value))?;
                         }
-                        Goal::Unset => edit.unset(self.kind, &self.name, field.name())?,
+                        KeyChange::Unset => edit.unset(self.kind, &self.name, field.name())?,
                     }
                 }
                 Ok(())
@@ -298,8 +298,8 @@ impl Draft {
             (Object::Profile(profile), _) => {
                 for (field, goal) in &self.entered {
                     *field.of_mut(profile) = match goal {
-                        Goal::Set(value) => *value,
-                        Goal::Unset => field.default_value(),
+                        KeyChange::Set(value) => *value,
+                        KeyChange::Unset => field.default_value(),
                     };
                 }
             }
@@ -316,12 +316,12 @@ impl Draft {
 ///
 /// # Errors
 /// [`DraftError::Incomplete`] where something still needs it.
-pub fn delete(file: &ConfigFile, kind: Kind, name: &str) -> Result<bool, DraftError> {
+pub fn delete(file: &ConfigFile, kind: ObjectKind, name: &str) -> Result<bool, DraftError> {
     file.update(|edit, config| {
-        if kind == Kind::Profile {
+        if kind == ObjectKind::Profile {
             check_unused(config, name)?;
         }
-        let failed = |e| DraftError::Save(SaveError::Edit(file.path().to_owned(), e));
+        let failed = |e| DraftError::Save(SaveError::ConfigEditor(file.path().to_owned(), e));
         if !edit.has(kind, name).map_err(failed)? {
             return Ok(false);
         }
@@ -335,19 +335,20 @@ fn check_unused(config: &Config, name: &str) -> Result<(), DraftError> {
         |why: String| Err(DraftError::Incomplete(format!("useraccountprofile `{name}`: {why}")));
     if name == DEFAULT_PROFILE {
         return refused(
-            "holds for everybody who is not attached elsewhere and cannot be deleted".to_owned(),
+            "holds for every user who is not assigned another profile and cannot be deleted"
+                .to_owned(),
         );
     }
-    let attached = |list: &[ProfileAssignment], kind: Kind| -> Vec<String> {
+    let attached = |list: &[ProfileAssignment], kind: ObjectKind| -> Vec<String> {
         let users = list.iter().filter(|entry| entry.user_profile == name);
         users.map(|entry| format!("{} `{}`", kind.word(), entry.name)).collect()
     };
-    let mut all = attached(&config.users, Kind::User);
-    all.extend(attached(&config.groups, Kind::Group));
+    let mut all = attached(&config.users, ObjectKind::User);
+    all.extend(attached(&config.groups, ObjectKind::Group));
     if all.is_empty() {
         Ok(())
     } else {
-        refused(format!("is the profile of {}; attach them elsewhere first", all.join(", ")))
+        refused(format!("is still assigned to {}; assign another profile first", all.join(", ")))
     }
 }
 
@@ -396,9 +397,9 @@ mod tests {
     fn a_value_set_before_is_overwritten_with_a_word() {
         let (_folder, file) = file(P);
         let config = file.read().unwrap();
-        let mut known = Draft::begin(&config, Kind::Profile, "P");
+        let mut known = ConfigDraft::begin(&config, ObjectKind::Profile, "P");
         assert_eq!(known.apply(&set(2)), Some("max_concurrent_sessions"));
-        let mut new = Draft::begin(&config, Kind::Profile, "N");
+        let mut new = ConfigDraft::begin(&config, ObjectKind::Profile, "N");
         assert_eq!(new.apply(&set(2)), None);
         assert_eq!(new.apply(&set(3)), Some("max_concurrent_sessions"));
         assert_eq!(new.apply(&Change::Unset(Field::MaxConcurrentSessions)), None);
@@ -409,8 +410,8 @@ mod tests {
     fn the_second_of_two_writers_is_told_and_loses_nothing() {
         let (_folder, file) = file(P);
         let config = file.read().unwrap();
-        let mut first = Draft::begin(&config, Kind::Profile, "P");
-        let mut second = Draft::begin(&config, Kind::Profile, "P");
+        let mut first = ConfigDraft::begin(&config, ObjectKind::Profile, "P");
+        let mut second = ConfigDraft::begin(&config, ObjectKind::Profile, "P");
         first.apply(&set(5));
         first.save(&file).unwrap();
         second.apply(&Change::Set(Field::AccountLockTimeout, 60));
@@ -435,9 +436,9 @@ mod tests {
     #[test]
     fn an_object_deleted_under_a_draft_is_told_and_can_be_made_again() {
         let (_folder, file) = file(P);
-        let mut draft = Draft::begin(&file.read().unwrap(), Kind::Profile, "P");
+        let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "P");
         draft.apply(&set(5));
-        assert!(delete(&file, Kind::Profile, "P").unwrap());
+        assert!(delete(&file, ObjectKind::Profile, "P").unwrap());
         let Err(DraftError::Changed(difference)) = draft.save(&file) else {
             panic!("not told");
         };
@@ -449,7 +450,7 @@ mod tests {
     #[test]
     fn a_new_profile_gets_a_uuid_that_the_module_takes() {
         let (_folder, file) = file("");
-        let mut draft = Draft::begin(&file.read().unwrap(), Kind::Profile, "N");
+        let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "N");
         draft.save(&file).unwrap();
         let uuid = file.read().unwrap().profile("N").unwrap().uuid.clone().unwrap();
         assert_eq!(uuid.as_bytes()["useraccountprofile-xxxxxxxx-xxxx-".len()], b'4');
@@ -464,25 +465,25 @@ mod tests {
         for (name, why) in [
             (
                 "P",
-                "useraccountprofile `P`: is the profile of user `a`, group `g`; attach them elsewhere first",
+                "useraccountprofile `P`: is still assigned to user `a`, group `g`; assign another profile first",
             ),
             (
                 DEFAULT_PROFILE,
-                "useraccountprofile `Default-User-Account-Profile`: holds for everybody who is not attached elsewhere and cannot be deleted",
+                "useraccountprofile `Default-User-Account-Profile`: holds for every user who is not assigned another profile and cannot be deleted",
             ),
         ] {
-            match delete(&file, Kind::Profile, name) {
+            match delete(&file, ObjectKind::Profile, name) {
                 Err(DraftError::Incomplete(text)) => assert_eq!(text, why),
                 other => panic!("{other:?}"),
             }
         }
-        assert!(!delete(&file, Kind::Profile, "X").unwrap());
+        assert!(!delete(&file, ObjectKind::Profile, "X").unwrap());
     }
 
     #[test]
     fn an_attachment_needs_a_profile_that_exists() {
         let (_folder, file) = file(P);
-        let mut draft = Draft::begin(&file.read().unwrap(), Kind::User, "a");
+        let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::User, "a");
         for (attach, why) in [
             (None, "user `a`: user_profile_ref is not set, expected the name of a profile"),
             (

@@ -7,14 +7,14 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::Session;
 use session_limit_core::system::users::User;
 
-use crate::admin::authorization::{Deed, Reach};
+use crate::admin::authorization::{AccessScope, Permission};
 use crate::admin::config_store::{ConfigFile, SaveError};
-use crate::admin::draft::{self, Draft, DraftError, Object};
+use crate::admin::draft::{self, ConfigDraft, DraftError, Object};
 use crate::admin::limits_conf;
 use crate::admin::sessions::{self, Sessions};
-use crate::command::grammar::{Change, Command, Kind, Show};
-use crate::output::exit_code::{Exit, Failure};
-use crate::output::response::Reply;
+use crate::command::grammar::{Change, Command, ObjectKind, Show};
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::response::Response;
 use crate::output::table::Table;
 use crate::output::views::{self, ActivityRow, UserRow};
 
@@ -33,11 +33,11 @@ pub struct Engine {
 
 /// What a command comes to.
 #[derive(Debug, Clone)]
-pub enum Done {
+pub enum CommandOutcome {
     /// An answer to show.
-    Reply(Reply),
+    Response(Response),
     /// The sub-mode begins with this draft.
-    Configure(Box<Draft>),
+    Configure(Box<ConfigDraft>),
 }
 
 impl Engine {
@@ -45,7 +45,7 @@ impl Engine {
     ///
     /// # Errors
     /// One line, and the exit code it means.
-    pub fn run(&self, command: &Command) -> Result<Done, Failure> {
+    pub fn run(&self, command: &Command) -> Result<CommandOutcome, CommandError> {
         let reply = match command {
             Command::Show(what) => self.show(what)?,
             Command::Configure(kind, name, changes) => return self.configure(*kind, name, changes),
@@ -53,7 +53,7 @@ impl Engine {
             Command::ClearSession(id) => self.clear_session(*id)?,
             Command::ClearSessions(user) => self.clear_sessions(user.as_deref())?,
             Command::ImportLimits { files, apply } => {
-                self.reach(&self.read()?)?.check(Deed::Configure)?;
+                self.reach(&self.read()?)?.check(Permission::Configure)?;
                 let reply = limits_conf::import(&self.config, files, *apply)?;
                 if *apply {
                     self.log("configure", "imported the limits of pam_limits");
@@ -62,30 +62,30 @@ impl Engine {
             }
             Command::ExportLimits => {
                 let config = self.read()?;
-                self.reach(&config)?.check(Deed::SeeAttachments)?;
+                self.reach(&config)?.check(Permission::SeeAttachments)?;
                 limits_conf::export(&config)
             }
             Command::Help(_) | Command::History | Command::Exit => {
-                Reply::new::<()>("nothing", &[], "")
+                Response::new::<()>("nothing", &[], "")
             }
         };
-        Ok(Done::Reply(reply))
+        Ok(CommandOutcome::Response(reply))
     }
 
     /// Carries a show command out.
     ///
     /// # Errors
     /// One line, and the exit code it means.
-    pub fn show(&self, what: &Show) -> Result<Reply, Failure> {
+    pub fn show(&self, what: &Show) -> Result<Response, CommandError> {
         let config = self.read()?;
         match what {
-            Show::Object(Kind::Profile, name) => self.show_profile(&config, name.as_deref()),
-            Show::Object(Kind::User, Some(name)) => self.show_user(&config, name),
-            Show::Object(Kind::User, None) if self.reach(&config)? == Reach::All => {
-                Ok(views::attachments(Kind::User, &config.users))
+            Show::Object(ObjectKind::Profile, name) => self.show_profile(&config, name.as_deref()),
+            Show::Object(ObjectKind::User, Some(name)) => self.show_user(&config, name),
+            Show::Object(ObjectKind::User, None) if self.reach(&config)? == AccessScope::All => {
+                Ok(views::attachments(ObjectKind::User, &config.users))
             }
-            Show::Object(Kind::User, None) => self.show_user(&config, &self.own_name()),
-            Show::Object(Kind::Group, name) => self.show_group(&config, name.as_deref()),
+            Show::Object(ObjectKind::User, None) => self.show_user(&config, &self.own_name()),
+            Show::Object(ObjectKind::Group, name) => self.show_group(&config, name.as_deref()),
             Show::Activity(name) => self.show_activity(&config, name.as_deref()),
             Show::Sessions(name) => self.show_sessions(&config, name.as_deref()),
         }
@@ -95,8 +95,8 @@ impl Engine {
     ///
     /// # Errors
     /// One line, and the exit code it means.
-    pub fn save(&self, draft: &mut Draft) -> Result<Reply, Failure> {
-        self.reach(&self.read()?)?.check(Deed::Configure)?;
+    pub fn save(&self, draft: &mut ConfigDraft) -> Result<Response, CommandError> {
+        self.reach(&self.read()?)?.check(Permission::Configure)?;
         let object = draft.save(&self.config).map_err(failure_of)?;
         self.log("configure", &format!("saved {} {:?}", draft.kind().word(), draft.name()));
         Ok(reply_of(draft.kind(), &object))
@@ -106,60 +106,62 @@ impl Engine {
     ///
     /// # Errors
     /// When the name services fail.
-    pub fn reach(&self, config: &Config) -> Result<Reach, Failure> {
-        Reach::of(&self.user, config)
+    pub fn reach(&self, config: &Config) -> Result<AccessScope, CommandError> {
+        AccessScope::of(&self.user, config)
     }
 
     /// Reads the configuration.
     ///
     /// # Errors
     /// The line the module would log.
-    pub fn read(&self) -> Result<Config, Failure> {
-        self.config.read().map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+    pub fn read(&self) -> Result<Config, CommandError> {
+        self.config
+            .read()
+            .map_err(|error| CommandError::new(ExitCode::Configuration, error.to_string()))
     }
 
     fn own_name(&self) -> String {
         self.user.name.to_string_lossy().into_owned()
     }
 
-    fn show_profile(&self, config: &Config, name: Option<&str>) -> Result<Reply, Failure> {
+    fn show_profile(&self, config: &Config, name: Option<&str>) -> Result<Response, CommandError> {
         let reach = self.reach(config)?;
         let own = views::profile_of(config, &self.user)?;
         let Some(name) = name else {
             let may_see = |profile: &&Profile| {
-                reach.check(Deed::SeeProfile { name: &profile.name, own: &own.name }).is_ok()
+                reach.check(Permission::SeeProfile { name: &profile.name, own: &own.name }).is_ok()
             };
             let visible: Vec<&Profile> = config.profiles.iter().filter(may_see).collect();
             return Ok(views::profiles(&visible));
         };
-        reach.check(Deed::SeeProfile { name, own: &own.name })?;
-        config.profile(name).map(views::profile).ok_or_else(|| absent(Kind::Profile, name))
+        reach.check(Permission::SeeProfile { name, own: &own.name })?;
+        config.profile(name).map(views::profile).ok_or_else(|| absent(ObjectKind::Profile, name))
     }
 
-    fn show_user(&self, config: &Config, name: &str) -> Result<Reply, Failure> {
+    fn show_user(&self, config: &Config, name: &str) -> Result<Response, CommandError> {
         let user = self.visible_user(config, name)?;
         let profile = views::profile_of(config, &user)?;
         let sessions = self.sessions.seen(Some(user.uid))?;
         Ok(views::user(&UserRow::new(&user, &profile, &sessions)))
     }
 
-    fn show_group(&self, config: &Config, name: Option<&str>) -> Result<Reply, Failure> {
-        self.reach(config)?.check(Deed::SeeAttachments)?;
+    fn show_group(&self, config: &Config, name: Option<&str>) -> Result<Response, CommandError> {
+        self.reach(config)?.check(Permission::SeeAttachments)?;
         let Some(name) = name else {
-            return Ok(views::attachments(Kind::Group, &config.groups));
+            return Ok(views::attachments(ObjectKind::Group, &config.groups));
         };
         let entry = config.groups.iter().find(|entry| entry.name == name);
         entry
-            .map(|entry| views::attachment(Kind::Group, entry))
-            .ok_or_else(|| absent(Kind::Group, name))
+            .map(|entry| views::attachment(ObjectKind::Group, entry))
+            .ok_or_else(|| absent(ObjectKind::Group, name))
     }
 
-    fn show_activity(&self, config: &Config, name: Option<&str>) -> Result<Reply, Failure> {
+    fn show_activity(&self, config: &Config, name: Option<&str>) -> Result<Response, CommandError> {
         let own = self.own_name();
         let name = match (name, self.reach(config)?) {
             (Some(name), _) => name,
-            (None, Reach::Own(_)) => &own,
-            (None, Reach::All) => return self.all_activities(config),
+            (None, AccessScope::OwnUser(_)) => &own,
+            (None, AccessScope::All) => return self.all_activities(config),
         };
         let user = self.visible_user(config, name)?;
         let profile = views::profile_of(config, &user)?;
@@ -171,7 +173,7 @@ impl Engine {
         )))
     }
 
-    fn all_activities(&self, config: &Config) -> Result<Reply, Failure> {
+    fn all_activities(&self, config: &Config) -> Result<Response, CommandError> {
         let all = self.sessions.seen(None)?;
         let mut rows = Vec::new();
         for of_one in all.chunk_by(|a, b| a.session.uid == b.session.uid) {
@@ -187,87 +189,100 @@ impl Engine {
         Ok(views::activities(&rows))
     }
 
-    fn show_sessions(&self, config: &Config, name: Option<&str>) -> Result<Reply, Failure> {
+    fn show_sessions(&self, config: &Config, name: Option<&str>) -> Result<Response, CommandError> {
         let uid = match (name, self.reach(config)?) {
             (Some(name), _) => Some(self.visible_user(config, name)?.uid),
-            (None, Reach::Own(own)) => Some(own),
-            (None, Reach::All) => None,
+            (None, AccessScope::OwnUser(own)) => Some(own),
+            (None, AccessScope::All) => None,
         };
         Ok(views::sessions(&self.sessions.seen(uid)?))
     }
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
     /// cannot probe for accounts.
-    fn visible_user(&self, config: &Config, name: &str) -> Result<User, Failure> {
+    fn visible_user(&self, config: &Config, name: &str) -> Result<User, CommandError> {
         if self.user.is_named(name) {
             return Ok(self.user.clone());
         }
-        self.reach(config)?.check(Deed::SeeOthers)?;
+        self.reach(config)?.check(Permission::SeeOthers)?;
         views::user_named(name)
     }
 
-    fn configure(&self, kind: Kind, name: &str, changes: &[Change]) -> Result<Done, Failure> {
+    fn configure(
+        &self,
+        kind: ObjectKind,
+        name: &str,
+        changes: &[Change],
+    ) -> Result<CommandOutcome, CommandError> {
         let config = self.read()?;
-        self.reach(&config)?.check(Deed::Configure)?;
-        let mut draft = Draft::begin(&config, kind, name);
+        self.reach(&config)?.check(Permission::Configure)?;
+        let mut draft = ConfigDraft::begin(&config, kind, name);
         if changes.is_empty() {
-            return Ok(Done::Configure(Box::new(draft)));
+            return Ok(CommandOutcome::Configure(Box::new(draft)));
         }
         for change in changes {
             draft.apply(change);
         }
-        self.save(&mut draft).map(Done::Reply)
+        self.save(&mut draft).map(CommandOutcome::Response)
     }
 
-    fn delete(&self, kind: Kind, name: &str) -> Result<Reply, Failure> {
-        self.reach(&self.read()?)?.check(Deed::Configure)?;
+    fn delete(&self, kind: ObjectKind, name: &str) -> Result<Response, CommandError> {
+        self.reach(&self.read()?)?.check(Permission::Configure)?;
         match draft::delete(&self.config, kind, name).map_err(failure_of)? {
             true => {
                 self.log("configure", &format!("deleted {} {name:?}", kind.word()));
-                Ok(Reply::new::<()>(kind.word(), &[], ""))
+                Ok(Response::new::<()>(kind.word(), &[], ""))
             }
             false => Err(absent(kind, name)),
         }
     }
 
-    fn clear_session(&self, id: i64) -> Result<Reply, Failure> {
+    fn clear_session(&self, id: i64) -> Result<Response, CommandError> {
         let config = self.read()?;
         let uid = match self.reach(&config)? {
-            Reach::Own(own) => Some(own),
-            Reach::All => None,
+            AccessScope::OwnUser(own) => Some(own),
+            AccessScope::All => None,
         };
         let seen = self.sessions.seen(uid)?.into_iter().map(|seen| seen.session);
         let chosen: Vec<Session> = seen.filter(|session| session.id == id).collect();
         let Some(first) = chosen.first() else {
             let message =
                 format!("session {id}: there is none, expected an id that `show session` lists");
-            return Err(Failure::new(Exit::Failed, message));
+            return Err(CommandError::new(ExitCode::Failed, message));
         };
-        self.reach(&config)?.check(Deed::Clear(first.uid))?;
+        self.reach(&config)?.check(Permission::Clear(first.uid))?;
         let whose = format!("session {id} of {}", first.user);
         self.end(&config, chosen, &whose)
     }
 
-    fn clear_sessions(&self, name: Option<&str>) -> Result<Reply, Failure> {
+    fn clear_sessions(&self, name: Option<&str>) -> Result<Response, CommandError> {
         let config = self.read()?;
         let user = match name {
             Some(name) => self.visible_user(&config, name)?,
             None => self.user.clone(),
         };
-        self.reach(&config)?.check(Deed::Clear(user.uid))?;
+        self.reach(&config)?.check(Permission::Clear(user.uid))?;
         let seen = self.sessions.seen(Some(user.uid))?;
         let others = seen.into_iter().map(|seen| seen.session);
         let chosen = others.filter(|session| Some(session.leader.pid) != self.holder).collect();
         self.end(&config, chosen, &format!("sessions of {}", user.name.to_string_lossy()))
     }
 
-    fn end(&self, config: &Config, chosen: Vec<Session>, whose: &str) -> Result<Reply, Failure> {
+    fn end(
+        &self,
+        config: &Config,
+        chosen: Vec<Session>,
+        whose: &str,
+    ) -> Result<Response, CommandError> {
         let by = format!("{} with `shell`", printable(self.user.name.to_bytes()));
         let cleared = self.sessions.clear(&chosen, config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
         match cleared.failed {
             0 => Ok(sessions::reply(&cleared)),
-            n => Err(Failure::new(Exit::Failed, format!("{n} of the sessions could not be ended"))),
+            n => Err(CommandError::new(
+                ExitCode::Failed,
+                format!("{n} of the sessions could not be ended"),
+            )),
         }
     }
 
@@ -278,15 +293,15 @@ impl Engine {
     }
 }
 
-fn absent(kind: Kind, name: &str) -> Failure {
+fn absent(kind: ObjectKind, name: &str) -> CommandError {
     let word = kind.word();
-    Failure::new(
-        Exit::Failed,
+    CommandError::new(
+        ExitCode::Failed,
         format!("{word} `{name}`: there is none, expected one that `show {word}` lists"),
     )
 }
 
-fn reply_of(kind: Kind, object: &Object) -> Reply {
+fn reply_of(kind: ObjectKind, object: &Object) -> Response {
     match object {
         Object::Profile(profile) => views::profile(profile),
         Object::ProfileAssignment(entry) => views::attachment(kind, entry),
@@ -295,29 +310,29 @@ fn reply_of(kind: Kind, object: &Object) -> Reply {
 
 /// Says how a write failed, and how to leave.
 #[must_use]
-pub fn failure_of(error: DraftError) -> Failure {
+pub fn failure_of(error: DraftError) -> CommandError {
     match error {
         DraftError::Changed(difference) => {
             let mut table = Table::new(&["Field", "Was", "Is"]);
             for (name, was, is) in difference.rows() {
                 table.row([name.to_owned(), was, is]);
             }
-            let mut failure = Failure::new(Exit::Conflict, difference.to_string());
+            let mut failure = CommandError::new(ExitCode::Conflict, difference.to_string());
             failure.details = Some(table.to_string());
             failure
         }
-        DraftError::Incomplete(text) => Failure::new(Exit::Configuration, text),
+        DraftError::Incomplete(text) => CommandError::new(ExitCode::Configuration, text),
         DraftError::Save(error) => save_failure(&error),
     }
 }
 
 /// Says how replacing the file failed, and how to leave.
 #[must_use]
-pub fn save_failure(error: &SaveError) -> Failure {
+pub fn save_failure(error: &SaveError) -> CommandError {
     let exit = match error {
-        SaveError::Config(_) | SaveError::Edit(..) => Exit::Configuration,
-        SaveError::Overtaken(_) | SaveError::Locked(_) => Exit::Conflict,
-        SaveError::Io(..) => Exit::Failed,
+        SaveError::Config(_) | SaveError::ConfigEditor(..) => ExitCode::Configuration,
+        SaveError::ConcurrentChange(_) | SaveError::Locked(_) => ExitCode::Conflict,
+        SaveError::Io(..) => ExitCode::Failed,
     };
-    Failure::new(exit, error.to_string())
+    CommandError::new(exit, error.to_string())
 }

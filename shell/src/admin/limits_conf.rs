@@ -11,12 +11,12 @@ use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
 use crate::admin::config_store::ConfigFile;
-use crate::admin::draft::{Draft, DraftError};
+use crate::admin::draft::{ConfigDraft, DraftError};
 use crate::admin::engine::failure_of;
 use crate::admin::field::Field;
-use crate::command::grammar::{Change, Kind};
-use crate::output::exit_code::{Exit, Failure};
-use crate::output::response::Reply;
+use crate::command::grammar::{Change, ObjectKind};
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::response::Response;
 use crate::output::table::Table;
 
 const MAIN_FILE: &str = "/etc/security/limits.conf";
@@ -66,7 +66,11 @@ struct Proposal {
 ///
 /// # Errors
 /// When a file cannot be read, or the result cannot be written.
-pub fn import(config: &ConfigFile, files: &[String], apply: bool) -> Result<Reply, Failure> {
+pub fn import(
+    config: &ConfigFile,
+    files: &[String],
+    apply: bool,
+) -> Result<Response, CommandError> {
     let mut rules = Vec::new();
     for path in sources(files)? {
         rules.extend(rules_of(&path, &read(&path)?));
@@ -80,11 +84,11 @@ pub fn import(config: &ConfigFile, files: &[String], apply: bool) -> Result<Repl
     for row in &proposals {
         table.row([row.source.clone(), row.line.clone(), row.proposal.clone()]);
     }
-    Ok(Reply::new("import", &proposals, table.to_string()))
+    Ok(Response::new("import", &proposals, table.to_string()))
 }
 
 /// Returns the files named, or those that pam_limits reads, in its order.
-fn sources(files: &[String]) -> Result<Vec<PathBuf>, Failure> {
+fn sources(files: &[String]) -> Result<Vec<PathBuf>, CommandError> {
     if !files.is_empty() {
         return Ok(files.iter().map(PathBuf::from).collect());
     }
@@ -102,14 +106,14 @@ fn sources(files: &[String]) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+fn read(path: &Path) -> Result<String, CommandError> {
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
     let reason = session_limit_core::system::error_text(error);
-    Failure::new(Exit::Failed, format!("{}: cannot be read: {reason}", path.display()))
+    CommandError::new(ExitCode::Failed, format!("{}: cannot be read: {reason}", path.display()))
 }
 
 fn rules_of(path: &Path, text: &str) -> Vec<Rule> {
@@ -148,7 +152,7 @@ fn domain_of(domain: &str) -> Result<Domain, &'static str> {
         _ if domain.starts_with('%') => {
             Err("a limit for all members of a group together: there is none here")
         }
-        _ if domain.contains(':') => Err("a range of ids: attach the users or a group by name"),
+        _ if domain.contains(':') => Err("a range of ids: assign the users or a group by name"),
         Some(group) => Ok(Domain::Group(group.to_owned())),
         None => Ok(Domain::User(domain.to_owned())),
     }
@@ -169,7 +173,7 @@ fn propose(rule: &Rule, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Proposa
     let (proposal, carried_over) = match &rule.meaning {
         Err(why) => (format!("not carried over: {why}"), false),
         Ok((_, Allowed::Nobody)) => (
-            "not carried over: 0 lets nobody in there and everybody here; lock the account instead"
+            "not carried over: 0 lets no user in there and every user here; lock the account instead"
                 .to_owned(),
             false,
         ),
@@ -210,7 +214,10 @@ fn profile_name(allowed: Allowed) -> String {
 }
 
 /// Writes what the winning lines mean, all in one change of the file.
-fn write(file: &ConfigFile, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Result<(), Failure> {
+fn write(
+    file: &ConfigFile,
+    winners: &BTreeMap<Domain, (usize, Allowed)>,
+) -> Result<(), CommandError> {
     let mut wanted: Vec<(&Domain, usize, Allowed)> = winners
         .iter()
         .filter(|(_, (_, allowed))| *allowed != Allowed::Nobody)
@@ -220,22 +227,25 @@ fn write(file: &ConfigFile, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Res
     wanted.sort_by_key(|&(_, place, _)| std::cmp::Reverse(place));
     file.update(|edit, config| {
         let failed = |e| {
-            DraftError::Save(crate::admin::config_store::SaveError::Edit(file.path().to_owned(), e))
+            DraftError::Save(crate::admin::config_store::SaveError::ConfigEditor(
+                file.path().to_owned(),
+                e,
+            ))
         };
         for (domain, _, allowed) in wanted {
             let profile = match domain {
                 Domain::Everybody => DEFAULT_PROFILE.to_owned(),
                 _ => profile_name(allowed),
             };
-            let mut draft = Draft::begin(config, Kind::Profile, &profile);
+            let mut draft = ConfigDraft::begin(config, ObjectKind::Profile, &profile);
             draft.apply(&Change::Set(Field::MaxConcurrentSessions, sessions(allowed)));
             draft.write(edit).map_err(failed)?;
             let (kind, name) = match domain {
                 Domain::Everybody => continue,
-                Domain::User(name) => (Kind::User, name),
-                Domain::Group(name) => (Kind::Group, name),
+                Domain::User(name) => (ObjectKind::User, name),
+                Domain::Group(name) => (ObjectKind::Group, name),
             };
-            let mut draft = Draft::begin(config, kind, name);
+            let mut draft = ConfigDraft::begin(config, kind, name);
             draft.apply(&Change::Attach(profile));
             draft.write(edit).map_err(failed)?;
         }
@@ -249,7 +259,7 @@ fn write(file: &ConfigFile, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Res
 /// Each number is at or above ours, so that pam_limits, where it is in use too, never refuses a login
 /// that we would let in. Who has no limit here gets a line of his own.
 #[must_use]
-pub fn export(config: &Config) -> Reply {
+pub fn export(config: &Config) -> Response {
     let limit =
         |name: &str| config.profile(name).map_or(0, |profile| profile.max_concurrent_sessions);
     let mut lines = Vec::new();
@@ -261,7 +271,7 @@ pub fn export(config: &Config) -> Reply {
         .max();
     match (limit(DEFAULT_PROFILE), highest) {
         (1.., Some(highest)) => lines.push(format!("* hard maxlogins {highest}")),
-        _ => lines.push(format!("# {DEFAULT_PROFILE} has no limit: no line for everybody")),
+        _ => lines.push(format!("# {DEFAULT_PROFILE} has no limit: no line for all users")),
     }
     // Of a user's groups the first entry holds here, the last line there.
     for entry in config.groups.iter().rev() {
@@ -271,7 +281,7 @@ pub fn export(config: &Config) -> Reply {
         lines.push(line_for(&entry.name, limit(&entry.user_profile)));
     }
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    Reply::new("export", &lines, text)
+    Response::new("export", &lines, text)
 }
 
 fn is_used(config: &Config, profile: &Profile) -> bool {

@@ -12,9 +12,9 @@ use session_limit_core::process::{HostIdentity, Liveness};
 use session_limit_core::store::{Store, StoreError};
 use session_limit_core::system;
 
-use crate::output::exit_code::{Exit, Failure};
-use crate::output::response::Reply;
-use crate::output::views::{Seen, Standing};
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::response::Response;
+use crate::output::views::{SessionStatus, SessionView};
 
 /// The store of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub fn seen(&self, uid: Option<u32>) -> Result<Vec<Seen>, Failure> {
+    pub fn seen(&self, uid: Option<u32>) -> Result<Vec<SessionView>, CommandError> {
         let store = Store::at(&self.path);
         let host = here()?;
         let rows = store.read(|rows| match uid {
@@ -46,7 +46,7 @@ impl Sessions {
         let check = LivenessCheck::new(&host, &store);
         Ok(rows
             .into_iter()
-            .map(|session| Seen { standing: standing(&session, &host, &check), session })
+            .map(|session| SessionView { standing: standing(&session, &host, &check), session })
             .collect())
     }
 
@@ -59,7 +59,7 @@ impl Sessions {
         chosen: &[Session],
         on_clear: OnClear,
         ended_by: &str,
-    ) -> Result<ClearSummary, Failure> {
+    ) -> Result<ClearSummary, CommandError> {
         let store = Store::at(&self.path);
         let is_chosen = |row: &Session| chosen.iter().any(|one| one.id == row.id);
         told(&store, clear::clear_sessions(&store, &here()?, is_chosen, on_clear, ended_by))
@@ -67,11 +67,11 @@ impl Sessions {
 }
 
 /// Tells the log of a damaged file that had to make room.
-fn told<T>(store: &Store, result: Result<T, StoreError>) -> Result<T, Failure> {
+fn told<T>(store: &Store, result: Result<T, StoreError>) -> Result<T, CommandError> {
     for quarantined in store.take_quarantined() {
         Log::new("shell", "store", false).write(Level::Critical, &quarantined.to_string());
     }
-    result.map_err(|error| Failure::new(Exit::Store, error.to_string()))
+    result.map_err(|error| CommandError::new(ExitCode::Store, error.to_string()))
 }
 
 /// What a clear did, as JSON shows it.
@@ -85,25 +85,26 @@ struct ClearedRow {
 
 /// Says what a clear did.
 #[must_use]
-pub fn reply(cleared: &ClearSummary) -> Reply {
+pub fn reply(cleared: &ClearSummary) -> Response {
     let row = ClearedRow {
         ended: cleared.terminated,
         killed: cleared.killed,
         forgotten: cleared.forgotten,
         spared: cleared.skipped_own + cleared.skipped_shared,
     };
-    Reply::new("clear", &[row], format!("{cleared}.\n"))
+    Response::new("clear", &[row], format!("{cleared}.\n"))
 }
 
-fn here() -> Result<HostIdentity, Failure> {
-    HostIdentity::current().map_err(|error| Failure::new(Exit::Store, system::error_text(&error)))
+fn here() -> Result<HostIdentity, CommandError> {
+    HostIdentity::current()
+        .map_err(|error| CommandError::new(ExitCode::Store, system::error_text(&error)))
 }
 
-fn standing(session: &Session, host: &HostIdentity, check: &LivenessCheck) -> Standing {
+fn standing(session: &Session, host: &HostIdentity, check: &LivenessCheck) -> SessionStatus {
     match (host.liveness(&session.leader), session.state) {
-        _ if check.is_stale(session) => Standing::Stale,
-        (_, SessionState::Reserved { .. }) => Standing::Reserved,
-        (Liveness::OtherNamespace, SessionState::Open) => Standing::Elsewhere,
-        (_, SessionState::Open) => Standing::Open,
+        _ if check.is_stale(session) => SessionStatus::Stale,
+        (_, SessionState::Reserved { .. }) => SessionStatus::Reserved,
+        (Liveness::OtherNamespace, SessionState::Open) => SessionStatus::Elsewhere,
+        (_, SessionState::Open) => SessionStatus::Open,
     }
 }

@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, Read, Write};
 
-use crate::command::executor::{Flow, Interpreter};
+use crate::command::executor::{ControlFlow, Interpreter};
 use crate::command::grammar::{self, Command, Mode};
 use crate::command::lexer::MAX_LINE;
-use crate::output::exit_code::{Exit, Failure};
+use crate::output::exit_code::{CommandError, ExitCode};
 
 /// Runs the words of the command line as one command.
 ///
@@ -14,11 +14,11 @@ use crate::output::exit_code::{Exit, Failure};
 pub fn run_words<O: Write>(
     interpreter: &mut Interpreter<O>,
     words: &[String],
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     if let Ok(Command::Configure(_, _, changes)) = grammar::command(words) {
         if changes.is_empty() {
             let message = format!("`{}` is not complete, expected FIELD VALUE", words.join(" "));
-            return Err(Failure::new(Exit::Usage, message));
+            return Err(CommandError::new(ExitCode::Usage, message));
         }
     }
     interpreter.words(words, None).map(drop)
@@ -31,9 +31,9 @@ pub fn run_words<O: Write>(
 pub fn run_lines<O: Write>(
     interpreter: &mut Interpreter<O>,
     lines: &[String],
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     for line in lines.iter().flat_map(|given| given.lines()) {
-        if interpreter.line(line)? == Flow::Leave {
+        if interpreter.line(line)? == ControlFlow::Exit {
             return Ok(());
         }
     }
@@ -47,14 +47,14 @@ pub fn run_lines<O: Write>(
 pub fn run_script<O: Write>(
     interpreter: &mut Interpreter<O>,
     mut script: impl BufRead,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     for number in 1_usize.. {
-        let placed = |failure: Failure| match failure.exit {
-            Exit::Success => failure,
-            _ => Failure { message: format!("line {number}: {}", failure.message), ..failure },
+        let placed = |failure: CommandError| match failure.exit {
+            ExitCode::Success => failure,
+            _ => CommandError { message: format!("line {number}: {}", failure.message), ..failure },
         };
         let Some(line) = read_line(&mut script).map_err(placed)? else { break };
-        if interpreter.line(&line).map_err(placed)? == Flow::Leave {
+        if interpreter.line(&line).map_err(placed)? == ControlFlow::Exit {
             return Ok(());
         }
     }
@@ -62,13 +62,13 @@ pub fn run_script<O: Write>(
 }
 
 /// Reads a line of bounded length.
-fn read_line(script: &mut impl BufRead) -> Result<Option<String>, Failure> {
-    let usage = |message: String| Failure::new(Exit::Usage, message);
+fn read_line(script: &mut impl BufRead) -> Result<Option<String>, CommandError> {
+    let usage = |message: String| CommandError::new(ExitCode::Usage, message);
     let mut line = Vec::new();
     let mut bounded = script.by_ref().take(MAX_LINE as u64 + 2);
     bounded.read_until(b'\n', &mut line).map_err(|error| {
-        Failure::new(
-            Exit::Failed,
+        CommandError::new(
+            ExitCode::Failed,
             format!("cannot read: {}", session_limit_core::system::error_text(&error)),
         )
     })?;
@@ -79,11 +79,11 @@ fn read_line(script: &mut impl BufRead) -> Result<Option<String>, Failure> {
     Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
-fn finished<O: Write>(interpreter: &Interpreter<O>, what: &str) -> Result<(), Failure> {
+fn finished<O: Write>(interpreter: &Interpreter<O>, what: &str) -> Result<(), CommandError> {
     match interpreter.mode() {
         Mode::Top => Ok(()),
-        Mode::Configure(_) => Err(Failure::new(
-            Exit::Usage,
+        Mode::Configure(_) => Err(CommandError::new(
+            ExitCode::Usage,
             format!(
                 "{what} ends inside `configure`, expected save, exit or cancel; nothing was saved"
             ),

@@ -17,7 +17,7 @@ Examples:
   shell configure useraccountprofile Contractors max_concurrent_sessions 2
   shell -o json show useractivity
   shell < script                            a command on each line
-  shell --check-config                      judge the configuration as the module would
+  shell --check-config                      check the configuration as the module would
 
 Exit codes: 0 done, 1 failed, 2 not understood, 3 refused (limit), 4 not authenticated, 5 not
 started by root, 6 not allowed, 7 configuration, 8 changed meanwhile, 9 store; 128+N on signal N.

@@ -1,7 +1,9 @@
 //! Completion by Tab: what may stand where the cursor is. Pure; names come from a lookup.
 
 use crate::admin::field::Field;
-use crate::command::grammar::{self, Kind, Mode, Next, Noun, PROFILE_REF, Slot};
+use crate::command::grammar::{
+    self, ArgumentKind, Mode, Next, ObjectKind, PROFILE_REF, SyntaxElement,
+};
 use crate::command::lexer::{quote, split};
 
 /// One way to go on.
@@ -19,7 +21,7 @@ pub struct Candidate {
 pub fn complete(
     mode: Mode,
     before_cursor: &str,
-    names: impl Fn(Noun) -> Vec<String>,
+    names: impl Fn(ArgumentKind) -> Vec<String>,
 ) -> (usize, Vec<Candidate>) {
     let start = before_cursor.rfind(char::is_whitespace).map_or(0, |at| {
         at + before_cursor.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
@@ -50,28 +52,33 @@ fn ways(
     next: Next,
     help: &str,
     words: &[String],
-    names: &impl Fn(Noun) -> Vec<String>,
+    names: &impl Fn(ArgumentKind) -> Vec<String>,
 ) -> Vec<Candidate> {
     let plain = |word: &str| Candidate { word: word.to_owned(), help: String::new() };
     let named = |noun| names(noun).iter().map(|name| plain(&quote(name))).collect();
     match next {
         Next::End => Vec::new(),
-        Next::Slot(Slot::Word(word)) => {
+        Next::SyntaxElement(SyntaxElement::Word(word)) => {
             vec![Candidate { word: word.to_owned(), help: help.to_owned() }]
         }
-        Next::Slot(Slot::One(noun) | Slot::Maybe(noun) | Slot::Many(noun)) => match noun {
-            Noun::Profile | Noun::User | Noun::Group | Noun::Session => named(noun),
-            Noun::Field => fields(),
-            Noun::Assignments => assignment(words, named),
-            Noun::Files => vec![plain("--apply")],
-            Noun::Value | Noun::Command => Vec::new(),
+        Next::SyntaxElement(
+            SyntaxElement::One(noun) | SyntaxElement::Maybe(noun) | SyntaxElement::Many(noun),
+        ) => match noun {
+            ArgumentKind::Profile
+            | ArgumentKind::User
+            | ArgumentKind::Group
+            | ArgumentKind::Session => named(noun),
+            ArgumentKind::Field => fields(),
+            ArgumentKind::Assignments => assignment(words, named),
+            ArgumentKind::Files => vec![plain("--apply")],
+            ArgumentKind::Value | ArgumentKind::Command => Vec::new(),
         },
     }
 }
 
 /// Behind `configure KIND NAME`: a field, then its value, and so on.
-fn assignment(words: &[String], named: impl Fn(Noun) -> Vec<Candidate>) -> Vec<Candidate> {
-    let is_profile = words.get(1).is_some_and(|word| word == Kind::Profile.word());
+fn assignment(words: &[String], named: impl Fn(ArgumentKind) -> Vec<Candidate>) -> Vec<Candidate> {
+    let is_profile = words.get(1).is_some_and(|word| word == ObjectKind::Profile.word());
     match (words.get(3..).unwrap_or_default(), is_profile) {
         ([.., last], true) if last == "no" => fields(),
         (given, true) if given.len() % 2 == 0 => fields(),
@@ -79,7 +86,7 @@ fn assignment(words: &[String], named: impl Fn(Noun) -> Vec<Candidate>) -> Vec<C
             vec![Candidate { word: PROFILE_REF.to_owned(), help: String::new() }]
         }
         (_, true) => Vec::new(),
-        (_, false) => named(Noun::Profile),
+        (_, false) => named(ArgumentKind::Profile),
     }
 }
 
@@ -95,9 +102,9 @@ mod tests {
 
     fn words(mode: Mode, line: &str) -> Vec<String> {
         let names = |noun| match noun {
-            Noun::Profile => vec!["Contractors".to_owned(), "No Lockout".to_owned()],
-            Noun::User => vec!["alice".to_owned()],
-            Noun::Session => vec!["17".to_owned()],
+            ArgumentKind::Profile => vec!["Contractors".to_owned(), "No Lockout".to_owned()],
+            ArgumentKind::User => vec!["alice".to_owned()],
+            ArgumentKind::Session => vec!["17".to_owned()],
             _ => Vec::new(),
         };
         complete(mode, line, names).1.into_iter().map(|candidate| candidate.word).collect()
@@ -124,17 +131,17 @@ mod tests {
 
     #[test]
     fn the_sub_mode_has_words_of_its_own() {
-        let inside = |line| words(Mode::Configure(Kind::Profile), line);
+        let inside = |line| words(Mode::Configure(ObjectKind::Profile), line);
         assert_eq!(inside("no max_l"), ["max_login_failure_count"]);
         assert_eq!(inside("do show useractivity a"), ["alice"]);
         assert_eq!(inside("s"), ["save"]);
-        assert_eq!(words(Mode::Configure(Kind::User), "user_profile_ref C"), ["Contractors"]);
+        assert_eq!(words(Mode::Configure(ObjectKind::User), "user_profile_ref C"), ["Contractors"]);
     }
 
     #[test]
     fn each_field_comes_with_its_help() {
         let (start, candidates) =
-            complete(Mode::Configure(Kind::Profile), "  account", |_| Vec::new());
+            complete(Mode::Configure(ObjectKind::Profile), "  account", |_| Vec::new());
         assert_eq!(start, 2);
         assert_eq!(candidates[0].help, "minutes a lock lasts");
     }

@@ -5,7 +5,7 @@ use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::command::cli::Args;
-use crate::command::grammar::{Form, Noun, Slot, TOP};
+use crate::command::grammar::{ArgumentKind, CommandSyntax, SyntaxElement, TOP};
 
 /// Returns the completion script for a shell.
 #[must_use]
@@ -22,16 +22,16 @@ fn with_commands(arguments: &Command) -> Command {
         arguments.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_id() != "words");
     let mut whole = Command::new("shell").args(shown.map(alone)).disable_help_subcommand(true);
     for form in TOP {
-        if let [Slot::Word(first), rest @ ..] = form.slots {
+        if let [SyntaxElement::Word(first), rest @ ..] = form.slots {
             if is_for_a_prompt(first) {
                 continue;
             }
             let known = whole.find_subcommand(first).is_some();
             whole = match (known, rest) {
-                (true, [Slot::Word(second), ..]) => {
+                (true, [SyntaxElement::Word(second), ..]) => {
                     whole.mut_subcommand(first, |sub| sub.subcommand(leaf(second, form)))
                 }
-                (false, [Slot::Word(second), ..]) => whole.subcommand(
+                (false, [SyntaxElement::Word(second), ..]) => whole.subcommand(
                     Command::new(*first)
                         .disable_help_subcommand(true)
                         .subcommand(leaf(second, form)),
@@ -74,11 +74,14 @@ fn is_for_a_prompt(word: &str) -> bool {
     matches!(word, "?" | "history" | "exit")
 }
 
-fn leaf<T>(word: &'static str, form: &Form<T>) -> Command {
+fn leaf<T>(word: &'static str, form: &CommandSyntax<T>) -> Command {
     let leaf = Command::new(word).about(form.help);
-    let asks_for_fields =
-        form.slots.iter().any(|slot| matches!(slot, Slot::Many(Noun::Assignments)));
-    let takes_files = form.slots.iter().any(|slot| matches!(slot, Slot::Many(Noun::Files)));
+    let asks_for_fields = form
+        .slots
+        .iter()
+        .any(|slot| matches!(slot, SyntaxElement::Many(ArgumentKind::Assignments)));
+    let takes_files =
+        form.slots.iter().any(|slot| matches!(slot, SyntaxElement::Many(ArgumentKind::Files)));
     match (asks_for_fields, takes_files) {
         (true, _) if word == "useraccountprofile" => {
             let fields = crate::admin::field::Field::ALL.map(crate::admin::field::Field::name);

@@ -2,21 +2,21 @@
 
 use std::io::{self, Write};
 
-use crate::admin::draft::Draft;
-use crate::admin::engine::{Done, Engine};
+use crate::admin::draft::ConfigDraft;
+use crate::admin::engine::{CommandOutcome, Engine};
 use crate::command::grammar::{self, Command, Mode, SubCommand};
 use crate::command::help;
 use crate::command::lexer::{self, Filter};
-use crate::output::exit_code::{Exit, Failure};
-use crate::output::response::{Format, Reply, render_failure};
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::response::{Format, Response, render_failure};
 
 /// What follows a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub enum ControlFlow {
     /// The next line.
-    Go,
+    Continue,
     /// The end.
-    Leave,
+    Exit,
 }
 
 /// Runs lines one after the other.
@@ -24,7 +24,7 @@ pub struct Interpreter<O> {
     /// Carries the commands out.
     pub engine: Engine,
     format: Format,
-    draft: Option<Box<Draft>>,
+    draft: Option<Box<ConfigDraft>>,
     history: Vec<String>,
     out: O,
 }
@@ -55,8 +55,8 @@ impl<O: Write> Interpreter<O> {
     /// Runs one line.
     ///
     /// # Errors
-    /// What the command failed of, to be shown by [`Interpreter::complain`].
-    pub fn line(&mut self, line: &str) -> Result<Flow, Failure> {
+    /// What the command failed of, to be shown by [`Interpreter::report_error`].
+    pub fn line(&mut self, line: &str) -> Result<ControlFlow, CommandError> {
         let typed = lexer::split(line).map_err(|error| usage(error.to_string()))?;
         self.words(&typed.words, typed.filter.as_ref())
     }
@@ -65,9 +65,13 @@ impl<O: Write> Interpreter<O> {
     ///
     /// # Errors
     /// As [`Interpreter::line`].
-    pub fn words(&mut self, words: &[String], filter: Option<&Filter>) -> Result<Flow, Failure> {
+    pub fn words(
+        &mut self,
+        words: &[String],
+        filter: Option<&Filter>,
+    ) -> Result<ControlFlow, CommandError> {
         if words.is_empty() {
-            return Ok(Flow::Go);
+            return Ok(ControlFlow::Continue);
         }
         match self.draft.take() {
             None => self.top(words, filter),
@@ -76,63 +80,67 @@ impl<O: Write> Interpreter<O> {
     }
 
     /// Shows what a command failed of; on the same stream as the answers where a person reads both.
-    pub fn complain(&self, failure: &Failure, to: &mut impl Write) {
+    pub fn report_error(&self, failure: &CommandError, to: &mut impl Write) {
         // Nobody is left to tell if this fails too.
         let _ = to.write_all(render_failure(failure, self.format).as_bytes());
         let _ = to.flush();
     }
 
-    fn top(&mut self, words: &[String], filter: Option<&Filter>) -> Result<Flow, Failure> {
+    fn top(
+        &mut self,
+        words: &[String],
+        filter: Option<&Filter>,
+    ) -> Result<ControlFlow, CommandError> {
         match grammar::command(words).map_err(usage)? {
-            Command::Exit => return Ok(Flow::Leave),
+            Command::Exit => return Ok(ControlFlow::Exit),
             Command::Help(words) => self.text(&help::help(Mode::Top, &words), filter)?,
             Command::History => self.show_history(filter)?,
             command => match self.engine.run(&command)? {
-                Done::Reply(reply) => self.answer(&reply, filter)?,
-                Done::Configure(draft) => {
-                    self.greet(&draft, filter)?;
+                CommandOutcome::Response(reply) => self.answer(&reply, filter)?,
+                CommandOutcome::Configure(draft) => {
+                    self.print_draft_intro(&draft, filter)?;
                     self.draft = Some(draft);
                 }
             },
         }
-        Ok(Flow::Go)
+        Ok(ControlFlow::Continue)
     }
 
     /// Runs a line of the sub-mode; the draft stays unless it was saved or cancelled.
     fn inside(
         &mut self,
-        mut draft: Box<Draft>,
+        mut draft: Box<ConfigDraft>,
         words: &[String],
         filter: Option<&Filter>,
-    ) -> Result<Flow, Failure> {
+    ) -> Result<ControlFlow, CommandError> {
         let result = match grammar::sub_command(draft.kind(), words).map_err(usage) {
-            Ok(SubCommand::Cancel) => return Ok(Flow::Go),
+            Ok(SubCommand::Cancel) => return Ok(ControlFlow::Continue),
             Ok(SubCommand::Save) => match self.engine.save(&mut draft) {
-                Ok(reply) => return self.answer(&reply, filter).map(|()| Flow::Go),
+                Ok(reply) => return self.answer(&reply, filter).map(|()| ControlFlow::Continue),
                 Err(failure) => Err(failure),
             },
             Ok(command) => self.stay(&mut draft, command, filter),
             Err(failure) => Err(failure),
         };
         self.draft = Some(draft);
-        result.map(|()| Flow::Go)
+        result.map(|()| ControlFlow::Continue)
     }
 
     fn stay(
         &mut self,
-        draft: &mut Draft,
+        draft: &mut ConfigDraft,
         command: SubCommand,
         filter: Option<&Filter>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         match command {
             SubCommand::Change(change) => match draft.apply(&change) {
-                Some(field) => {
-                    self.remark(&format!("Overwriting the previously entered value for {field}\n"))
-                }
+                Some(field) => self.print_notice(&format!(
+                    "Overwriting the previously entered value for {field}\n"
+                )),
                 None => Ok(()),
             },
             SubCommand::Where => {
-                self.remark("Tenant: admin\n")?;
+                self.print_notice("Tenant: admin\n")?;
                 let table = draft.current().table().to_string();
                 let fields: serde_json::Map<_, _> = draft
                     .current()
@@ -140,7 +148,7 @@ impl<O: Write> Interpreter<O> {
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), value.into()))
                     .collect();
-                self.answer(&Reply::new("where", &[fields], table), filter)
+                self.answer(&Response::new("where", &[fields], table), filter)
             }
             SubCommand::Do(show) => {
                 let reply = self.engine.show(&show)?;
@@ -155,7 +163,11 @@ impl<O: Write> Interpreter<O> {
         }
     }
 
-    fn greet(&mut self, draft: &Draft, filter: Option<&Filter>) -> Result<(), Failure> {
+    fn print_draft_intro(
+        &mut self,
+        draft: &ConfigDraft,
+        filter: Option<&Filter>,
+    ) -> Result<(), CommandError> {
         let text = if draft.is_new() {
             "New object being created\n".to_owned()
         } else {
@@ -164,10 +176,10 @@ impl<O: Write> Interpreter<O> {
                 draft.current().table()
             )
         };
-        self.remark(&filter.map_or(text.clone(), |filter| filter.apply(&text)))
+        self.print_notice(&filter.map_or(text.clone(), |filter| filter.apply(&text)))
     }
 
-    fn show_history(&mut self, filter: Option<&Filter>) -> Result<(), Failure> {
+    fn show_history(&mut self, filter: Option<&Filter>) -> Result<(), CommandError> {
         let lines = (1..).zip(&self.history);
         let text: String = lines
             .map(|(n, line)| format!("{n:5}  {}\n", crate::output::table::printable(line)))
@@ -175,12 +187,12 @@ impl<O: Write> Interpreter<O> {
         self.text(&text, filter)
     }
 
-    fn answer(&mut self, reply: &Reply, filter: Option<&Filter>) -> Result<(), Failure> {
+    fn answer(&mut self, reply: &Response, filter: Option<&Filter>) -> Result<(), CommandError> {
         let text = reply.render(self.format, filter);
         self.write(&text)
     }
 
-    fn text(&mut self, text: &str, filter: Option<&Filter>) -> Result<(), Failure> {
+    fn text(&mut self, text: &str, filter: Option<&Filter>) -> Result<(), CommandError> {
         match filter {
             Some(filter) => self.write(&filter.apply(text)),
             None => self.write(text),
@@ -188,22 +200,22 @@ impl<O: Write> Interpreter<O> {
     }
 
     /// Prints what only people need; programs get the answers alone.
-    fn remark(&mut self, text: &str) -> Result<(), Failure> {
+    fn print_notice(&mut self, text: &str) -> Result<(), CommandError> {
         match self.format {
             Format::Table => self.write(text),
             Format::Json => Ok(()),
         }
     }
 
-    fn write(&mut self, text: &str) -> Result<(), Failure> {
+    fn write(&mut self, text: &str) -> Result<(), CommandError> {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         match written {
             // Whoever read (`| head`) has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(Exit::Success, ""))
+                Err(CommandError::new(ExitCode::Success, ""))
             }
-            Err(error) => Err(Failure::new(
-                Exit::Failed,
+            Err(error) => Err(CommandError::new(
+                ExitCode::Failed,
                 format!("cannot print: {}", session_limit_core::system::error_text(&error)),
             )),
             Ok(()) => Ok(()),
@@ -211,6 +223,6 @@ impl<O: Write> Interpreter<O> {
     }
 }
 
-fn usage(message: String) -> Failure {
-    Failure::new(Exit::Usage, message)
+fn usage(message: String) -> CommandError {
+    CommandError::new(ExitCode::Usage, message)
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::admin::field::{self, Field};
 
-use Noun::{Assignments, Files, Group, Profile, Session, User, Value};
-use Slot::{Many, Maybe, One, Word};
+use ArgumentKind::{Assignments, Files, Group, Profile, Session, User, Value};
+use SyntaxElement::{Many, Maybe, One, Word};
 
 /// An object type that can be shown, configured and deleted by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ObjectKind {
     /// `useraccountprofile`
     Profile,
     /// `user`: the profile of one user.
@@ -18,7 +18,7 @@ pub enum Kind {
     Group,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Returns the word it is called by in commands and prompts.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -34,7 +34,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Show {
     /// `show useraccountprofile [NAME]`, `show user [NAME]`, `show group [NAME]`
-    Object(Kind, Option<String>),
+    Object(ObjectKind, Option<String>),
     /// `show useractivity [NAME]`
     Activity(Option<String>),
     /// `show session [USER]`
@@ -58,9 +58,9 @@ pub enum Command {
     /// `show …`
     Show(Show),
     /// `configure KIND NAME [FIELD VALUE]…`; without changes it opens the sub-mode.
-    Configure(Kind, String, Vec<Change>),
+    Configure(ObjectKind, String, Vec<Change>),
     /// `delete KIND NAME`
-    Delete(Kind, String),
+    Delete(ObjectKind, String),
     /// `clear session ID`
     ClearSession(i64),
     /// `clear sessions [USER]`
@@ -107,12 +107,12 @@ pub enum Mode {
     /// The prompt `[USER:HOST]: > `.
     Top,
     /// The prompt `[USER:HOST]: KIND> `.
-    Configure(Kind),
+    Configure(ObjectKind),
 }
 
 /// What an argument names; the completion looks up such names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noun {
+pub enum ArgumentKind {
     /// A profile.
     Profile,
     /// A user attached to a profile or with a session.
@@ -133,7 +133,7 @@ pub enum Noun {
     Command,
 }
 
-impl Noun {
+impl ArgumentKind {
     /// Returns the placeholder that stands for it in help and errors.
     #[must_use]
     pub fn placeholder(self) -> &'static str {
@@ -153,18 +153,18 @@ impl Noun {
 
 /// One place in a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
+pub enum SyntaxElement {
     /// Exactly this word.
     Word(&'static str),
     /// An argument that must be there.
-    One(Noun),
+    One(ArgumentKind),
     /// An argument that may be left out; always last.
-    Maybe(Noun),
+    Maybe(ArgumentKind),
     /// Any number of arguments; always last.
-    Many(Noun),
+    Many(ArgumentKind),
 }
 
-impl fmt::Display for Slot {
+impl fmt::Display for SyntaxElement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Word(word) => f.write_str(word),
@@ -176,19 +176,19 @@ impl fmt::Display for Slot {
 }
 
 /// One form of a command, with its help and how its arguments become a value.
-pub struct Form<T: 'static> {
+pub struct CommandSyntax<T: 'static> {
     /// The words and arguments in order.
-    pub slots: &'static [Slot],
+    pub slots: &'static [SyntaxElement],
     /// One line of help.
     pub help: &'static str,
     make: fn(&[String]) -> Result<T, String>,
 }
 
-impl<T> Form<T> {
+impl<T> CommandSyntax<T> {
     /// Returns the form as it is written in help texts.
     #[must_use]
     pub fn usage(&self) -> String {
-        self.slots.iter().map(Slot::to_string).collect::<Vec<_>>().join(" ")
+        self.slots.iter().map(SyntaxElement::to_string).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns the slot that the next word would fill, or nothing where `words` do not fit.
@@ -204,7 +204,7 @@ impl<T> Form<T> {
                 Many(_) => {}
             }
         }
-        Some(current.map_or(Next::End, |slot| Next::Slot(*slot)))
+        Some(current.map_or(Next::End, |slot| Next::SyntaxElement(*slot)))
     }
 
     fn arguments(&self, words: &[String]) -> Vec<String> {
@@ -217,146 +217,153 @@ impl<T> Form<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// A word or an argument.
-    Slot(Slot),
+    SyntaxElement(SyntaxElement),
     /// Nothing more.
     End,
 }
 
 /// The forms at the top, in the order of the help.
-pub const TOP: &[Form<Command>] = &[
-    Form {
+pub const TOP: &[CommandSyntax<Command>] = &[
+    CommandSyntax {
         slots: &[Word("show"), Word("useraccountprofile"), Maybe(Profile)],
         help: "all profiles, or one with its fields",
-        make: |a| Ok(Command::Show(Show::Object(Kind::Profile, first(a)))),
+        make: |a| Ok(Command::Show(Show::Object(ObjectKind::Profile, first(a)))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("show"), Word("user"), Maybe(User)],
-        help: "the attached users, or the profile that holds for one",
-        make: |a| Ok(Command::Show(Show::Object(Kind::User, first(a)))),
+        help: "the users that have an entry, or the profile that holds for one",
+        make: |a| Ok(Command::Show(Show::Object(ObjectKind::User, first(a)))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("show"), Word("group"), Maybe(Group)],
-        help: "the attached groups, or one",
-        make: |a| Ok(Command::Show(Show::Object(Kind::Group, first(a)))),
+        help: "the groups that have an entry, or one",
+        make: |a| Ok(Command::Show(Show::Object(ObjectKind::Group, first(a)))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("show"), Word("useractivity"), Maybe(User)],
         help: "how many sessions users hold",
         make: |a| Ok(Command::Show(Show::Activity(first(a)))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("show"), Word("session"), Maybe(User)],
         help: "the sessions one by one",
         make: |a| Ok(Command::Show(Show::Sessions(first(a)))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("configure"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
         help: "make or change a profile",
-        make: |a| configure(Kind::Profile, a),
+        make: |a| configure(ObjectKind::Profile, a),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("configure"), Word("user"), One(User), Many(Assignments)],
-        help: "attach a user to a profile (user_profile_ref)",
-        make: |a| configure(Kind::User, a),
+        help: "assign a user to a profile (user_profile_ref)",
+        make: |a| configure(ObjectKind::User, a),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("configure"), Word("group"), One(Group), Many(Assignments)],
-        help: "attach a group to a profile (user_profile_ref)",
-        make: |a| configure(Kind::Group, a),
+        help: "assign a group to a profile (user_profile_ref)",
+        make: |a| configure(ObjectKind::Group, a),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("delete"), Word("useraccountprofile"), One(Profile)],
-        help: "delete a profile that nobody is attached to",
-        make: |a| Ok(Command::Delete(Kind::Profile, needed(a))),
+        help: "delete a profile that is assigned to no user and no group",
+        make: |a| Ok(Command::Delete(ObjectKind::Profile, needed(a))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("delete"), Word("user"), One(User)],
-        help: "detach a user from his profile",
-        make: |a| Ok(Command::Delete(Kind::User, needed(a))),
+        help: "remove a user's own entry",
+        make: |a| Ok(Command::Delete(ObjectKind::User, needed(a))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("delete"), Word("group"), One(Group)],
-        help: "detach a group from its profile",
-        make: |a| Ok(Command::Delete(Kind::Group, needed(a))),
+        help: "remove a group's entry",
+        make: |a| Ok(Command::Delete(ObjectKind::Group, needed(a))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("clear"), Word("session"), One(Session)],
         help: "end one session",
         make: |a| session_id(a).map(Command::ClearSession),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("clear"), Word("sessions"), Maybe(User)],
         help: "end a user's sessions, your own others by default",
         make: |a| Ok(Command::ClearSessions(first(a))),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("import"), Word("limits"), Many(Files)],
         help: "propose profiles for pam_limits's maxlogins lines, or write them",
         make: |a| Ok(import(a)),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("export"), Word("limits")],
         help: "print the limits as maxlogins lines of limits.conf",
         make: |_| Ok(Command::ExportLimits),
     },
-    Form {
-        slots: &[Word("help"), Many(Noun::Command)],
+    CommandSyntax {
+        slots: &[Word("help"), Many(ArgumentKind::Command)],
         help: "explain the commands; also ?",
         make: |a| Ok(Command::Help(a.to_vec())),
     },
-    Form {
-        slots: &[Word("?"), Many(Noun::Command)],
+    CommandSyntax {
+        slots: &[Word("?"), Many(ArgumentKind::Command)],
         help: "the same as help",
         make: |a| Ok(Command::Help(a.to_vec())),
     },
-    Form {
+    CommandSyntax {
         slots: &[Word("history")],
         help: "the lines typed so far",
         make: |_| Ok(Command::History),
     },
-    Form { slots: &[Word("exit")], help: "leave; also Ctrl-D", make: |_| Ok(Command::Exit) },
+    CommandSyntax {
+        slots: &[Word("exit")],
+        help: "exit; also Ctrl-D",
+        make: |_| Ok(Command::Exit),
+    },
 ];
 
-const SAVE: Form<SubCommand> = Form {
+const SAVE: CommandSyntax<SubCommand> = CommandSyntax {
     slots: &[Word("save")],
     help: "write the object and leave",
     make: |_| Ok(SubCommand::Save),
 };
-const EXIT: Form<SubCommand> =
-    Form { slots: &[Word("exit")], help: "the same as save", make: |_| Ok(SubCommand::Save) };
-const CANCEL: Form<SubCommand> = Form {
+const EXIT: CommandSyntax<SubCommand> = CommandSyntax {
+    slots: &[Word("exit")],
+    help: "the same as save",
+    make: |_| Ok(SubCommand::Save),
+};
+const CANCEL: CommandSyntax<SubCommand> = CommandSyntax {
     slots: &[Word("cancel")],
     help: "leave without a change; also Ctrl-D",
     make: |_| Ok(SubCommand::Cancel),
 };
-const WHERE: Form<SubCommand> = Form {
+const WHERE: CommandSyntax<SubCommand> = CommandSyntax {
     slots: &[Word("where")],
     help: "the object as it is so far",
     make: |_| Ok(SubCommand::Where),
 };
-const DO: Form<SubCommand> = Form {
-    slots: &[Word("do"), Word("show"), Many(Noun::Command)],
+const DO: CommandSyntax<SubCommand> = CommandSyntax {
+    slots: &[Word("do"), Word("show"), Many(ArgumentKind::Command)],
     help: "run a show command",
     make: do_show,
 };
-const SUB_HELP: Form<SubCommand> = Form {
-    slots: &[Word("help"), Many(Noun::Command)],
+const SUB_HELP: CommandSyntax<SubCommand> = CommandSyntax {
+    slots: &[Word("help"), Many(ArgumentKind::Command)],
     help: "explain the commands; also ?",
     make: |a| Ok(SubCommand::Help(a.to_vec())),
 };
-const SUB_QUESTION: Form<SubCommand> = Form {
-    slots: &[Word("?"), Many(Noun::Command)],
+const SUB_QUESTION: CommandSyntax<SubCommand> = CommandSyntax {
+    slots: &[Word("?"), Many(ArgumentKind::Command)],
     help: "the same as help",
     make: |a| Ok(SubCommand::Help(a.to_vec())),
 };
-const SUB_HISTORY: Form<SubCommand> = Form {
+const SUB_HISTORY: CommandSyntax<SubCommand> = CommandSyntax {
     slots: &[Word("history")],
     help: "the lines typed so far",
     make: |_| Ok(SubCommand::History),
 };
 
 /// The forms inside `configure useraccountprofile`.
-pub const IN_PROFILE: &[Form<SubCommand>] = &[
+pub const IN_PROFILE: &[CommandSyntax<SubCommand>] = &[
     set_form(&[Word("max_password_history_count"), One(Value)], Field::MaxPasswordHistoryCount),
     set_form(&[Word("max_login_failure_count"), One(Value)], Field::MaxLoginFailureCount),
     set_form(&[Word("account_lock_timeout"), One(Value)], Field::AccountLockTimeout),
@@ -365,8 +372,8 @@ pub const IN_PROFILE: &[Form<SubCommand>] = &[
         &[Word("credentials_timeout_threshold"), One(Value)],
         Field::CredentialsTimeoutThreshold,
     ),
-    Form {
-        slots: &[Word("no"), One(Noun::Field)],
+    CommandSyntax {
+        slots: &[Word("no"), One(ArgumentKind::Field)],
         help: "take a field back to its default",
         make: |a| Ok(SubCommand::Change(Change::Unset(field_named(&needed(a))?))),
     },
@@ -381,8 +388,8 @@ pub const IN_PROFILE: &[Form<SubCommand>] = &[
 ];
 
 /// The forms inside `configure user` and `configure group`.
-pub const IN_ATTACHMENT: &[Form<SubCommand>] = &[
-    Form {
+pub const IN_ATTACHMENT: &[CommandSyntax<SubCommand>] = &[
+    CommandSyntax {
         slots: &[Word(PROFILE_REF), One(Profile)],
         help: "the profile that holds",
         make: |a| Ok(SubCommand::Change(Change::Attach(needed(a)))),
@@ -400,7 +407,7 @@ pub const IN_ATTACHMENT: &[Form<SubCommand>] = &[
 /// The one field of a user or a group.
 pub const PROFILE_REF: &str = "user_profile_ref";
 
-const fn set_form(slots: &'static [Slot], field: Field) -> Form<SubCommand> {
+const fn set_form(slots: &'static [SyntaxElement], field: Field) -> CommandSyntax<SubCommand> {
     // A plain function has no room for the field, so there is one for each.
     let make: fn(&[String]) -> Result<SubCommand, String> = match field {
         Field::MaxPasswordHistoryCount => |a| set(Field::MaxPasswordHistoryCount, a),
@@ -409,15 +416,15 @@ const fn set_form(slots: &'static [Slot], field: Field) -> Form<SubCommand> {
         Field::MaxConcurrentSessions => |a| set(Field::MaxConcurrentSessions, a),
         Field::CredentialsTimeoutThreshold => |a| set(Field::CredentialsTimeoutThreshold, a),
     };
-    Form { slots, help: field.help(), make }
+    CommandSyntax { slots, help: field.help(), make }
 }
 
 /// Returns the forms inside `configure` of a kind.
 #[must_use]
-pub fn forms_in(kind: Kind) -> &'static [Form<SubCommand>] {
+pub fn forms_in(kind: ObjectKind) -> &'static [CommandSyntax<SubCommand>] {
     match kind {
-        Kind::Profile => IN_PROFILE,
-        Kind::User | Kind::Group => IN_ATTACHMENT,
+        ObjectKind::Profile => IN_PROFILE,
+        ObjectKind::User | ObjectKind::Group => IN_ATTACHMENT,
     }
 }
 
@@ -433,7 +440,7 @@ pub fn command(words: &[String]) -> Result<Command, String> {
 ///
 /// # Errors
 /// One line: what does not fit and what was expected.
-pub fn sub_command(kind: Kind, words: &[String]) -> Result<SubCommand, String> {
+pub fn sub_command(kind: ObjectKind, words: &[String]) -> Result<SubCommand, String> {
     read(forms_in(kind), words)
 }
 
@@ -452,14 +459,16 @@ pub fn expected(mode: Mode, words: &[String]) -> Vec<(Next, &'static str)> {
     }
 }
 
-fn nexts<T>(forms: &[Form<T>], words: &[String]) -> Vec<(Next, &'static str)> {
+fn nexts<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Vec<(Next, &'static str)> {
     forms.iter().filter_map(|form| form.next_slot(words).map(|next| (next, form.help))).collect()
 }
 
-fn read<T>(forms: &[Form<T>], words: &[String]) -> Result<T, String> {
+fn read<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Result<T, String> {
     for form in forms {
-        let complete =
-            matches!(form.next_slot(words), Some(Next::End | Next::Slot(Maybe(_) | Many(_))));
+        let complete = matches!(
+            form.next_slot(words),
+            Some(Next::End | Next::SyntaxElement(Maybe(_) | Many(_)))
+        );
         if complete {
             return (form.make)(&form.arguments(words));
         }
@@ -468,13 +477,13 @@ fn read<T>(forms: &[Form<T>], words: &[String]) -> Result<T, String> {
 }
 
 /// Says which word does not fit and what was expected in its place.
-fn misfit<T>(forms: &[Form<T>], words: &[String]) -> String {
+fn misfit<T>(forms: &[CommandSyntax<T>], words: &[String]) -> String {
     let fitting = |n: usize| nexts(forms, words.get(..n).unwrap_or_default());
     let fits = (0..=words.len()).rev().find(|&n| !fitting(n).is_empty()).unwrap_or(0);
     let mut expected: Vec<String> = Vec::new();
     for (next, _) in fitting(fits) {
         let text = match next {
-            Next::Slot(slot) => slot.to_string(),
+            Next::SyntaxElement(slot) => slot.to_string(),
             Next::End => "nothing more".to_owned(),
         };
         if !expected.contains(&text) {
@@ -514,7 +523,7 @@ fn set(field: Field, arguments: &[String]) -> Result<SubCommand, String> {
         .map(|value| SubCommand::Change(Change::Set(field, value)))
 }
 
-fn configure(kind: Kind, arguments: &[String]) -> Result<Command, String> {
+fn configure(kind: ObjectKind, arguments: &[String]) -> Result<Command, String> {
     let (name, rest) = arguments.split_first().ok_or("a name is missing")?;
     let mut changes = Vec::new();
     for pair in rest.chunks(2) {
@@ -522,13 +531,15 @@ fn configure(kind: Kind, arguments: &[String]) -> Result<Command, String> {
             return Err(format!("`{}` is not complete, expected FIELD VALUE", pair.join(" ")));
         };
         changes.push(match kind {
-            Kind::Profile if word == "no" => Change::Unset(field_named(value)?),
-            Kind::Profile => {
+            ObjectKind::Profile if word == "no" => Change::Unset(field_named(value)?),
+            ObjectKind::Profile => {
                 let field = field_named(word)?;
                 Change::Set(field, field::value(field, value)?)
             }
-            Kind::User | Kind::Group if word == PROFILE_REF => Change::Attach(value.clone()),
-            Kind::User | Kind::Group => {
+            ObjectKind::User | ObjectKind::Group if word == PROFILE_REF => {
+                Change::Attach(value.clone())
+            }
+            ObjectKind::User | ObjectKind::Group => {
                 return Err(format!("unknown field `{word}`, expected {PROFILE_REF}"));
             }
         });
@@ -568,22 +579,22 @@ mod tests {
         command(&split(line).unwrap().words)
     }
 
-    fn sub(kind: Kind, line: &str) -> Result<SubCommand, String> {
+    fn sub(kind: ObjectKind, line: &str) -> Result<SubCommand, String> {
         sub_command(kind, &split(line).unwrap().words)
     }
 
     #[test]
     fn commands_are_read() {
-        let profile = |name: &str| Show::Object(Kind::Profile, Some(name.to_owned()));
+        let profile = |name: &str| Show::Object(ObjectKind::Profile, Some(name.to_owned()));
         assert_eq!(
             top("show useraccountprofile Default-User-Account-Profile"),
             Ok(Command::Show(profile("Default-User-Account-Profile")))
         );
-        assert_eq!(top("show user"), Ok(Command::Show(Show::Object(Kind::User, None))));
+        assert_eq!(top("show user"), Ok(Command::Show(Show::Object(ObjectKind::User, None))));
         assert_eq!(
             top("configure useraccountprofile C max_concurrent_sessions 5 no account_lock_timeout"),
             Ok(Command::Configure(
-                Kind::Profile,
+                ObjectKind::Profile,
                 "C".to_owned(),
                 vec![
                     Change::Set(Field::MaxConcurrentSessions, 5),
@@ -603,24 +614,24 @@ mod tests {
     #[test]
     fn sub_commands_are_read() {
         assert_eq!(
-            sub(Kind::Profile, "max_concurrent_sessions 5"),
+            sub(ObjectKind::Profile, "max_concurrent_sessions 5"),
             Ok(SubCommand::Change(Change::Set(Field::MaxConcurrentSessions, 5)))
         );
         assert_eq!(
-            sub(Kind::Profile, "do show session alice"),
+            sub(ObjectKind::Profile, "do show session alice"),
             Ok(SubCommand::Do(Show::Sessions(Some("alice".to_owned()))))
         );
         assert_eq!(
-            sub(Kind::User, "user_profile_ref 'No Lockout'"),
+            sub(ObjectKind::User, "user_profile_ref 'No Lockout'"),
             Ok(SubCommand::Change(Change::Attach("No Lockout".to_owned())))
         );
-        assert_eq!(sub(Kind::Group, "exit"), Ok(SubCommand::Save));
+        assert_eq!(sub(ObjectKind::Group, "exit"), Ok(SubCommand::Save));
     }
 
     #[test]
     fn each_set_form_sets_the_field_it_is_called_by() {
         for field in Field::ALL {
-            let read = sub(Kind::Profile, &format!("{field} 7"));
+            let read = sub(ObjectKind::Profile, &format!("{field} 7"));
             assert_eq!(read, Ok(SubCommand::Change(Change::Set(field, 7))));
         }
     }
@@ -649,7 +660,7 @@ mod tests {
             assert_eq!(top(line), Err(message.to_owned()), "{line}");
         }
         assert_eq!(
-            sub(Kind::Profile, "do clear sessions"),
+            sub(ObjectKind::Profile, "do clear sessions"),
             Err("`clear` after `do`, expected show".to_owned())
         );
     }

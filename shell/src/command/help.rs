@@ -1,6 +1,6 @@
 //! The help of the commands, made from their forms.
 
-use crate::command::grammar::{Form, Kind, Mode, TOP, forms_in};
+use crate::command::grammar::{CommandSyntax, Mode, ObjectKind, TOP, forms_in};
 
 /// Returns the help for the commands that begin with `words`, or for all of a mode.
 #[must_use]
@@ -11,8 +11,8 @@ pub fn help(mode: Mode, words: &[String]) -> String {
     }
 }
 
-fn list<T>(forms: &[Form<T>], words: &[String]) -> String {
-    let fitting: Vec<&Form<T>> =
+fn list<T>(forms: &[CommandSyntax<T>], words: &[String]) -> String {
+    let fitting: Vec<&CommandSyntax<T>> =
         forms.iter().filter(|form| form.next_slot(words).is_some()).collect();
     if fitting.is_empty() {
         return format!(
@@ -29,7 +29,8 @@ fn list<T>(forms: &[Form<T>], words: &[String]) -> String {
 /// Returns the help of every mode, for the page that lists all.
 #[must_use]
 pub fn everything() -> String {
-    let [profile, user] = [Kind::Profile, Kind::User].map(|kind| help(Mode::Configure(kind), &[]));
+    let [profile, user] =
+        [ObjectKind::Profile, ObjectKind::User].map(|kind| help(Mode::Configure(kind), &[]));
     format!(
         "Commands:\n{}\nInside `configure useraccountprofile NAME`:\n{profile}\n\
          Inside `configure user NAME` and `configure group NAME`:\n{user}",

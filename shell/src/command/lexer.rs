@@ -7,7 +7,7 @@ pub const MAX_LINE: usize = 4096;
 
 /// A line taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Line {
+pub struct ParsedLine {
     /// The words before the first `|`, quotes removed.
     pub words: Vec<String>,
     /// What `| grep …` asks for.
@@ -42,7 +42,7 @@ impl Filter {
 
 /// Why a line could not be taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BadLine {
+pub enum LexError {
     /// Longer than [`MAX_LINE`] bytes.
     TooLong,
     /// A quote is not closed, or the line ends in a backslash.
@@ -53,7 +53,7 @@ pub enum BadLine {
     NotGrep,
 }
 
-impl fmt::Display for BadLine {
+impl fmt::Display for LexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => write!(f, "the line is too long, expected at most {MAX_LINE} bytes"),
@@ -67,15 +67,15 @@ impl fmt::Display for BadLine {
     }
 }
 
-impl std::error::Error for BadLine {}
+impl std::error::Error for LexError {}
 
 /// Takes a typed line apart. A `#` at the beginning of a word starts a comment.
 ///
 /// # Errors
-/// See [`BadLine`].
-pub fn split(line: &str) -> Result<Line, BadLine> {
+/// See [`LexError`].
+pub fn split(line: &str) -> Result<ParsedLine, LexError> {
     if line.len() > MAX_LINE {
-        return Err(BadLine::TooLong);
+        return Err(LexError::TooLong);
     }
     let mut parts = vec![Vec::new()];
     let mut word: Option<String> = None;
@@ -84,7 +84,7 @@ pub fn split(line: &str) -> Result<Line, BadLine> {
         match c {
             '"' | '\'' => quoted(c, &mut chars, word.get_or_insert_default())?,
             '\\' => {
-                let next = chars.next().ok_or(BadLine::Unclosed('\\'))?;
+                let next = chars.next().ok_or(LexError::Unclosed('\\'))?;
                 word.get_or_insert_default().push(printable(next)?);
             }
             '#' if word.is_none() => break,
@@ -101,9 +101,9 @@ pub fn split(line: &str) -> Result<Line, BadLine> {
     let words = parts.next().unwrap_or_default();
     let filter = parts.next().map(|after| filter(&after)).transpose()?;
     if parts.next().is_some() || (filter.is_some() && words.is_empty()) {
-        return Err(BadLine::NotGrep);
+        return Err(LexError::NotGrep);
     }
-    Ok(Line { words, filter })
+    Ok(ParsedLine { words, filter })
 }
 
 /// Writes a word so that [`split`] reads it back as one.
@@ -124,12 +124,12 @@ pub fn quote(word: &str) -> String {
     quoted
 }
 
-fn quoted(quote: char, chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), BadLine> {
+fn quoted(quote: char, chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), LexError> {
     loop {
-        match chars.next().ok_or(BadLine::Unclosed(quote))? {
+        match chars.next().ok_or(LexError::Unclosed(quote))? {
             c if c == quote => return Ok(()),
             '\\' if quote == '"' => {
-                let next = chars.next().ok_or(BadLine::Unclosed(quote))?;
+                let next = chars.next().ok_or(LexError::Unclosed(quote))?;
                 word.push(printable(next)?);
             }
             c => word.push(printable(c)?),
@@ -137,9 +137,9 @@ fn quoted(quote: char, chars: &mut std::str::Chars<'_>, word: &mut String) -> Re
     }
 }
 
-fn printable(c: char) -> Result<char, BadLine> {
+fn printable(c: char) -> Result<char, LexError> {
     if c.is_control() {
-        return Err(BadLine::Control);
+        return Err(LexError::Control);
     }
     Ok(c)
 }
@@ -150,11 +150,11 @@ fn end_word(parts: &mut [Vec<String>], word: &mut Option<String>) {
     }
 }
 
-fn filter(words: &[String]) -> Result<Filter, BadLine> {
+fn filter(words: &[String]) -> Result<Filter, LexError> {
     let mut filter = Filter { text: String::new(), any_case: false, invert: false };
-    let (grep, mut rest) = words.split_first().ok_or(BadLine::NotGrep)?;
+    let (grep, mut rest) = words.split_first().ok_or(LexError::NotGrep)?;
     if grep != "grep" {
-        return Err(BadLine::NotGrep);
+        return Err(LexError::NotGrep);
     }
     while let [option, after @ ..] = rest {
         match option.as_str() {
@@ -167,7 +167,7 @@ fn filter(words: &[String]) -> Result<Filter, BadLine> {
     }
     match rest {
         [text] => text.clone_into(&mut filter.text),
-        _ => return Err(BadLine::NotGrep),
+        _ => return Err(LexError::NotGrep),
     }
     Ok(filter)
 }
@@ -196,18 +196,18 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         for (line, why) in [
-            ("show 'x", BadLine::Unclosed('\'')),
-            ("show \"x\\", BadLine::Unclosed('"')),
-            ("show \\", BadLine::Unclosed('\\')),
-            ("show \u{1b}[2J", BadLine::Control),
-            ("show x | more", BadLine::NotGrep),
-            ("show x | grep", BadLine::NotGrep),
-            ("show x | grep a | grep b", BadLine::NotGrep),
-            ("| grep a", BadLine::NotGrep),
+            ("show 'x", LexError::Unclosed('\'')),
+            ("show \"x\\", LexError::Unclosed('"')),
+            ("show \\", LexError::Unclosed('\\')),
+            ("show \u{1b}[2J", LexError::Control),
+            ("show x | more", LexError::NotGrep),
+            ("show x | grep", LexError::NotGrep),
+            ("show x | grep a | grep b", LexError::NotGrep),
+            ("| grep a", LexError::NotGrep),
         ] {
             assert_eq!(split(line), Err(why), "{line}");
         }
-        assert_eq!(split(&"x".repeat(MAX_LINE + 1)), Err(BadLine::TooLong));
+        assert_eq!(split(&"x".repeat(MAX_LINE + 1)), Err(LexError::TooLong));
     }
 
     #[test]

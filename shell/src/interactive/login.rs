@@ -9,8 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::interactive::terminal;
 use crate::output::table::printable;
-use session_limit_session::ipc::{self, Word};
-use session_limit_session::pam_client::{Failure, Phase, Start, Style, Verdict};
+use session_limit_session::ipc::{self, HolderMessage};
+use session_limit_session::pam_client::{LoginStart, PamError, Phase, Style, Verdict};
 use session_limit_session::secret::Secret;
 
 /// How long a holder is waited for that was told to close its session.
@@ -21,7 +21,7 @@ const CLOSE_POLL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub enum LoginError {
     /// PAM said no; true if a module told the user why.
-    Failed(Failure, bool),
+    Failed(PamError, bool),
     /// The user gave up (Ctrl-D), or the kept answers do not answer what is asked.
     GaveUp,
     /// The holder could not be started or broke off.
@@ -30,13 +30,13 @@ pub enum LoginError {
 
 /// A session, held by another process.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldSession {
     holder: Child,
     socket: OwnedFd,
     user: String,
 }
 
-impl Held {
+impl HeldSession {
     /// Returns the name of the user who logged in.
     #[must_use]
     pub fn user(&self) -> &str {
@@ -70,7 +70,7 @@ impl Held {
 }
 
 /// Who answers the modules' questions.
-pub trait Answers {
+pub trait PromptResponder {
     /// Shows a message of a module.
     fn show(&mut self, style: Style, text: &str);
     /// Name and password were right. What is asked from now on (shall the other sessions be cleared?
@@ -84,7 +84,10 @@ pub trait Answers {
 ///
 /// # Errors
 /// See [`LoginError`].
-pub fn log_in(start: &Start, answers: &mut impl Answers) -> Result<Held, LoginError> {
+pub fn log_in(
+    start: &LoginStart,
+    answers: &mut impl PromptResponder,
+) -> Result<HeldSession, LoginError> {
     let broken = |error: io::Error| {
         LoginError::Broken(format!(
             "the login process cannot be reached: {}",
@@ -95,7 +98,7 @@ pub fn log_in(start: &Start, answers: &mut impl Answers) -> Result<Held, LoginEr
     let mut holder = spawn(theirs).map_err(broken)?;
     let ended = talk(&socket, start, answers);
     match ended {
-        Ok(user) => Ok(Held { holder, socket, user }),
+        Ok(user) => Ok(HeldSession { holder, socket, user }),
         Err(error) => {
             drop(socket);
             // It leaves by itself now that its socket is closed.
@@ -117,20 +120,24 @@ fn spawn(socket: OwnedFd) -> io::Result<Child> {
         .spawn()
 }
 
-fn talk(socket: &OwnedFd, start: &Start, answers: &mut impl Answers) -> Result<String, LoginError> {
+fn talk(
+    socket: &OwnedFd,
+    start: &LoginStart,
+    answers: &mut impl PromptResponder,
+) -> Result<String, LoginError> {
     let broken_off = || LoginError::Broken("the login process broke off".to_owned());
-    ipc::start(socket, start).map_err(|_| broken_off())?;
+    ipc::send_start(socket, start).map_err(|_| broken_off())?;
     let mut told = false;
     loop {
-        match ipc::hear(socket).map_err(|_| broken_off())?.ok_or_else(broken_off)? {
-            Word::Authenticated => answers.authenticated(),
-            Word::Opened(user) => return Ok(user),
-            Word::Failed(failure) => return Err(LoginError::Failed(failure, told)),
-            Word::Message(style, text) => {
+        match ipc::receive(socket).map_err(|_| broken_off())?.ok_or_else(broken_off)? {
+            HolderMessage::Authenticated => answers.authenticated(),
+            HolderMessage::Opened(user) => return Ok(user),
+            HolderMessage::Failed(failure) => return Err(LoginError::Failed(failure, told)),
+            HolderMessage::Message(style, text) => {
                 let style = Style::from_number(style.into()).ok_or_else(broken_off)?;
                 if style.is_question() {
                     let answer = answers.answer(style, &text).ok_or(LoginError::GaveUp)?;
-                    ipc::answer(socket, answer).map_err(|_| broken_off())?;
+                    ipc::send_answer(socket, answer).map_err(|_| broken_off())?;
                 } else {
                     told |= style == Style::Error;
                     answers.show(style, &text);
@@ -143,19 +150,19 @@ fn talk(socket: &OwnedFd, start: &Start, answers: &mut impl Answers) -> Result<S
 /// Answers typed at the terminal, and kept.
 #[derive(Debug, Default)]
 pub struct Typed {
-    given: Vec<Given>,
+    given: Vec<SavedAnswers>,
     /// How many of them were given before name and password were known to be right.
     credentials: usize,
 }
 
 #[derive(Debug)]
-struct Given {
+struct SavedAnswers {
     style: Style,
     prompt: String,
     answer: Secret,
 }
 
-impl Answers for Typed {
+impl PromptResponder for Typed {
     fn show(&mut self, style: Style, text: &str) {
         show(style, text);
     }
@@ -177,7 +184,7 @@ impl Answers for Typed {
                 return None;
             }
         };
-        self.given.push(Given { style, prompt: prompt.to_owned(), answer });
+        self.given.push(SavedAnswers { style, prompt: prompt.to_owned(), answer });
         self.given.last().map(|given| &given.answer)
     }
 }
@@ -197,11 +204,11 @@ impl Typed {
 /// Answers kept from an earlier login.
 #[derive(Debug)]
 pub struct Kept<'a> {
-    given: &'a [Given],
+    given: &'a [SavedAnswers],
     said: Vec<(Style, String)>,
 }
 
-impl Answers for Kept<'_> {
+impl PromptResponder for Kept<'_> {
     fn show(&mut self, style: Style, text: &str) {
         self.said.push((style, text.to_owned()));
     }
@@ -240,9 +247,9 @@ fn show(style: Style, text: &str) {
 pub fn explain(error: &LoginError) {
     let text = match error {
         LoginError::GaveUp => return,
-        LoginError::Failed(Failure { verdict: Verdict::Refused, .. }, true) => return,
+        LoginError::Failed(PamError { verdict: Verdict::Refused, .. }, true) => return,
         LoginError::Failed(
-            Failure { verdict: Verdict::NotAuthenticated, phase: Phase::Authenticate, .. },
+            PamError { verdict: Verdict::NotAuthenticated, phase: Phase::Authenticate, .. },
             _,
         ) => "Login incorrect".to_owned(),
         LoginError::Failed(failure, _) => format!("shell: the login failed: {failure}"),

@@ -7,20 +7,20 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
 
-use crate::admin::authorization::Reach;
+use crate::admin::authorization::AccessScope;
 use crate::admin::config_store::ConfigFile;
 use crate::admin::engine::Engine;
 use crate::admin::sessions::Sessions;
 use crate::command::cli::Args;
 use crate::command::completion::complete;
-use crate::command::executor::{Flow, Interpreter};
-use crate::command::grammar::{Mode, Noun};
-use crate::interactive::login::{self, Held, LoginError, Typed};
+use crate::command::executor::{ControlFlow, Interpreter};
+use crate::command::grammar::{ArgumentKind, Mode};
+use crate::interactive::login::{self, HeldSession, LoginError, Typed};
 use crate::interactive::terminal;
-use crate::output::exit_code::{Exit, Failure};
+use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::views;
 use session_limit_session::hardening;
-use session_limit_session::pam_client::{self, Start, Verdict};
+use session_limit_session::pam_client::{self, LoginStart, Verdict};
 
 /// PAM service of a login.
 const SERVICE: &str = "shell";
@@ -33,14 +33,14 @@ type Prompt = Editor<Tab, MemHistory>;
 
 /// Logs a person in and runs what he types.
 #[must_use]
-pub fn run(args: &Args) -> Exit {
+pub fn run(args: &Args) -> ExitCode {
     if !terminal::is_interactive() {
-        return complain(
+        return report_error(
             "a login needs a terminal, expected one on standard input and output (ssh -t)",
         );
     }
     let unfit = |error: &dyn std::fmt::Display| {
-        complain(&format!("the terminal cannot be prepared: {error}"))
+        report_error(&format!("the terminal cannot be prepared: {error}"))
     };
     // The editor takes SIGINT for itself when it is made; made first, it is asked second.
     let prompt = match editor() {
@@ -62,15 +62,15 @@ pub fn run(args: &Args) -> Exit {
             return failure.exit;
         }
     };
-    let mut person = Person { args, credentials, held };
+    let mut person = InteractiveAnswers { args, credentials, held };
     let exit = converse(prompt, &mut person, engine);
     person.held.end();
     exit
 }
 
-fn complain(problem: &str) -> Exit {
+fn report_error(problem: &str) -> ExitCode {
     say(&format!("shell: {problem}"));
-    Exit::Usage
+    ExitCode::Usage
 }
 
 /// Says something on the terminal; one that is gone hears nothing.
@@ -79,13 +79,13 @@ fn say(text: &str) {
 }
 
 /// Who is logged in, and how he came in.
-struct Person<'a> {
+struct InteractiveAnswers<'a> {
     args: &'a Args,
     credentials: Typed,
-    held: Held,
+    held: HeldSession,
 }
 
-fn converse(mut prompt: Prompt, person: &mut Person<'_>, engine: Engine) -> Exit {
+fn converse(mut prompt: Prompt, person: &mut InteractiveAnswers<'_>, engine: Engine) -> ExitCode {
     let mut interpreter = Interpreter::new(engine, person.args.output, io::stdout());
     loop {
         let mode = interpreter.mode();
@@ -97,7 +97,7 @@ fn converse(mut prompt: Prompt, person: &mut Person<'_>, engine: Engine) -> Exit
                 interpreter.cancel();
                 continue;
             }
-            Err(_) => return Exit::Success,
+            Err(_) => return ExitCode::Success,
         };
         if line.trim().is_empty() {
             continue;
@@ -114,19 +114,22 @@ fn converse(mut prompt: Prompt, person: &mut Person<'_>, engine: Engine) -> Exit
             }
         }
         match interpreter.line(&line) {
-            Ok(Flow::Go) => {}
-            Ok(Flow::Leave) => return Exit::Success,
-            Err(failure) => interpreter.complain(&failure, &mut io::stderr()),
+            Ok(ControlFlow::Continue) => {}
+            Ok(ControlFlow::Exit) => return ExitCode::Success,
+            Err(failure) => interpreter.report_error(&failure, &mut io::stderr()),
         }
     }
 }
 
-impl Person<'_> {
+impl InteractiveAnswers<'_> {
     /// Opens a new session with the same credentials; returns whether the typed line may run.
     ///
     /// Where that is refused the reason is shown and `Login:` is offered again; the line is dropped,
     /// for it was typed by whoever was logged in before.
-    fn validate_again<O: Write>(&mut self, interpreter: &mut Interpreter<O>) -> Result<bool, Exit> {
+    fn validate_again<O: Write>(
+        &mut self,
+        interpreter: &mut Interpreter<O>,
+    ) -> Result<bool, ExitCode> {
         let mut answers = self.credentials.again();
         // Never through the clearing service: two prompts would end each other for ever.
         let start = start(SERVICE, self.args.user.as_deref());
@@ -153,9 +156,9 @@ impl Person<'_> {
 
     fn replace<O: Write>(
         &mut self,
-        held: Held,
+        held: HeldSession,
         interpreter: &mut Interpreter<O>,
-    ) -> Result<(), Exit> {
+    ) -> Result<(), ExitCode> {
         let old = std::mem::replace(&mut self.held, held);
         old.end();
         match engine_for(self.args, &self.held) {
@@ -164,21 +167,21 @@ impl Person<'_> {
                 Ok(())
             }
             Err(failure) => {
-                interpreter.complain(&failure, &mut io::stderr());
+                interpreter.report_error(&failure, &mut io::stderr());
                 Err(failure.exit)
             }
         }
     }
 }
 
-fn first_login(args: &Args) -> Result<(Typed, Held), Exit> {
+fn first_login(args: &Args) -> Result<(Typed, HeldSession), ExitCode> {
     let service = if args.clear_sessions { CLEARING_SERVICE } else { SERVICE };
     log_in(service, args.user.as_deref())
 }
 
 /// Asks for name and password, three times if they are wrong.
-fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, Held), Exit> {
-    let mut exit = Exit::NotAuthenticated;
+fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, HeldSession), ExitCode> {
+    let mut exit = ExitCode::NotAuthenticated;
     for _ in 0..TRIES {
         let mut typed = Typed::default();
         match login::log_in(&start(service, user), &mut typed) {
@@ -190,13 +193,13 @@ fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, Held), Exit> {
                 login::explain(&error);
                 exit = match &error {
                     LoginError::Failed(
-                        pam_client::Failure { verdict: Verdict::NotAuthenticated, .. },
+                        pam_client::PamError { verdict: Verdict::NotAuthenticated, .. },
                         _,
                     ) => continue,
                     LoginError::Failed(
-                        pam_client::Failure { verdict: Verdict::Refused, .. },
+                        pam_client::PamError { verdict: Verdict::Refused, .. },
                         _,
-                    ) => Exit::Refused,
+                    ) => ExitCode::Refused,
                     _ => exit,
                 };
                 break;
@@ -206,11 +209,11 @@ fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, Held), Exit> {
     Err(exit)
 }
 
-fn start(service: &str, user: Option<&str>) -> Start {
-    Start { service: service.to_owned(), user: user.map(str::to_owned), tty: terminal::name() }
+fn start(service: &str, user: Option<&str>) -> LoginStart {
+    LoginStart { service: service.to_owned(), user: user.map(str::to_owned), tty: terminal::name() }
 }
 
-fn engine_for(args: &Args, held: &Held) -> Result<Engine, Failure> {
+fn engine_for(args: &Args, held: &HeldSession) -> Result<Engine, CommandError> {
     Ok(Engine {
         config: ConfigFile::at(&args.config),
         sessions: Sessions::at(&args.state),
@@ -270,26 +273,30 @@ impl Completer for Tab {
 }
 
 /// Returns the names that the acting user may see; Tab shows no more than the commands do.
-fn names(engine: &Engine, noun: Noun) -> Result<Vec<String>, Failure> {
+fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandError> {
     let config = engine.read()?;
     let reach = engine.reach(&config)?;
     let own = engine.user.name.to_string_lossy().into_owned();
     let mut names = match (noun, reach) {
-        (Noun::Profile, Reach::All) => {
+        (ArgumentKind::Profile, AccessScope::All) => {
             config.profiles.iter().map(|profile| profile.name.clone()).collect()
         }
-        (Noun::Profile, Reach::Own(_)) => vec![views::profile_of(&config, &engine.user)?.name],
-        (Noun::User, Reach::Own(_)) => vec![own],
-        (Noun::User, Reach::All) => {
+        (ArgumentKind::Profile, AccessScope::OwnUser(_)) => {
+            vec![views::profile_of(&config, &engine.user)?.name]
+        }
+        (ArgumentKind::User, AccessScope::OwnUser(_)) => vec![own],
+        (ArgumentKind::User, AccessScope::All) => {
             let attached = config.users.iter().map(|entry| entry.name.clone());
             let active = engine.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
             attached.chain(active).collect()
         }
-        (Noun::Group, Reach::All) => config.groups.iter().map(|entry| entry.name.clone()).collect(),
-        (Noun::Session, _) => {
+        (ArgumentKind::Group, AccessScope::All) => {
+            config.groups.iter().map(|entry| entry.name.clone()).collect()
+        }
+        (ArgumentKind::Session, _) => {
             let uid = match reach {
-                Reach::All => None,
-                Reach::Own(own) => Some(own),
+                AccessScope::All => None,
+                AccessScope::OwnUser(own) => Some(own),
             };
             engine.sessions.seen(uid)?.iter().map(|seen| seen.session.id.to_string()).collect()
         }

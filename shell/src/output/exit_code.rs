@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How the program, or one command, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub enum ExitCode {
     /// All went well.
     Success,
     /// What was asked for does not exist or could not be done.
@@ -27,7 +27,7 @@ pub enum Exit {
     Store,
 }
 
-impl Exit {
+impl ExitCode {
     /// All exit codes, in the order of their numbers.
     pub const ALL: [Self; 10] = [
         Self::Success,
@@ -62,30 +62,30 @@ impl Exit {
 
 /// A command that did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct CommandError {
     /// How to leave, where it is the last word.
-    pub exit: Exit,
+    pub exit: ExitCode,
     /// One line: what is wrong, what was expected.
     pub message: String,
     /// A table that shows more, for people.
     pub details: Option<String>,
 }
 
-impl Failure {
+impl CommandError {
     /// Makes a failure of one line.
     #[must_use]
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub fn new(exit: ExitCode, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), details: None }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CommandError {}
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +93,6 @@ mod tests {
 
     #[test]
     fn the_numbers_are_stable() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(ExitCode::ALL.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 }

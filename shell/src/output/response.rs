@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::command::lexer::Filter;
-use crate::output::exit_code::Failure;
+use crate::output::exit_code::CommandError;
 
 /// Version of the JSON answers; it grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -21,13 +21,13 @@ pub enum Format {
 
 /// The answer of a command that did what it should.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reply {
+pub struct Response {
     kind: &'static str,
     results: Vec<Value>,
     text: String,
 }
 
-impl Reply {
+impl Response {
     /// Makes an answer from its results and their text.
     pub fn new<R: Serialize>(kind: &'static str, results: &[R], text: impl Into<String>) -> Self {
         // The results are plain structures: their serialisation has no way to fail.
@@ -56,7 +56,7 @@ impl Reply {
 
 /// Writes a failure in a format; ends in a line end.
 #[must_use]
-pub fn render_failure(failure: &Failure, format: Format) -> String {
+pub fn render_failure(failure: &CommandError, format: Format) -> String {
     match format {
         Format::Table => {
             let details = failure.details.as_deref().unwrap_or_default();
@@ -84,11 +84,11 @@ pub fn timestamp(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::exit_code::Exit;
+    use crate::output::exit_code::ExitCode;
 
     #[test]
     fn an_answer_has_both_forms() {
-        let reply = Reply::new("thing", &[json!({"a": 1})], "a = 1\n");
+        let reply = Response::new("thing", &[json!({"a": 1})], "a = 1\n");
         assert_eq!(reply.render(Format::Table, None), "a = 1\n");
         assert_eq!(
             reply.render(Format::Json, None),
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_failure_has_both_forms() {
-        let mut failure = Failure::new(Exit::Conflict, "changed\u{1b}");
+        let mut failure = CommandError::new(ExitCode::Conflict, "changed\u{1b}");
         failure.details = Some("table\n".to_owned());
         assert_eq!(render_failure(&failure, Format::Table), "shell: changed\\u{1b}\ntable\n");
         assert_eq!(

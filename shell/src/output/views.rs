@@ -10,9 +10,9 @@ use session_limit_core::model::session::{Session, SessionState};
 use session_limit_core::system::users::User;
 
 use crate::admin::draft::Object;
-use crate::command::grammar::{Kind, PROFILE_REF};
-use crate::output::exit_code::{Exit, Failure};
-use crate::output::response::{Reply, timestamp};
+use crate::command::grammar::{ObjectKind, PROFILE_REF};
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::response::{Response, timestamp};
 
 use crate::output::table::Table;
 
@@ -51,14 +51,14 @@ struct AttachmentRow<'a> {
 
 /// Shows one profile: the table of the original product.
 #[must_use]
-pub fn profile(profile: &Profile) -> Reply {
+pub fn profile(profile: &Profile) -> Response {
     let table = Object::Profile(profile.clone()).table();
-    Reply::new(Kind::Profile.word(), &[ProfileRow::from(profile)], table.to_string())
+    Response::new(ObjectKind::Profile.word(), &[ProfileRow::from(profile)], table.to_string())
 }
 
 /// Lists profiles.
 #[must_use]
-pub fn profiles(profiles: &[&Profile]) -> Reply {
+pub fn profiles(profiles: &[&Profile]) -> Response {
     let mut table = Table::new(&["name", "max_concurrent_sessions", "uuid"]);
     for profile in profiles {
         table.row([
@@ -68,25 +68,25 @@ pub fn profiles(profiles: &[&Profile]) -> Reply {
         ]);
     }
     let rows: Vec<ProfileRow> = profiles.iter().map(|&profile| profile.into()).collect();
-    Reply::new(Kind::Profile.word(), &rows, table.to_string())
+    Response::new(ObjectKind::Profile.word(), &rows, table.to_string())
 }
 
 /// Shows one attachment.
 #[must_use]
-pub fn attachment(kind: Kind, entry: &ProfileAssignment) -> Reply {
+pub fn attachment(kind: ObjectKind, entry: &ProfileAssignment) -> Response {
     let table = Object::ProfileAssignment(entry.clone()).table();
-    Reply::new(kind.word(), &[row_of(entry)], table.to_string())
+    Response::new(kind.word(), &[row_of(entry)], table.to_string())
 }
 
 /// Lists attachments.
 #[must_use]
-pub fn attachments(kind: Kind, entries: &[ProfileAssignment]) -> Reply {
+pub fn attachments(kind: ObjectKind, entries: &[ProfileAssignment]) -> Response {
     let mut table = Table::new(&["name", PROFILE_REF]);
     for entry in entries {
         table.row([entry.name.clone(), entry.user_profile.clone()]);
     }
     let rows: Vec<AttachmentRow> = entries.iter().map(row_of).collect();
-    Reply::new(kind.word(), &rows, table.to_string())
+    Response::new(kind.word(), &rows, table.to_string())
 }
 
 fn row_of(entry: &ProfileAssignment) -> AttachmentRow<'_> {
@@ -97,13 +97,17 @@ fn row_of(entry: &ProfileAssignment) -> AttachmentRow<'_> {
 ///
 /// # Errors
 /// When there is none of that name, or nobody can say.
-pub fn user_named(name: &str) -> Result<User, Failure> {
-    let unknown = || Failure::new(Exit::Failed, format!("user `{name}` is not known to this host"));
+pub fn user_named(name: &str) -> Result<User, CommandError> {
+    let unknown =
+        || CommandError::new(ExitCode::Failed, format!("user `{name}` is not known to this host"));
     let typed = CString::new(name).map_err(|_| unknown())?;
     User::named(&typed)
         .map_err(|error| {
             let reason = session_limit_core::system::error_text(&error);
-            Failure::new(Exit::Failed, format!("user `{name}` cannot be looked up: {reason}"))
+            CommandError::new(
+                ExitCode::Failed,
+                format!("user `{name}` cannot be looked up: {reason}"),
+            )
         })?
         .ok_or_else(unknown)
 }
@@ -112,11 +116,14 @@ pub fn user_named(name: &str) -> Result<User, Failure> {
 ///
 /// # Errors
 /// When the name services fail.
-pub fn profile_of(config: &Config, user: &User) -> Result<Profile, Failure> {
+pub fn profile_of(config: &Config, user: &User) -> Result<Profile, CommandError> {
     let assigned = assignment::profile_for(config, user).map_err(|error| {
         let reason = session_limit_core::system::error_text(&error);
         let name = printable(user.name.to_bytes());
-        Failure::new(Exit::Failed, format!("groups of `{name}` cannot be looked up: {reason}"))
+        CommandError::new(
+            ExitCode::Failed,
+            format!("groups of `{name}` cannot be looked up: {reason}"),
+        )
     })?;
     Ok(assigned.profile)
 }
@@ -134,7 +141,7 @@ pub struct UserRow {
 impl UserRow {
     /// Puts together what is known of a user.
     #[must_use]
-    pub fn new(user: &User, profile: &Profile, sessions: &[Seen]) -> Self {
+    pub fn new(user: &User, profile: &Profile, sessions: &[SessionView]) -> Self {
         Self {
             name: user.name.to_string_lossy().into_owned(),
             uid: user.uid,
@@ -147,7 +154,7 @@ impl UserRow {
 
 /// Shows one user.
 #[must_use]
-pub fn user(row: &UserRow) -> Reply {
+pub fn user(row: &UserRow) -> Response {
     let table = Table::of_fields([
         ("name", row.name.clone()),
         ("uid", row.uid.to_string()),
@@ -155,13 +162,13 @@ pub fn user(row: &UserRow) -> Reply {
         ("max_concurrent_sessions", row.max_concurrent_sessions.to_string()),
         ("concurrent_sessions", row.concurrent_sessions.to_string()),
     ]);
-    Reply::new(Kind::User.word(), &[row], table.to_string())
+    Response::new(ObjectKind::User.word(), &[row], table.to_string())
 }
 
 /// How a row of the store stands now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum SessionStatus {
     /// The session is open and its leader lives.
     Open,
     /// A place taken by a login that has not opened yet.
@@ -172,7 +179,7 @@ pub enum Standing {
     Elsewhere,
 }
 
-impl Standing {
+impl SessionStatus {
     fn word(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -185,21 +192,21 @@ impl Standing {
 
 /// A row of the store and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct SessionView {
     /// The row.
     pub session: Session,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: SessionStatus,
 }
 
 /// Returns how many of the sessions are open.
 #[must_use]
-pub fn count(sessions: &[Seen]) -> usize {
+pub fn count(sessions: &[SessionView]) -> usize {
     sessions.iter().filter(|seen| is_held(seen)).count()
 }
 
-fn is_held(seen: &Seen) -> bool {
-    seen.session.state == SessionState::Open && seen.standing != Standing::Stale
+fn is_held(seen: &SessionView) -> bool {
+    seen.session.state == SessionState::Open && seen.standing != SessionStatus::Stale
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -212,15 +219,15 @@ struct SessionRow<'a> {
     rhost: Option<&'a str>,
     pid: i32,
     since: String,
-    state: Standing,
+    state: SessionStatus,
 }
 
 /// Lists sessions.
 #[must_use]
-pub fn sessions(sessions: &[Seen]) -> Reply {
+pub fn sessions(sessions: &[SessionView]) -> Response {
     let mut table = Table::new(&["id", "user", "service", "tty", "rhost", "pid", "since", "state"]);
     let mut rows = Vec::new();
-    for Seen { session, standing } in sessions {
+    for SessionView { session, standing } in sessions {
         let origin = &session.origin;
         let row = SessionRow {
             id: session.id,
@@ -245,7 +252,7 @@ pub fn sessions(sessions: &[Seen]) -> Reply {
         ]);
         rows.push(row);
     }
-    Reply::new("session", &rows, table.to_string())
+    Response::new("session", &rows, table.to_string())
 }
 
 /// What a user is doing, as JSON shows it.
@@ -262,7 +269,7 @@ pub struct ActivityRow {
 impl ActivityRow {
     /// Puts together what the store says of a user; the last login is the newest session still known.
     #[must_use]
-    pub fn new(name: &str, profile: Option<&Profile>, sessions: &[Seen]) -> Self {
+    pub fn new(name: &str, profile: Option<&Profile>, sessions: &[SessionView]) -> Self {
         let held = sessions.iter().filter(|seen| is_held(seen));
         let newest = held.max_by_key(|seen| seen.session.since);
         let concurrent_sessions = count(sessions);
@@ -294,17 +301,17 @@ impl ActivityRow {
 
 /// Shows what one user is doing.
 #[must_use]
-pub fn activity(row: &ActivityRow) -> Reply {
-    Reply::new("useractivity", &[row], Table::of_fields(row.cells()).to_string())
+pub fn activity(row: &ActivityRow) -> Response {
+    Response::new("useractivity", &[row], Table::of_fields(row.cells()).to_string())
 }
 
 /// Lists what users are doing.
 #[must_use]
-pub fn activities(rows: &[ActivityRow]) -> Reply {
+pub fn activities(rows: &[ActivityRow]) -> Response {
     let header = ActivityRow::new("", None, &[]).cells().map(|(name, _)| name);
     let mut table = Table::new(&header);
     for row in rows {
         table.row(row.cells().map(|(_, value)| value));
     }
-    Reply::new("useractivity", rows, table.to_string())
+    Response::new("useractivity", rows, table.to_string())
 }

@@ -177,7 +177,7 @@ fn an_ordinary_user_is_told_to_use_sudo() {
     for arguments in [&["show", "session"][..], &["-c", "help"], &["--clear-sessions"], &[]] {
         let output = as_nobody(arguments);
         assert_eq!(output.status.code(), Some(5), "{arguments:?}");
-        assert_eq!(text(&output.stderr), "shell: must be run by root, expected `sudo shell`\n");
+        assert_eq!(text(&output.stderr), "shell: must be run as root; try `sudo shell`\n");
     }
     // What looks at a file only needs no root.
     let file = scratch.0.path().join("config.toml");
@@ -294,7 +294,7 @@ fn a_configuration_is_judged_in_one_line_for_programs() {
     let good = judge();
     assert_eq!(
         text(&good.stdout),
-        format!("{}: good: profiles 2, users 0, groups 0\n", file.display())
+        format!("{}: valid: 2 profiles, 0 users, 0 groups\n", file.display())
     );
     assert_eq!(good.status.code(), Some(0));
 }
@@ -355,7 +355,7 @@ fn limits_of_pam_limits_are_proposed_and_written() {
             ("F:5", "user alice: Limits-4"),
             (
                 "F:6",
-                "not carried over: 0 lets nobody in there and everybody here; lock the account instead"
+                "not carried over: 0 lets no user in there and every user here; lock the account instead"
             ),
             ("F:7", "user carol: Limits-Unlimited"),
             ("F:8", "group ops: Limits-4"),
@@ -364,7 +364,7 @@ fn limits_of_pam_limits_are_proposed_and_written() {
                 "F:10",
                 "not carried over: a limit for all members of a group together: there is none here"
             ),
-            ("F:11", "not carried over: a range of ids: attach the users or a group by name"),
+            ("F:11", "not carried over: a range of ids: assign the users or a group by name"),
             ("F:12", "not carried over: a limit for the whole host: there is none here"),
             ("F:13", "user dave: Limits-Unlimited"),
         ]

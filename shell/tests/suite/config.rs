@@ -12,12 +12,12 @@ use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile};
 use session_limit_core::system::users::User;
 use shell::admin::config_store::{ConfigFile, SaveError};
-use shell::admin::draft::{Draft, DraftError, Object};
+use shell::admin::draft::{ConfigDraft, DraftError, Object};
 use shell::admin::engine::Engine;
 use shell::admin::field::Field;
 use shell::admin::sessions::Sessions;
 use shell::command::executor::Interpreter;
-use shell::command::grammar::{Change, Kind};
+use shell::command::grammar::{Change, ObjectKind};
 use shell::command::lexer::quote;
 use shell::output::response::Format;
 
@@ -89,7 +89,7 @@ fn of_a_thousand_updates_by_two_writers_none_is_lost() {
 
 /// Adds one to a number; returns whether it was not told that somebody else had been faster.
 fn increment(file: &ConfigFile) -> bool {
-    let mut draft = Draft::begin(&file.read().unwrap(), Kind::Profile, "Contractors");
+    let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "Contractors");
     let Object::Profile(profile) = draft.current() else { panic!("no profile") };
     let next = profile.max_concurrent_sessions + 1;
     draft.apply(&Change::Set(Field::MaxConcurrentSessions, next));
@@ -279,26 +279,26 @@ const WHO: [&str; 4] = ["alice", "bob", "operators", "DOMAIN\\user"];
 
 /// One thing an administrator may do.
 #[derive(Debug, Clone)]
-enum Deed {
+enum Permission {
     Set(usize, Field, u32),
     Unset(usize, Field),
     Cancelled(usize, Field, u32),
     DeleteProfile(usize),
-    Attach(Kind, usize, usize),
-    Detach(Kind, usize),
+    Attach(ObjectKind, usize, usize),
+    Detach(ObjectKind, usize),
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn deed() -> impl Strategy<Value = Permission> {
     let field = prop::sample::select(Field::ALL.to_vec());
-    let kind = prop::sample::select(vec![Kind::User, Kind::Group]);
+    let kind = prop::sample::select(vec![ObjectKind::User, ObjectKind::Group]);
     let (name, who) = (0..NAMES.len(), 0..WHO.len());
     prop_oneof![
-        (name.clone(), field.clone(), any::<u32>()).prop_map(|(n, f, v)| Deed::Set(n, f, v)),
-        (name.clone(), field.clone()).prop_map(|(n, f)| Deed::Unset(n, f)),
-        (name.clone(), field, any::<u32>()).prop_map(|(n, f, v)| Deed::Cancelled(n, f, v)),
-        name.clone().prop_map(Deed::DeleteProfile),
-        (kind.clone(), who.clone(), name).prop_map(|(k, w, n)| Deed::Attach(k, w, n)),
-        (kind, who).prop_map(|(k, w)| Deed::Detach(k, w)),
+        (name.clone(), field.clone(), any::<u32>()).prop_map(|(n, f, v)| Permission::Set(n, f, v)),
+        (name.clone(), field.clone()).prop_map(|(n, f)| Permission::Unset(n, f)),
+        (name.clone(), field, any::<u32>()).prop_map(|(n, f, v)| Permission::Cancelled(n, f, v)),
+        name.clone().prop_map(Permission::DeleteProfile),
+        (kind.clone(), who.clone(), name).prop_map(|(k, w, n)| Permission::Attach(k, w, n)),
+        (kind, who).prop_map(|(k, w)| Permission::Detach(k, w)),
     ]
 }
 
@@ -316,7 +316,9 @@ impl Model {
             let profile = Profile { uuid: None, ..profile.clone() };
             model.profiles.insert(profile.name.clone(), profile);
         }
-        for (kind, entries) in [(Kind::User, &config.users), (Kind::Group, &config.groups)] {
+        for (kind, entries) in
+            [(ObjectKind::User, &config.users), (ObjectKind::Group, &config.groups)]
+        {
             for entry in entries {
                 model
                     .attached
@@ -335,9 +337,9 @@ impl Model {
     }
 
     /// Carries a deed out here; returns the lines that carry it out there, and whether they succeed.
-    fn apply(&mut self, deed: &Deed) -> (Vec<String>, bool) {
+    fn apply(&mut self, deed: &Permission) -> (Vec<String>, bool) {
         match deed {
-            Deed::Set(n, field, value) => {
+            Permission::Set(n, field, value) => {
                 self.value(NAMES[*n], *field, *value);
                 (
                     vec![
@@ -349,7 +351,7 @@ impl Model {
                     true,
                 )
             }
-            Deed::Unset(n, field) => {
+            Permission::Unset(n, field) => {
                 self.value(NAMES[*n], *field, field.default_value());
                 (
                     vec![
@@ -361,10 +363,10 @@ impl Model {
                     true,
                 )
             }
-            Deed::Cancelled(n, field, value) => {
+            Permission::Cancelled(n, field, value) => {
                 (vec![configure(NAMES[*n]), format!("{field} {value}"), "cancel".into()], true)
             }
-            Deed::DeleteProfile(n) => {
+            Permission::DeleteProfile(n) => {
                 let name = NAMES[*n];
                 let line = format!("delete useraccountprofile {}", quote(name));
                 let possible = name != DEFAULT_PROFILE
@@ -375,7 +377,7 @@ impl Model {
                 }
                 (vec![line], possible)
             }
-            Deed::Attach(kind, who, n) => {
+            Permission::Attach(kind, who, n) => {
                 let line = format!(
                     "configure {} {} user_profile_ref {}",
                     kind.word(),
@@ -388,7 +390,7 @@ impl Model {
                 }
                 (vec![line], possible)
             }
-            Deed::Detach(kind, who) => {
+            Permission::Detach(kind, who) => {
                 let line = format!("delete {} {}", kind.word(), quote(WHO[*who]));
                 let possible = self.attached.remove(&(kind.word(), WHO[*who].to_owned())).is_some();
                 (vec![line], possible)
@@ -430,10 +432,10 @@ proptest! {
     fn what_is_refused_changes_nothing(name in "\\PC{0,300}", value in any::<i64>()) {
         let (_folder, file) = file(FILE);
         let _ = file.update(|edit, _| {
-            if !edit.has(Kind::Profile, &name).unwrap() {
-                edit.create(Kind::Profile, &name).unwrap();
+            if !edit.has(ObjectKind::Profile, &name).unwrap() {
+                edit.create(ObjectKind::Profile, &name).unwrap();
             }
-            edit.set(Kind::Profile, &name, "max_concurrent_sessions", value).unwrap();
+            edit.set(ObjectKind::Profile, &name, "max_concurrent_sessions", value).unwrap();
             Ok::<_, SaveError>(())
         });
         let text = fs::read_to_string(file.path()).unwrap();

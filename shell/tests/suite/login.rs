@@ -256,10 +256,10 @@ fn rights_are_those_of_who_logged_in_at_every_moment() {
         ("show user no-such-user", "see other users\n"),
         ("show session bob", "see other users\n"),
         ("show useraccountprofile P", "see other profiles than your own\n"),
-        ("show group", "see the attachments\n"),
+        ("show group", "see the assignments\n"),
         ("clear sessions bob", "see other users\n"),
         ("import limits", "change the configuration\n"),
-        ("export limits", "see the attachments\n"),
+        ("export limits", "see the assignments\n"),
     ] {
         assert_eq!(alice.command("alice", line), format!("{denied}{what}"), "{line}");
     }

@@ -14,8 +14,8 @@ mod options;
 use options::Options;
 use session_limit_core::config::Config;
 use shell::command::cli::Args;
-use shell::command::grammar::{IN_ATTACHMENT, IN_PROFILE, Slot, TOP};
-use shell::output::exit_code::Exit;
+use shell::command::grammar::{IN_ATTACHMENT, IN_PROFILE, SyntaxElement, TOP};
+use shell::output::exit_code::ExitCode;
 
 use crate::world::SHELL;
 
@@ -52,11 +52,11 @@ fn every_option_is_in_the_page_and_in_the_help() {
 #[test]
 fn every_command_is_in_the_page() {
     let page = read("man/shell.1");
-    let words = |slots: &[Slot]| -> Vec<&str> {
+    let words = |slots: &[SyntaxElement]| -> Vec<&str> {
         slots
             .iter()
             .filter_map(|slot| match slot {
-                Slot::Word(word) => Some(*word),
+                SyntaxElement::Word(word) => Some(*word),
                 _ => None,
             })
             .collect()
@@ -81,7 +81,7 @@ fn every_exit_code_is_in_the_page_and_in_the_help() {
     let page = read("man/shell.1");
     let help = Args::command().render_long_help().to_string();
     let codes = help.split("Exit codes:").nth(1).unwrap();
-    for exit in Exit::ALL {
+    for exit in ExitCode::ALL {
         let code = exit.code();
         assert!(page.contains(&format!("\n.It {code}\n")), "{code}");
         assert!(codes.contains(&format!(" {code} ")), "{code}");

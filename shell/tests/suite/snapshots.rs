@@ -7,11 +7,11 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssign
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::system::users::User;
 use shell::admin::sessions;
-use shell::command::grammar::Kind;
-use shell::output::response::{Format, Reply};
-use shell::output::views::{self, ActivityRow, Seen, Standing, UserRow};
+use shell::command::grammar::ObjectKind;
+use shell::output::response::{Format, Response};
+use shell::output::views::{self, ActivityRow, SessionStatus, SessionView, UserRow};
 
-fn check(reply: &Reply, table: &str, json: &str) {
+fn check(reply: &Response, table: &str, json: &str) {
     assert_eq!(reply.render(Format::Table, None), table);
     assert_eq!(reply.render(Format::Json, None), format!("{json}\n"));
 }
@@ -42,19 +42,22 @@ fn session(
     }
 }
 
-fn seen() -> Vec<Seen> {
+fn seen() -> Vec<SessionView> {
     let reserved =
         SessionState::Reserved { until: 0, eviction: EvictionRequest::None, by_child: false };
     let all = [
-        (session(17, "sshd", Some("192.0.2.7"), SessionState::Open, 1_795_281_573), Standing::Open),
+        (
+            session(17, "sshd", Some("192.0.2.7"), SessionState::Open, 1_795_281_573),
+            SessionStatus::Open,
+        ),
         (
             session(18, "sshd", Some("192.0.2.8"), SessionState::Open, 1_795_281_600),
-            Standing::Stale,
+            SessionStatus::Stale,
         ),
-        (session(19, "login", None, reserved, 1_795_281_601), Standing::Reserved),
-        (session(20, "shell", None, SessionState::Open, 1_795_281_500), Standing::Elsewhere),
+        (session(19, "login", None, reserved, 1_795_281_601), SessionStatus::Reserved),
+        (session(20, "shell", None, SessionState::Open, 1_795_281_500), SessionStatus::Elsewhere),
     ];
-    all.map(|(session, standing)| Seen { session, standing }).to_vec()
+    all.map(|(session, standing)| SessionView { session, standing }).to_vec()
 }
 
 fn alice() -> User {
@@ -110,7 +113,7 @@ fn attachments() {
         user_profile: "Contractors".to_owned(),
     }];
     check(
-        &views::attachments(Kind::Group, &entries),
+        &views::attachments(ObjectKind::Group, &entries),
         "\
 +-----------+------------------+
 | name      | user_profile_ref |
@@ -121,7 +124,7 @@ fn attachments() {
         r#"{"count":1,"kind":"group","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &views::attachment(Kind::User, &entries[0]),
+        &views::attachment(ObjectKind::User, &entries[0]),
         "\
 +------------------+-------------+
 | Field            | Value       |
@@ -133,7 +136,7 @@ fn attachments() {
         r#"{"count":1,"kind":"user","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &views::attachments(Kind::User, &[]),
+        &views::attachments(ObjectKind::User, &[]),
         "+------+------------------+\n| name | user_profile_ref |\n+------+------------------+\n",
         r#"{"count":0,"kind":"user","results":[],"schema_version":1}"#,
     );

@@ -87,7 +87,7 @@ fn ctrl_z_opens_no_way_out() {
     pty.line(PASSWORD);
     pty.expect_prompt("alice");
     pty.send("\u{1a}");
-    assert!(pty.command("alice", "help exit").contains("leave"));
+    assert!(pty.command("alice", "help exit").contains("also Ctrl-D"));
 }
 
 #[test]
