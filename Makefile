@@ -34,7 +34,7 @@ demo: build
 
 # The tests load the module that is shipped, not a debug build of it.
 test: test-deps build
-	PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) $(CARGO) test --locked --workspace
+	PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) $(CARGO) test --locked --no-fail-fast --workspace
 
 # Writes the figures of a whole run into docs/host-tests.md; no scenario may be skipped.
 host-table: test-deps build

@@ -22,7 +22,7 @@ use std::time::Instant;
 use session_limit_core::model::session::{Origin, Session, SessionState};
 use session_limit_core::process::HostIdentity;
 use session_limit_core::store::Store;
-use testkit::libpam::{Handle, Manner};
+use testkit::libpam::{ConversationMode, Handle};
 
 const USAGE: &str = "usage: bench_logins COMMAND
   cycle CONFDIR USER SERVICE             one cycle: start acct open close end, then
@@ -80,8 +80,8 @@ impl Cycle {
         unsafe { libc::getpwnam(user.as_ptr()) };
         let (faults_before, cpu_before) = (minor_faults(), cpu_micros());
         let mut marks = vec![Instant::now()];
-        let mut handle =
-            Handle::start(confdir, service, Some(user), Manner::Scripted).expect("pam_start");
+        let mut handle = Handle::start(confdir, service, Some(user), ConversationMode::Scripted)
+            .expect("pam_start");
         marks.push(Instant::now());
         let acct = handle.acct(0);
         marks.push(Instant::now());
@@ -168,7 +168,8 @@ fn herd(confdir: &Path, service: &CStr, count: u32) {
                 unsafe { libc::getpwnam(user.as_ptr()) };
                 let began = Instant::now();
                 let mut handle =
-                    Handle::start(confdir, service, Some(&user), Manner::Scripted).expect("start");
+                    Handle::start(confdir, service, Some(&user), ConversationMode::Scripted)
+                        .expect("start");
                 let acct = handle.acct(0);
                 let open = if acct == 0 { handle.open(0) } else { acct };
                 let login = micros(began.elapsed());

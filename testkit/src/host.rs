@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use crate::login::Login;
 
 /// The shipped control list: an error or a missing module never locks the host, a refusal stops.
-pub const AVAILABILITY: &str = "[success=ok new_authtok_reqd=ok ignore=ignore module_unknown=ignore \
+pub const FAIL_OPEN: &str = "[success=ok new_authtok_reqd=ok ignore=ignore module_unknown=ignore \
                                 perm_denied=die default=ignore]";
 /// The strict variant: whoever cannot be judged stays out.
-pub const STRICT: &str = "[success=ok new_authtok_reqd=ok ignore=ignore default=die]";
+pub const FAIL_CLOSED: &str = "[success=ok new_authtok_reqd=ok ignore=ignore default=die]";
 
 /// A user of the scratch host; his primary group has his name and number.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +48,7 @@ impl Stack {
     #[must_use]
     pub fn both() -> Self {
         Self {
-            control: AVAILABILITY.to_owned(),
+            control: FAIL_OPEN.to_owned(),
             account: Some(String::new()),
             session: Some(String::new()),
             after: String::new(),

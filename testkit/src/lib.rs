@@ -13,17 +13,15 @@
 )]
 
 pub mod actor;
-mod circumstances;
+pub mod hex;
 mod host;
+mod host_state;
 pub mod libpam;
 mod login;
 mod sqlite;
-mod state;
-mod strain;
-mod tracer;
 
-pub use host::{AVAILABILITY, Host, STRICT, Stack, User, default_limit};
+pub use actor::fault_injection::{IGNORED, MARK};
+pub use host::{FAIL_CLOSED, FAIL_OPEN, Host, Stack, User, default_limit};
 pub use libpam::{SILENT, code};
-pub use login::{Login, Said};
+pub use login::{Login, Message};
 pub use sqlite::{Reader, sqlite};
-pub use tracer::{IGNORED, MARK};

@@ -61,7 +61,7 @@ unsafe extern "C" {
 
 /// How an application converses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum ConversationMode {
     /// Shows messages, answers prompts from the queue; `PAM_CONV_ERR` when that is empty.
     Scripted,
     /// Shows messages, cannot prompt (sshd with a key).
@@ -74,9 +74,9 @@ pub enum Manner {
 
 /// What an application heard and will answer.
 #[derive(Debug)]
-pub struct Talk {
-    /// See [`Manner`].
-    pub manner: Manner,
+pub struct ConversationLog {
+    /// See [`ConversationMode`].
+    pub manner: ConversationMode,
     /// Answers to prompts, first to last.
     pub answers: Vec<CString>,
     /// Style and text of what the module said.
@@ -86,7 +86,7 @@ pub struct Talk {
 /// One PAM handle.
 pub struct Handle {
     handle: *mut c_void,
-    talk: *mut Talk,
+    talk: *mut ConversationLog,
 }
 
 // SAFETY: libpam keeps nothing per thread; a handle has one owner, which uses it from one thread at
@@ -103,10 +103,15 @@ impl Handle {
         confdir: &Path,
         service: &CStr,
         user: Option<&CStr>,
-        manner: Manner,
+        manner: ConversationMode,
     ) -> Result<Self, i32> {
-        let talk = Box::into_raw(Box::new(Talk { manner, answers: Vec::new(), heard: Vec::new() }));
-        let function: Option<ConvFn> = if manner == Manner::Null { None } else { Some(converse) };
+        let talk = Box::into_raw(Box::new(ConversationLog {
+            manner,
+            answers: Vec::new(),
+            heard: Vec::new(),
+        }));
+        let function: Option<ConvFn> =
+            if manner == ConversationMode::Null { None } else { Some(converse) };
         let conversation = Conversation { function, data: talk.cast() };
         let confdir =
             CString::new(confdir.as_os_str().as_encoded_bytes()).map_err(|_| code::ABORT)?;
@@ -156,7 +161,7 @@ impl Handle {
     }
 
     /// What was heard, and what will be answered.
-    pub fn talk(&mut self) -> &mut Talk {
+    pub fn talk(&mut self) -> &mut ConversationLog {
         // SAFETY: made by `start`, never freed; libpam uses it only inside its own calls, which
         // need the handle that is borrowed here.
         unsafe { &mut *self.talk }
@@ -170,7 +175,7 @@ unsafe extern "C" fn converse(
     data: *mut c_void,
 ) -> c_int {
     // SAFETY: `data` is the talk of the handle that libpam is working for.
-    let talk = unsafe { &mut *data.cast::<Talk>() };
+    let talk = unsafe { &mut *data.cast::<ConversationLog>() };
     if count != 1 {
         return code::CONV_ERR;
     }
@@ -181,12 +186,12 @@ unsafe extern "C" fn converse(
     // SAFETY: a message's text is terminated.
     let text = unsafe { CStr::from_ptr(message.text) };
     let is_prompt = matches!(message.style, 1 | 2);
-    if is_prompt && talk.manner == Manner::TextOnly {
+    if is_prompt && talk.manner == ConversationMode::TextOnly {
         return code::CONV_ERR;
     }
     talk.heard.push((message.style, text.to_bytes().to_vec()));
     let mut answer = std::ptr::null_mut();
-    if is_prompt && talk.manner == Manner::Scripted {
+    if is_prompt && talk.manner == ConversationMode::Scripted {
         if talk.answers.is_empty() {
             return code::CONV_ERR;
         }

@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::actor::to_hex;
+use crate::hex::to_hex;
 
 /// What a module said: PAM's message style and the text.
-pub type Said = (i32, String);
+pub type Message = (i32, String);
 
 /// One application in a process of its own. Killed when dropped, as a crash would.
 pub struct Login {
@@ -16,7 +16,7 @@ pub struct Login {
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     stderr: PathBuf,
-    said: Vec<Said>,
+    said: Vec<Message>,
     results: Vec<(i32, i32)>,
 }
 
@@ -159,7 +159,7 @@ impl Login {
 
     /// What the module said during the last command.
     #[must_use]
-    pub fn said(&self) -> &[Said] {
+    pub fn said(&self) -> &[Message] {
         &self.said
     }
 

@@ -1,6 +1,6 @@
 //! F5: file systems, `/proc` and limits as a host or the caller of a setuid program may set them.
 
-use testkit::{Host, Login, STRICT, Stack, code};
+use testkit::{FAIL_CLOSED, Host, Login, Stack, code};
 
 use crate::{figure, hex, host};
 
@@ -8,7 +8,7 @@ use crate::{figure, hex, host};
 fn strict() -> Host {
     let host = host();
     host.limit(1);
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     host
 }
 

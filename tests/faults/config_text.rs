@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
 use session_limit_core::config::{Config, MAX_BYTES};
 use session_limit_core::process::Stat;
-use testkit::{STRICT, Stack, code};
+use testkit::{FAIL_CLOSED, Stack, code};
 
 use crate::{amount, figure, host};
 
@@ -181,7 +181,7 @@ fn b1_deep_and_huge_texts_are_refused_in_time_on_a_threads_stack() {
 #[test]
 fn b1_a_refused_file_lets_nobody_in_where_the_stack_is_strict() {
     let host = host();
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     let write = |bytes: &[u8], mode: u32| {
         let _ = fs::remove_dir_all(host.config());
         let _ = fs::remove_file(host.config());
@@ -266,11 +266,12 @@ fn b6_a_thousand_arguments_change_no_verdict() {
     let host = host();
     host.limit(1);
     let many = " nonsense=1".repeat(90);
-    host.stack("login", &Stack::both().control(STRICT).with(&many));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED).with(&many));
     let _first = host.logged_in("login", "alice");
     assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
-    let empty =
-        Stack::both().control(STRICT).with(" on_limit= config = debug debug clear_sessions=no");
+    let empty = Stack::both()
+        .control(FAIL_CLOSED)
+        .with(" on_limit= config = debug debug clear_sessions=no");
     host.stack("login", &empty);
     assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
 }

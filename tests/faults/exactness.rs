@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use testkit::{Host, Login, STRICT, Stack, code};
+use testkit::{FAIL_CLOSED, Host, Login, Stack, code};
 
 use crate::{alone, amount, figure, hex, host, rows};
 
@@ -15,7 +15,7 @@ fn herd(phases: &str, limits: &[u32], rounds: i32) {
     let _alone = alone();
     let host = host();
     let stack = if phases == "open" { Stack::session_only() } else { Stack::both() };
-    host.stack("login", &stack.control(STRICT));
+    host.stack("login", &stack.control(FAIL_CLOSED));
     let mut caller = host.application();
     let command = format!("herd {} {} {COUNT} {phases}", hex("login"), hex("alice"));
     let mut late = 0;
@@ -123,7 +123,7 @@ fn l6_the_first_logins_after_boot_at_once() {
         {
             let host = host();
             host.limit(3);
-            host.stack("login", &Stack::both().control(STRICT));
+            host.stack("login", &Stack::both().control(FAIL_CLOSED));
             match before {
                 "no folder" => std::fs::remove_dir(host.path("state")).unwrap(),
                 "an empty file" => {

@@ -170,7 +170,7 @@ fn b3_planted_schemas_never_let_more_in_than_the_limit() {
     for (what, sql) in planted {
         let host = host();
         host.limit(1);
-        host.stack("login", &testkit::Stack::both().control(testkit::STRICT));
+        host.stack("login", &testkit::Stack::both().control(testkit::FAIL_CLOSED));
         drop(host.logged_in("login", "bob"));
         let _ = testkit::sqlite(&host.state(), sql);
         let mut logins: Vec<_> = (0..4).map(|_| host.login("login", "alice")).collect();

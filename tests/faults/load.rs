@@ -6,7 +6,7 @@
 use session_limit_core::model::session::{Leader, Origin, Session, SessionState};
 use session_limit_core::store::Store;
 use session_limit_core::{process::HostIdentity, system};
-use testkit::{Login, STRICT, Stack};
+use testkit::{FAIL_CLOSED, Login, Stack};
 
 use crate::{add_users, alone, amount, figure, hex, host, rows};
 
@@ -52,7 +52,7 @@ fn l3_thirty_two_processes_without_a_pause() {
     let cycles = amount(50, 3_000);
     let host = host();
     host.limit(3);
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     add_users(&host, "u", 32);
     let mut caller = host.application();
     let wrong = caller.tell(&format!("crowd {} u 32 {cycles}", hex("login")));
@@ -77,7 +77,7 @@ fn l4_five_hundred_users_at_once_all_get_in() {
     for (herd, strict) in [(32, 50), (100, 100), (200, 200), (500, 400)] {
         let host = host();
         host.limit(1);
-        host.stack("login", &Stack::both().control(STRICT));
+        host.stack("login", &Stack::both().control(FAIL_CLOSED));
         add_users(&host, "u", herd);
         let mut caller = host.application();
         let rounds = amount(2, 20);

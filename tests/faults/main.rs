@@ -66,7 +66,7 @@ fn add_users(host: &Host, prefix: &str, count: i32) {
 
 /// Writes text as the commands of the application take it.
 fn hex(text: impl AsRef<[u8]>) -> String {
-    testkit::actor::to_hex(text.as_ref())
+    testkit::hex::to_hex(text.as_ref())
 }
 
 /// The databases that were given up.

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use testkit::{STRICT, Stack, code};
+use testkit::{FAIL_CLOSED, Stack, code};
 
 use crate::{amount, figure, host, rows, skipped};
 
@@ -32,7 +32,7 @@ fn s1_valgrind_finds_nothing() {
         logs.display()
     ));
     host.limit(1);
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     let cycles = amount(10, 1_000);
     let mut login = host.application();
     for _ in 0..cycles {
@@ -70,7 +70,7 @@ fn s1_valgrind_finds_nothing() {
 fn s1_address_sanitizer_finds_nothing() {
     let host = host();
     host.limit(1);
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     let driver = host.path("driver");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/driver.c");
     let build = [

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testkit::{Host, STRICT, Stack, code};
+use testkit::{FAIL_CLOSED, Host, Stack, code};
 
 use crate::{amount, as_user, figure, host};
 
 fn strict() -> Host {
     let host = host();
     host.limit(1);
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     host
 }
 
@@ -107,7 +107,7 @@ fn b4_a_link_anywhere_on_the_way_is_refused() {
         fs::rename(host.path(component), &real).unwrap();
         symlink(&real, host.path(component)).unwrap();
         let elsewhere = format!(" state={}", host.path("a/b/state/sessions.db").display());
-        host.stack("login", &Stack::both().control(STRICT).with(&elsewhere));
+        host.stack("login", &Stack::both().control(FAIL_CLOSED).with(&elsewhere));
         assert_eq!(host.login("login", "alice").log_in(), code::SYSTEM_ERR, "{component}");
     }
 }
@@ -127,7 +127,7 @@ fn b4_somebody_who_keeps_swapping_the_folder_gets_nothing_written() {
     mode(&victim, 0o600);
     let state = open.join("state");
     let elsewhere = format!(" state={}", state.join("sessions.db").display());
-    host.stack("login", &Stack::both().control(STRICT).with(&elsewhere));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED).with(&elsewhere));
 
     let turns = amount(300, 100_000);
     let done = AtomicBool::new(false);

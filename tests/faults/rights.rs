@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use session_limit_core::system;
-use testkit::{Host, STRICT, Stack, code};
+use testkit::{FAIL_CLOSED, Host, Stack, code};
 
 use crate::{amount, as_user, figure, hex, host};
 
 fn strict() -> Host {
     let host = host();
     host.limit(1);
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     host
 }
 

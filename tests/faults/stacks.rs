@@ -1,6 +1,6 @@
 //! F10: whatever the stack around the module and the order of the phases, no row is left behind.
 
-use testkit::{AVAILABILITY, Host, Login, STRICT, Stack};
+use testkit::{FAIL_CLOSED, FAIL_OPEN, Host, Login, Stack};
 
 use crate::{figure, host, rows};
 
@@ -52,7 +52,7 @@ fn f10_no_order_of_phases_and_no_neighbour_leaves_a_row() {
         "session [default=die] pam_deny.so\n",
         "session [success=ok default=die] pam_debug.so close_session=session_err\n",
     ];
-    let controls = [AVAILABILITY, STRICT, "required", "requisite", "optional", "sufficient"];
+    let controls = [FAIL_OPEN, FAIL_CLOSED, "required", "requisite", "optional", "sufficient"];
     let mut cases = 0;
     for neighbour in neighbours {
         let host = host();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use session_limit_core::{store, system};
-use testkit::{STRICT, Stack, code};
+use testkit::{FAIL_CLOSED, Stack, code};
 
 use crate::system_calls::campaign;
 use crate::{amount, figure, host, skipped};
@@ -19,7 +19,7 @@ fn lock_file(host: &testkit::Host) -> File {
 fn f4_waiters_answer_at_the_deadline() {
     let host = host();
     host.limit(1);
-    host.stack("login", &Stack::both().control(STRICT));
+    host.stack("login", &Stack::both().control(FAIL_CLOSED));
     drop(host.logged_in("login", "alice"));
     let lock = lock_file(&host);
     assert!(system::file_lock::try_lock(&lock).unwrap());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use testkit::{Host, STRICT, Stack};
+use testkit::{FAIL_CLOSED, Host, Stack};
 
 use crate::host;
 
@@ -64,7 +64,7 @@ fn every_change_of_the_configuration_is_seen_by_the_next_login() {
     ];
     for (what, change, expected) in changes {
         let host = host();
-        host.stack("login", &Stack::both().control(STRICT));
+        host.stack("login", &Stack::both().control(FAIL_CLOSED));
         host.limit(1);
         assert_eq!(host.login("login", "bob").log_in(), 0);
         change(&host);

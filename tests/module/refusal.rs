@@ -9,7 +9,7 @@ const ERROR_MSG: i32 = 3;
 const PROMPT_ECHO_ON: i32 = 2;
 const QUESTION: &str = "WARNING: Maximum concurrent session count has been reached.\nClear 2 sessions and log in? [y/N] ";
 
-fn warning() -> Vec<testkit::Said> {
+fn warning() -> Vec<testkit::Message> {
     vec![(ERROR_MSG, WARNING.to_owned())]
 }
 

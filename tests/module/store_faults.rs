@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use testkit::{AVAILABILITY, Host, Reader, Stack, code, sqlite};
+use testkit::{FAIL_OPEN, Host, Reader, Stack, code, sqlite};
 
 use crate::{host, rows};
 
@@ -97,7 +97,7 @@ fn a_store_of_a_later_version_is_left_alone_by_logins_and_closings() {
     let _ = sqlite(&host.state(), "PRAGMA user_version = 99");
     let image = fs::read(host.state()).unwrap();
     assert_eq!(host.login("login", "bob").acct(), code::SYSTEM_ERR);
-    host.stack("login", &Stack::both().control(AVAILABILITY));
+    host.stack("login", &Stack::both().control(FAIL_OPEN));
     assert_eq!(host.login("login", "bob").log_in(), 0, "the shipped lines let the login pass");
     assert_eq!(open.close(), 0);
     assert_eq!(fs::read(host.state()).unwrap(), image);
@@ -216,9 +216,9 @@ fn is_refused(what: &str, break_it: impl Fn(&Host)) {
     assert_eq!(host.login("login", "alice").acct(), code::SYSTEM_ERR, "{what}: account");
     host.stack("login", &Stack::session_only().control("required"));
     assert_eq!(host.login("login", "alice").open(), code::SYSTEM_ERR, "{what}: session");
-    host.stack("login", &Stack::both().control(AVAILABILITY));
+    host.stack("login", &Stack::both().control(FAIL_OPEN));
     assert_eq!(host.login("login", "alice").log_in(), 0, "{what}: availability");
-    host.stack("login", &Stack::both().control(testkit::STRICT));
+    host.stack("login", &Stack::both().control(testkit::FAIL_CLOSED));
     assert_ne!(host.login("login", "alice").log_in(), 0, "{what}: strict");
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rusqlite::ErrorCode;
+
 use crate::system;
 
 /// Why the store could not be used; every text names the path.
@@ -88,5 +90,27 @@ impl fmt::Display for QuarantinedStore {
             self.reason,
             self.to.display()
         )
+    }
+}
+
+/// Tells an error of SQLite that means damage from one that may pass.
+pub(super) fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TransactionError {
+    match error.sqlite_error_code() {
+        // The last two: tables of another shape than ours, which our own SQL cannot meet otherwise.
+        Some(
+            ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::ConstraintViolation
+            | ErrorCode::Unknown,
+        )
+        // A value that is no value of ours.
+        | None => TransactionError::Damaged(error.to_string()),
+        Some(ErrorCode::DatabaseBusy) => TransactionError::Store(StoreError::at(
+            path,
+            "database is locked by another program",
+        )),
+        Some(_) => {
+            TransactionError::Store(StoreError::at(path, &error.to_string()))
+        }
     }
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::TransactionError;
+use super::error::sqlite_error;
 use super::secure_file;
-use super::transaction::sqlite_error;
 use crate::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 
 /// What the store is called since version 4.

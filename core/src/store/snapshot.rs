@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, MAIN_DB};
 
+use super::error::sqlite_error;
 use super::secure_file::{self, with_suffix};
-use super::transaction::{Transaction, sqlite_error};
+use super::transaction::Transaction;
 use super::{StoreError, TransactionError};
 
 /// How often a copy is tried. Whoever writes is done within a millisecond.

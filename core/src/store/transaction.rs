@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, params};
 
-use super::{StoreError, TransactionError, migration, row};
+use super::error::{StoreError, TransactionError, sqlite_error};
+use super::{migration, row};
 use crate::model::session::{Leader, Session};
 use crate::system::clock;
 
@@ -266,25 +267,4 @@ fn not_ours((id, version): (i32, i32)) -> TransactionError {
         "not a store of this program (application id {id:#x}, version {version}; expected \
          {APPLICATION_ID:#x}, {SCHEMA_VERSION})"
     ))
-}
-
-pub(super) fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TransactionError {
-    match error.sqlite_error_code() {
-        // The last two: tables of another shape than ours, which our own SQL cannot meet otherwise.
-        Some(
-            ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase
-            | ErrorCode::ConstraintViolation
-            | ErrorCode::Unknown,
-        )
-        // A value that is no value of ours.
-        | None => TransactionError::Damaged(error.to_string()),
-        Some(ErrorCode::DatabaseBusy) => TransactionError::Store(StoreError::at(
-            path,
-            "database is locked by another program",
-        )),
-        Some(_) => {
-            TransactionError::Store(StoreError::at(path, &error.to_string()))
-        }
-    }
 }

@@ -8,14 +8,14 @@ use session_limit_core::model::session::Session;
 use session_limit_core::system::users::User;
 
 use crate::admin::authorization::{AccessScope, Permission};
-use crate::admin::config_store::{ConfigFile, SaveError};
-use crate::admin::draft::{self, ConfigDraft, DraftError, Object};
+use crate::admin::config_store::ConfigFile;
+use crate::admin::draft::{self, ConfigDraft, Object};
+use crate::admin::failure::failure_of;
 use crate::admin::limits_conf;
 use crate::admin::sessions::{self, Sessions};
 use crate::command::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::Response;
-use crate::output::table::Table;
 use crate::output::views::{self, ActivityRow, UserRow};
 
 /// Carries commands out on one configuration and one store.
@@ -306,33 +306,4 @@ fn reply_of(kind: ObjectKind, object: &Object) -> Response {
         Object::Profile(profile) => views::profile(profile),
         Object::ProfileAssignment(entry) => views::attachment(kind, entry),
     }
-}
-
-/// Says how a write failed, and how to leave.
-#[must_use]
-pub fn failure_of(error: DraftError) -> CommandError {
-    match error {
-        DraftError::Changed(difference) => {
-            let mut table = Table::new(&["Field", "Was", "Is"]);
-            for (name, was, is) in difference.rows() {
-                table.row([name.to_owned(), was, is]);
-            }
-            let mut failure = CommandError::new(ExitCode::Conflict, difference.to_string());
-            failure.details = Some(table.to_string());
-            failure
-        }
-        DraftError::Incomplete(text) => CommandError::new(ExitCode::Configuration, text),
-        DraftError::Save(error) => save_failure(&error),
-    }
-}
-
-/// Says how replacing the file failed, and how to leave.
-#[must_use]
-pub fn save_failure(error: &SaveError) -> CommandError {
-    let exit = match error {
-        SaveError::Config(_) | SaveError::ConfigEditor(..) => ExitCode::Configuration,
-        SaveError::ConcurrentChange(_) | SaveError::Locked(_) => ExitCode::Conflict,
-        SaveError::Io(..) => ExitCode::Failed,
-    };
-    CommandError::new(exit, error.to_string())
 }

@@ -12,7 +12,7 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssign
 
 use crate::admin::config_store::ConfigFile;
 use crate::admin::draft::{ConfigDraft, DraftError};
-use crate::admin::engine::failure_of;
+use crate::admin::failure::failure_of;
 use crate::admin::field::Field;
 use crate::command::grammar::{Change, ObjectKind};
 use crate::output::exit_code::{CommandError, ExitCode};

@@ -6,6 +6,7 @@ pub mod config_edit;
 pub mod config_store;
 pub mod draft;
 pub mod engine;
+pub mod failure;
 pub mod field;
 pub mod limits_conf;
 pub mod sessions;

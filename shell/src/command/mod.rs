@@ -8,3 +8,4 @@ pub mod executor;
 pub mod grammar;
 pub mod help;
 pub mod lexer;
+pub mod syntax;

@@ -20,7 +20,7 @@ group!("faults":
 const CONFIG: &str = "/etc/session-limit/config.toml";
 const MODULE: &str = "/usr/lib/*/security/pam_session_limit.so";
 /// The strict lines of the README in place of those of pam-auth-update.
-const STRICT: &str = r"sed -i.normal 's/^\(account\|session\).*pam_session_limit.so/\1 [success=ok new_authtok_reqd=ok ignore=ignore default=die] pam_session_limit.so/' /etc/pam.d/common-account /etc/pam.d/common-session && grep -q '^session.*default=die. pam_session_limit' /etc/pam.d/common-session";
+const FAIL_CLOSED: &str = r"sed -i.normal 's/^\(account\|session\).*pam_session_limit.so/\1 [success=ok new_authtok_reqd=ok ignore=ignore default=die] pam_session_limit.so/' /etc/pam.d/common-account /etc/pam.d/common-session && grep -q '^session.*default=die. pam_session_limit' /etc/pam.d/common-session";
 /// A tmpfs of its own, without a free byte.
 const FILL: &str = "mkdir -p -m 0700 /run/session-limit && mount -t tmpfs -o size=64k,mode=0700 tmpfs /run/session-limit && ! dd if=/dev/zero of=/run/session-limit/filler bs=1k 2>/dev/null";
 const NORMAL: &str = "cd /etc/pam.d && mv common-account.normal common-account && mv common-session.normal common-session";
@@ -42,7 +42,7 @@ fn a_missing_module_keeps_nobody_out(host: &mut Host) -> String {
 }
 
 fn a_missing_module_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> String {
-    host.run(STRICT).ok();
+    host.run(FAIL_CLOSED).ok();
     host.ssh("alice").is_admitted();
     host.run(&format!("mv {MODULE} /root/module.so")).ok();
     let stopped = host.ssh("alice").run("echo in");
@@ -65,7 +65,7 @@ fn a_broken_configuration_keeps_nobody_out_and_is_logged_with_its_place(host: &m
 }
 
 fn a_broken_configuration_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> String {
-    host.run(STRICT).ok();
+    host.run(FAIL_CLOSED).ok();
     host.write(CONFIG, "max_sessions = 3\n");
     let stopped = host.ssh("alice").run("echo in");
     assert!(stopped.status != 0 && stopped.stdout.is_empty(), "{stopped:#?}");
@@ -104,7 +104,7 @@ fn a_full_run_keeps_nobody_out_and_counting_resumes(host: &mut Host) -> String {
 
 fn a_full_run_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> String {
     host.limit("alice", 2);
-    host.run(STRICT).ok();
+    host.run(FAIL_CLOSED).ok();
     host.run(FILL).ok();
     let stopped = host.ssh("alice").run("echo in");
     assert!(stopped.status != 0 && stopped.stdout.is_empty(), "{stopped:#?}");

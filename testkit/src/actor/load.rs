@@ -12,24 +12,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::actor::from_hex;
-use crate::libpam::{Handle, Manner, code};
-use crate::tracer::Campaign;
+use crate::actor::fault_injection::FaultCampaign;
+use crate::hex::from_hex;
+use crate::libpam::{ConversationMode, Handle, code};
 
 /// Obeys a command of this file; `None` where it is none.
-pub(crate) fn obey(words: &[&str], confdir: &Path) -> Option<i32> {
+pub(crate) fn dispatch(words: &[&str], confdir: &Path) -> Option<i32> {
     let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
     let text = |at: usize| from_hex(words[at]);
-    let at = || Site { confdir, service: text(1) };
+    let at = || LoadTarget { confdir, service: text(1) };
     Some(match words[0] {
         "cycles" => at().cycles(&text(2), number(3)),
-        "crowd" => at().crowd(words[2], number(3), number(4)),
-        "melee" => at().melee(&text(2), number(3), number(4), number(5)),
-        "recycle" => at().recycle(&text(2), number(3)),
+        "crowd" => at().concurrent_logins(words[2], number(3), number(4)),
+        "melee" => at().mixed_load(&text(2), number(3), number(4), number(5)),
+        "recycle" => at().pid_reuse(&text(2), number(3)),
         "forks" => at().forks(&text(2), number(3)),
         "faults" => {
             let (service, user) = (text(1), text(2));
-            Campaign {
+            FaultCampaign {
                 confdir,
                 service: &service,
                 user: &user,
@@ -47,14 +47,15 @@ pub(crate) fn obey(words: &[&str], confdir: &Path) -> Option<i32> {
 }
 
 /// Where everybody logs in.
-struct Site<'a> {
+struct LoadTarget<'a> {
     confdir: &'a Path,
     service: CString,
 }
 
-impl Site<'_> {
+impl LoadTarget<'_> {
     fn start(&self, user: &CStr) -> Handle {
-        Handle::start(self.confdir, &self.service, Some(user), Manner::Scripted).expect("pam_start")
+        Handle::start(self.confdir, &self.service, Some(user), ConversationMode::Scripted)
+            .expect("pam_start")
     }
 
     /// One process after the other logs in and out. Median and p99 of the whole, then the longest.
@@ -77,7 +78,7 @@ impl Site<'_> {
 
     /// `count` processes, each of a user of its own, released at once; each logs in and out `cycles`
     /// times. Median and p99 of account and opening, then the longest.
-    fn crowd(&self, user: &str, count: i32, cycles: i32) -> i32 {
+    fn concurrent_logins(&self, user: &str, count: i32, cycles: i32) -> i32 {
         let times = Shared::new(count * cycles);
         let (start_out, start_in) = UnixStream::pair().expect("a socket pair");
         let pids: Vec<i32> = (0..count)
@@ -119,7 +120,7 @@ impl Site<'_> {
     /// Whoever is in has said so in `inside`, after the module let him in and until before he leaves: a
     /// number above the limit is a proof. Prints the largest seen and the limit, then how often
     /// somebody was let in and refused.
-    fn melee(&self, user: &CStr, count: i32, cycles: i32, limit: i32) -> i32 {
+    fn mixed_load(&self, user: &CStr, count: i32, cycles: i32, limit: i32) -> i32 {
         let board = Shared::new(4);
         let [inside, most, admitted, refused] = [0, 1, 2, 3].map(|i| board.at(i));
         let serve = |mut random: u64, cycles: i32| {
@@ -194,13 +195,13 @@ impl Site<'_> {
 
     /// In a pid namespace of its own: a leader dies, its pid is given to another process, and the
     /// place must be free. Prints how often the pid was really used again, and the turns.
-    fn recycle(&self, user: &CStr, turns: i32) -> i32 {
+    fn pid_reuse(&self, user: &CStr, turns: i32) -> i32 {
         const LEADER: i32 = 4242;
         // SAFETY: takes flags.
         let done = unsafe { libc::unshare(libc::CLONE_NEWPID) };
         assert_eq!(done, 0, "unshare: {}", std::io::Error::last_os_error());
         let init = child(|| {
-            crate::circumstances::mount_proc();
+            super::environment::mount_proc();
             let mut wrong = 0;
             let mut used_again = 0;
             for _ in 0..turns {

@@ -4,15 +4,19 @@
 //! in a mount namespace of its own, then reads commands from stdin. Each is answered on stdout by
 //! the messages the module sent (`msg STYLE HEX`) and `= CODE`.
 
+pub(crate) mod environment;
+pub(crate) mod fault_injection;
+mod load;
+
 use std::ffi::{CStr, CString};
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::libpam::{DATA_SILENT, Handle, Manner};
-use crate::state::HostState;
-use crate::{circumstances, strain};
+use crate::hex::{from_hex, to_hex};
+use crate::host_state::HostState;
+use crate::libpam::{ConversationMode, DATA_SILENT, Handle};
 
 /// Runs the program; returns its exit status.
 #[must_use]
@@ -28,22 +32,22 @@ pub fn main() -> i32 {
     for line in io::stdin().lock().lines() {
         let Ok(line) = line else { return 1 };
         let words: Vec<&str> = line.split(' ').collect();
-        let code = obey(&words, confdir, &mut handle);
+        let code = dispatch(&words, confdir, &mut handle);
         answer(&mut handle, code);
     }
     // Like an application that exits without pam_end.
     0
 }
 
-fn obey(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
+fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
     let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
     match (words[0], handle.as_mut()) {
         ("start", _) => {
             let manner = match words[3] {
-                "scripted" => Manner::Scripted,
-                "text-only" => Manner::TextOnly,
-                "no-answer" => Manner::NoAnswer,
-                "null" => Manner::Null,
+                "scripted" => ConversationMode::Scripted,
+                "text-only" => ConversationMode::TextOnly,
+                "no-answer" => ConversationMode::NoAnswer,
+                "null" => ConversationMode::Null,
                 other => panic!("conversation {other}"),
             };
             let user = (words[2] != "-").then(|| from_hex(words[2]));
@@ -70,7 +74,7 @@ fn obey(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
         ("with-descriptors-closed", Some(handle)) => {
             let closed: Vec<i32> =
                 words[1].split(',').map(|n| n.parse().expect("a number")).collect();
-            circumstances::without_descriptors(&closed, || match words[2] {
+            environment::without_descriptors(&closed, || match words[2] {
                 "acct" => as_a_guest(|| handle.acct(0)),
                 "open" => as_a_guest(|| handle.open(0)),
                 _ => as_a_guest(|| handle.close(0)),
@@ -122,10 +126,10 @@ fn obey(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 {
             0
         }
         ("massacre", _) => {
-            massacre(confdir, &from_hex(words[1]), &from_hex(words[2]), number(3), number(4))
+            kill_all(confdir, &from_hex(words[1]), &from_hex(words[2]), number(3), number(4))
         }
-        _ => circumstances::obey(words, handle)
-            .or_else(|| strain::obey(words, confdir))
+        _ => environment::dispatch(words, handle)
+            .or_else(|| load::dispatch(words, confdir))
             .unwrap_or_else(|| panic!("command {words:?}")),
     }
 }
@@ -203,7 +207,8 @@ fn herd(confdir: &Path, service: &CStr, user: &CStr, count: i32, phases: &str) {
         if pid == 0 {
             drop((start_in, result_out, stay_in));
             let mut handle =
-                Handle::start(confdir, service, Some(user), Manner::Scripted).expect("pam_start");
+                Handle::start(confdir, service, Some(user), ConversationMode::Scripted)
+                    .expect("pam_start");
             if phases == "split" {
                 // SAFETY: setsid takes nothing.
                 unsafe { libc::setsid() };
@@ -257,7 +262,7 @@ fn reload(confdir: &Path, service: &CStr, user: &CStr, cycles: i32, threads: i32
                 for _ in 0..threads {
                     scope.spawn(|| {
                         let mut handle =
-                            Handle::start(confdir, service, Some(user), Manner::Scripted)
+                            Handle::start(confdir, service, Some(user), ConversationMode::Scripted)
                                 .expect("pam_start");
                         let codes =
                             [handle.acct(0), handle.open(0), handle.close(0), handle.end(0)];
@@ -279,7 +284,7 @@ fn reload(confdir: &Path, service: &CStr, user: &CStr, cycles: i32, threads: i32
 
 /// `writers` processes log in and out without end; `kills` times one of them is killed at a random
 /// instant and replaced. Returns how many ended by themselves, which none should.
-fn massacre(confdir: &Path, service: &CStr, user: &CStr, writers: i32, kills: i32) -> i32 {
+fn kill_all(confdir: &Path, service: &CStr, user: &CStr, writers: i32, kills: i32) -> i32 {
     let write = || {
         // SAFETY: this program has one thread.
         let pid = unsafe { libc::fork() };
@@ -288,7 +293,8 @@ fn massacre(confdir: &Path, service: &CStr, user: &CStr, writers: i32, kills: i3
         }
         loop {
             let mut handle =
-                Handle::start(confdir, service, Some(user), Manner::Scripted).expect("pam_start");
+                Handle::start(confdir, service, Some(user), ConversationMode::Scripted)
+                    .expect("pam_start");
             let acct = handle.acct(0);
             let open = if acct == 0 { handle.open(0) } else { acct };
             let close = if open == 0 { handle.close(0) } else { 0 };
@@ -357,21 +363,4 @@ fn mount(from: Option<&CStr>, to: &CStr, flags: libc::c_ulong) {
     let mounted =
         unsafe { libc::mount(from, to.as_ptr(), c"none".as_ptr(), flags, std::ptr::null()) };
     assert_eq!(mounted, 0, "mount on {to:?}: {}", io::Error::last_os_error());
-}
-
-/// Writes bytes as hexadecimal digits.
-#[must_use]
-pub fn to_hex(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "00".to_owned();
-    }
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-pub(crate) fn from_hex(digits: &str) -> CString {
-    let bytes: Vec<u8> = (0..digits.len() / 2)
-        .map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).expect("hexadecimal digits"))
-        .take_while(|&b| b != 0)
-        .collect();
-    CString::new(bytes).expect("no NUL")
 }

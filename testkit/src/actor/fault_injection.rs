@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::libpam::{Handle, Manner};
-use crate::state::HostState;
+use crate::host_state::HostState;
+use crate::libpam::{ConversationMode, Handle};
 
 /// The number of no system call: how the marking module tells the tracer where it is.
 pub const MARK: i64 = 9_999;
@@ -46,7 +46,7 @@ enum End {
 }
 
 /// One kind of fault in one phase, at one system call after the other.
-pub(crate) struct Campaign<'a> {
+pub(crate) struct FaultCampaign<'a> {
     pub confdir: &'a Path,
     pub service: &'a CStr,
     pub user: &'a CStr,
@@ -61,7 +61,7 @@ pub(crate) struct Campaign<'a> {
     pub missing: Option<PathBuf>,
 }
 
-impl Campaign<'_> {
+impl FaultCampaign<'_> {
     /// Runs it; returns how many cases went wrong, and prints the figures as `result` lines: cases and
     /// system calls, the longest hook in ms and how many ended by SIGABRT (or, where the fault is a stop,
     /// how many waited in vain), how many were refused in doubt.
@@ -145,7 +145,7 @@ impl Campaign<'_> {
     }
 
     fn start(&self) -> Handle {
-        Handle::start(self.confdir, self.service, Some(self.user), Manner::Scripted)
+        Handle::start(self.confdir, self.service, Some(self.user), ConversationMode::Scripted)
             .expect("pam_start")
     }
 
@@ -174,13 +174,13 @@ struct Traced {
 }
 
 impl Traced {
-    fn start(campaign: &Campaign, turn: i32, fault: Fault) -> (Self, End, i64) {
+    fn start(campaign: &FaultCampaign, turn: i32, fault: Fault) -> (Self, End, i64) {
         let (answers, mut answering) = UnixStream::pair().expect("a socket pair");
         // SAFETY: this program has one thread.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             drop(answers);
-            let code = suffer(campaign, (fault == Fault::Starve).then_some(turn));
+            let code = inject_fault(campaign, (fault == Fault::Starve).then_some(turn));
             answering.write_all(&[u8::try_from(code).unwrap_or(255)]).expect("the pipe");
             // Its place is held until it is told to end.
             let _ = answering.read(&mut [0]);
@@ -298,7 +298,7 @@ fn code_of_end(status: i32) -> i32 {
 
 /// The side that suffers: all phases before the one that matters, then that one, traced or `starved` of
 /// an allocation.
-fn suffer(campaign: &Campaign, starved: Option<i32>) -> i32 {
+fn inject_fault(campaign: &FaultCampaign, starved: Option<i32>) -> i32 {
     let mut handle = campaign.start();
     let earlier = match campaign.phase {
         "acct" | "open" => 0,

@@ -7,11 +7,11 @@ use std::ffi::CStr;
 use std::fs;
 use std::io;
 
-use crate::actor::from_hex;
+use crate::hex::from_hex;
 use crate::libpam::Handle;
 
 /// Obeys a command of this file; `None` where it is none.
-pub(crate) fn obey(words: &[&str], handle: &mut Option<Handle>) -> Option<i32> {
+pub(crate) fn dispatch(words: &[&str], handle: &mut Option<Handle>) -> Option<i32> {
     let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
     let text = |at: usize| from_hex(words[at]);
     Some(match words[0] {
