@@ -11,7 +11,6 @@ from html import escape
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
 NAMES = {"ours": "pam_session_limit", "uncounted": "pam_session_limit, service not counted",
-         "ours-last": "pam_session_limit, the last place (logged)",
          "ours, limit off": "pam_session_limit, limit off",
          "ours, not counted": "pam_session_limit, service not counted"}
 COLOURS = ["#0b6e4f", "#c1440e", "#8a6d3b", "#3b5b8a", "#7a3b8a", "#666666"]
@@ -118,7 +117,7 @@ def rows(run):
     title = {}
     for name in found:
         if parts := re.match(r"ours-(others|own)-(\d+)$", name):
-            whose = "of other users" if parts[1] == "others" else "of the user himself"
+            whose = "of other users" if parts[1] == "others" else "of the same user"
             title[name] = f"{int(parts[2]):,} live rows {whose}"
     title["ours-others-0"] = "an empty store"
     body = [[title[name], f"{row['median']:,.0f}", f"{row['p99']:,.0f}", f"{row['median'] / base:.2f}"]
