@@ -76,7 +76,7 @@ impl Cycle {
     /// `resident` is asked before the handle ends, while all is loaded.
     fn run(confdir: &Path, user: &CStr, service: &CStr, resident: fn() -> i64) -> Self {
         // As every application does before it starts PAM: the name service is loaded then.
-        // SAFETY: the name is terminated; nobody keeps the answer.
+        // SAFETY: the name is terminated; the answer is not kept.
         unsafe { libc::getpwnam(user.as_ptr()) };
         let (faults_before, cpu_before) = (minor_faults(), cpu_micros());
         let mut marks = vec![Instant::now()];
@@ -122,7 +122,7 @@ fn alone(confdir: &str, user: &str, rounds: u32, services: &[&str]) {
     let program = std::env::current_exe().expect("the own program");
     let mut services = services.to_vec();
     for round in 0..rounds {
-        // Each behind any other: who comes behind his own kind finds its code in the caches.
+        // Each behind any other: one behind its own kind would find its code in the caches.
         shuffle(&mut services, round);
         for service in &services {
             // The accounting file that a stack is to find, where that matters.
@@ -277,7 +277,7 @@ fn in_child<'a>(
     assert!(pid >= 0, "fork: {}", io::Error::last_os_error());
     if pid == 0 {
         for end in parents_ends {
-            // SAFETY: the child leaves by _exit, so nobody uses its copy of the descriptor again.
+            // SAFETY: the child exits by _exit, so no code uses its copy of the descriptor again.
             unsafe { libc::close(end.as_raw_fd()) };
         }
         let code = work();

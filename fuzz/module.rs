@@ -1,4 +1,4 @@
-//! What must hold in the module for every input, whoever makes it up: a fuzzer, or the bounded runs in
+//! What must hold in the module for every input, from a fuzzer, or the bounded runs in
 //! `tests/faults`.
 
 use std::ffi::{CStr, CString};

@@ -1,4 +1,4 @@
-//! What must hold for every input, whoever makes it up: a fuzzer, or the bounded run in the tests.
+//! What must hold for every input, from a fuzzer, or the bounded run in the tests.
 
 use session_limit_core::config::{Config, SourceLocation};
 use shell::admin::config_edit::ConfigEditor;

@@ -7,7 +7,7 @@
 //!                                                                         core -> Outcome -> PAM
 //! ```
 //!
-//! Nothing is written to stdout or stderr, every verdict is an explicit line of the table in [`outcome`],
+//! Nothing is written to stdout or stderr, every verdict is an explicit line of the table in `outcome.rs`,
 //! and a panic becomes `PAM_ABORT` and a line in the log.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 
 use session_limit_core::store::Store;
 
-/// Any file where the store belongs is used, moved aside or refused; begun anew it works.
+/// Any file where the store belongs is used, moved aside or refused; a new one works.
 fn image(bytes: &[u8]) {
-    let folder = std::env::temp_dir().join(format!("psl-fuzz-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir(&folder).expect("a folder");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("a mode");
-    let path = folder.join("sessions.db");
+    let directory = std::env::temp_dir().join(format!("psl-fuzz-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir(&directory).expect("a directory");
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let path = directory.join("sessions.db");
     fs::write(&path, bytes).expect("a file");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
     let store = Store::at(&path);

@@ -55,7 +55,7 @@ pub fn send(socket: impl AsFd, word: &HolderMessage) -> io::Result<()> {
 /// Receives a word of the holder; nothing once it is gone.
 ///
 /// # Errors
-/// When it says what nobody says.
+/// When the message is not understood.
 pub fn receive(socket: impl AsFd) -> io::Result<Option<HolderMessage>> {
     let mut packet = vec![0; MAX_PACKET];
     let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;

@@ -252,10 +252,10 @@ impl<'c> Transaction<'c> {
         self.checked(Phase::Authenticate, code)
     }
 
-    /// Asks whether he may log in, and has an outdated password changed.
+    /// Checks whether the user may log in, and has an expired password changed.
     ///
     /// # Errors
-    /// When he may not, the limit being one of the reasons.
+    /// When the user may not log in, the limit being one of the reasons.
     pub fn check_account(&mut self) -> Result<(), PamError> {
         // SAFETY: the handle is live.
         match unsafe { pam_acct_mgmt(self.handle, 0) } {
@@ -438,7 +438,7 @@ impl Drop for Answers {
         for response in responses.iter_mut().filter(|response| !response.text.is_null()) {
             // SAFETY: `set` stored a C string there.
             let len = unsafe { libc::strlen(response.text) };
-            // SAFETY: the string's bytes, which nobody else sees.
+            // SAFETY: the string's bytes, which no other code sees.
             unsafe { std::slice::from_raw_parts_mut(response.text.cast::<u8>(), len) }.zeroize();
             // SAFETY: it came from calloc.
             unsafe { libc::free(response.text.cast()) };

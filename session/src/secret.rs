@@ -39,7 +39,7 @@ impl Secret {
         let page = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let secret = Self { page, len: 0 };
         let start = page.as_ptr().cast::<c_void>();
-        // A container may not let its root lock anything: that must not keep him from clearing sessions.
+        // A container may not let its root lock anything: that must not keep root from clearing sessions.
         // SAFETY: the range is the page just mapped, which `secret` owns.
         let _ = unsafe { mm::mlock(start, SIZE) };
         for advice in [Advice::LinuxDontDump, Advice::LinuxDontFork] {

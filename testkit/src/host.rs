@@ -1,4 +1,4 @@
-//! A scratch host: users, stacks, configuration and store in one folder.
+//! A scratch host: users, stacks, configuration and store in one directory.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::login::Login;
 /// The shipped control list: an error or a missing module never locks the host, a refusal stops.
 pub const FAIL_OPEN: &str = "[success=ok new_authtok_reqd=ok ignore=ignore module_unknown=ignore \
                                 perm_denied=die default=ignore]";
-/// The strict variant: whoever cannot be judged stays out.
+/// The control list that fails closed: a login that cannot be checked is denied.
 pub const FAIL_CLOSED: &str = "[success=ok new_authtok_reqd=ok ignore=ignore default=die]";
 
-/// A user of the scratch host; his primary group has his name and number.
+/// A user of the scratch host; the primary group has the same name and number.
 #[derive(Debug, Clone, Copy)]
 pub struct User {
     /// Login name.
@@ -112,7 +112,7 @@ impl Host {
             fs::create_dir(host.path(folder)).unwrap();
         }
         fs::set_permissions(host.path("state"), fs::Permissions::from_mode(0o700)).unwrap();
-        // The scratch folder itself must be passable for tests that drop their rights.
+        // The scratch directory itself must be passable for tests that drop their rights.
         fs::set_permissions(host.scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
         host.write_users();
         host.configure("");
@@ -122,7 +122,7 @@ impl Host {
         host
     }
 
-    /// A path below the scratch folder.
+    /// A path below the scratch directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
@@ -152,7 +152,7 @@ impl Host {
         fs::set_permissions(self.config(), fs::Permissions::from_mode(0o644)).unwrap();
     }
 
-    /// Gives everybody a limit.
+    /// Gives all users a limit.
     pub fn limit(&self, limit: u32) {
         self.configure(&default_limit(limit));
     }
@@ -263,7 +263,7 @@ impl Host {
     }
 }
 
-/// Makes a folder in memory, as `/run` is, where that can be had and `TMPDIR` says nothing else.
+/// Creates a directory in memory, as `/run` is, where that can be had and `TMPDIR` says nothing else.
 fn scratch_folder() -> TempDir {
     let mut builder = tempfile::Builder::new();
     builder.prefix("pam_session_limit-");
@@ -273,7 +273,7 @@ fn scratch_folder() -> TempDir {
         .unwrap_or_else(|| builder.tempdir().unwrap())
 }
 
-/// A configuration that limits everybody.
+/// A configuration that limits all users.
 #[must_use]
 pub fn default_limit(limit: u32) -> String {
     format!(

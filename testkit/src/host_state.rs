@@ -112,7 +112,7 @@ fn descriptors(all: &mut BTreeMap<String, String>) {
     let open: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
     for name in open {
         let name = name.to_string_lossy().into_owned();
-        // The folder itself, just read, is gone by now.
+        // The directory itself, just read, is gone by now.
         let Ok(leads_to) = fs::read_link(format!("/proc/self/fd/{name}")) else { continue };
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{name}")).unwrap_or_default();
         let flags = info.lines().find(|line| line.starts_with("flags")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Drives PAM modules through the real libpam, for the tests and the demo.
 //!
-//! [`Host`] is a scratch folder with users, groups, PAM stacks, a configuration and a store of its
+//! [`Host`] is a scratch directory with users, groups, PAM stacks, a configuration and a store of its
 //! own; nothing of the machine is changed. [`Login`] is one ordinary application in a process of its
 //! own (see [`actor`]) that goes through the phases it is told.
 

@@ -172,7 +172,7 @@ impl ClearProgress {
         self.tried.extend(plan.terminate.iter().map(|session| session.id));
     }
 
-    /// Returns whether `session` may still be tried: once, and not for ever.
+    /// Returns whether `session` may still be tried: once, and for a limited time.
     pub(super) fn may_try(&self, session: &Session) -> bool {
         let is_over =
             self.began.is_some_and(|began| clock::boot_ms().saturating_sub(began) >= CLEARING_MS);

@@ -15,7 +15,7 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has just returned this descriptor, close-on-exec, to nobody else.
+    // SAFETY: the kernel has just returned this descriptor, close-on-exec, and to no other code.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

@@ -29,7 +29,7 @@ pub fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has just returned this descriptor to nobody else.
+    // SAFETY: the kernel has just returned this descriptor to no other code.
     let socket = unsafe { UnixStream::from_raw_fd(fd) };
     let length = libc::socklen_t::try_from(size_of::<libc::sockaddr_un>()).unwrap_or_default();
     // SAFETY: `address` is a sockaddr_un of `length` bytes that lives across the call.

@@ -1,7 +1,7 @@
 //! Who may do what: the one place that says so.
 //!
-//! root and the members of `admin_groups` may do everything. Everybody else sees his own profile and
-//! sessions and clears his own sessions. Asked afresh for each command, so that a change of the
+//! root and the members of `admin_groups` may use every command. Other users see their own profile and
+//! sessions and clear their own sessions. Checked again for each command, so that a change of the
 //! groups or of the configuration counts at once.
 
 use std::ffi::CString;
@@ -117,7 +117,7 @@ mod tests {
         let mut config = Config::default();
         config.policy.admin_groups = vec!["no-such-group".to_owned(), "daemon".to_owned()];
         assert_eq!(AccessScope::of(&user("x", 0, 12345), &config), Ok(AccessScope::All));
-        // gid 1 is daemon on every Linux; the user need not exist for his primary group to count.
+        // gid 1 is daemon on every Linux; the user need not exist for the primary group to count.
         assert_eq!(AccessScope::of(&user("no-such-user", 4242, 1), &config), Ok(AccessScope::All));
         assert_eq!(
             AccessScope::of(&user("no-such-user", 4242, 4242), &config),

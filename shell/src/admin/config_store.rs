@@ -20,7 +20,7 @@ use crate::admin::config_edit::{ConfigEditor, EditError};
 /// How long another writer is waited for; a write takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(5);
-/// Mode of a file that is begun anew.
+/// Mode of a new file.
 const NEW_MODE: u32 = 0o644;
 
 /// The configuration file.
@@ -146,15 +146,15 @@ impl ConfigFile {
         &self,
         change: impl FnOnce(&mut ConfigEditor, &Config) -> Result<T, E>,
     ) -> Result<T, E> {
-        let folder = self.folder()?;
-        let _lock = self.lock(&folder)?;
+        let directory = self.directory()?;
+        let _lock = self.lock(&directory)?;
         let (stamp, text, config) = self.read_for_change()?;
         let mut edit = ConfigEditor::new(text.clone())
             .map_err(|e| SaveError::ConfigEditor(self.path.clone(), e))?;
         let result = change(&mut edit, &config)?;
         if edit.text() != text {
             self.check(edit.text()).map_err(SaveError::from)?;
-            self.replace(&folder, stamp, edit.text())?;
+            self.replace(&directory, stamp, edit.text())?;
         }
         Ok(result)
     }
@@ -163,16 +163,16 @@ impl ConfigFile {
         SaveError::Io(doing, self.path.clone(), error)
     }
 
-    /// Opens the folder the file is in; the default one is made if it is missing.
-    fn folder(&self) -> Result<File, SaveError> {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
+    /// Opens the directory that the file is in; the default one is created if it is missing.
+    fn directory(&self) -> Result<File, SaveError> {
+        let directory = match self.path.parent() {
+            Some(directory) if !directory.as_os_str().is_empty() => directory,
             _ => Path::new("."),
         };
         if self.path == Path::new(config::DEFAULT_PATH) {
-            match fs::DirBuilder::new().mode(0o755).create(folder) {
+            match fs::DirBuilder::new().mode(0o755).create(directory) {
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(SaveError::Io("make the folder", folder.to_owned(), e));
+                    return Err(SaveError::Io("create the directory", directory.to_owned(), e));
                 }
                 _ => {}
             }
@@ -180,8 +180,8 @@ impl ConfigFile {
         OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_DIRECTORY)
-            .open(folder)
-            .map_err(|e| SaveError::Io("open the folder", folder.to_owned(), e))
+            .open(directory)
+            .map_err(|e| SaveError::Io("open the directory", directory.to_owned(), e))
     }
 
     /// Returns `.NAMEsuffix`, which lies beside the file.
@@ -190,11 +190,11 @@ impl ConfigFile {
         self.path.with_file_name(format!(".{name}{suffix}"))
     }
 
-    fn lock(&self, folder: &File) -> Result<Lock, SaveError> {
+    fn lock(&self, directory: &File) -> Result<Lock, SaveError> {
         let path = self.sibling(".lock");
         // Mode 0600: who cannot write the file cannot hold up those who can.
         let file = rustix::fs::openat(
-            folder,
+            directory,
             path.file_name().unwrap_or_default(),
             OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC,
             Mode::RUSR | Mode::WUSR,
@@ -243,12 +243,12 @@ impl ConfigFile {
 
     fn replace(
         &self,
-        folder: &File,
+        directory: &File,
         stamp: Option<FileFingerprint>,
         text: &str,
     ) -> Result<(), SaveError> {
         let new = self.sibling(".new");
-        // One that a killed writer left; the lock is ours, so nobody is writing to it.
+        // One that a killed writer left; the lock is ours, so no other process is writing to it.
         match fs::remove_file(&new) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 return Err(self.io("remove the old temporary file", e));
@@ -267,7 +267,7 @@ impl ConfigFile {
             let _ = fs::remove_file(&new);
             return written;
         }
-        folder.sync_all().map_err(|e| self.io("flush the folder", e))
+        directory.sync_all().map_err(|e| self.io("flush the directory", e))
     }
 
     fn write_new(
@@ -314,10 +314,10 @@ mod tests {
         "# head\n[[useraccountprofile]]\nname = \"P\"\nmax_concurrent_sessions = 1 # one\n";
 
     fn file() -> (tempfile::TempDir, ConfigFile) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
         fs::write(&path, TEXT).unwrap();
-        (folder, ConfigFile::at(&path))
+        (directory, ConfigFile::at(&path))
     }
 
     fn set(file: &ConfigFile, value: i64) -> Result<(), SaveError> {
@@ -329,13 +329,13 @@ mod tests {
 
     #[test]
     fn a_change_keeps_mode_and_comments_and_leaves_no_temporary_file() {
-        let (folder, file) = file();
+        let (directory, file) = file();
         fs::set_permissions(file.path(), fs::Permissions::from_mode(0o640)).unwrap();
         set(&file, 5).unwrap();
         assert_eq!(fs::read_to_string(file.path()).unwrap(), TEXT.replace("= 1", "= 5"));
         assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o7777, 0o640);
         let mut names: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+            fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, [".config.toml.lock", "config.toml"]);
     }
@@ -378,16 +378,16 @@ mod tests {
 
     #[test]
     fn a_temporary_file_left_by_a_killed_writer_is_no_hindrance() {
-        let (folder, file) = file();
-        fs::write(folder.path().join(".config.toml.new"), "half").unwrap();
+        let (directory, file) = file();
+        fs::write(directory.path().join(".config.toml.new"), "half").unwrap();
         set(&file, 5).unwrap();
-        assert!(!folder.path().join(".config.toml.new").exists());
+        assert!(!directory.path().join(".config.toml.new").exists());
     }
 
     #[test]
     fn a_symbolic_link_is_refused_not_followed() {
-        let (folder, file) = file();
-        let link = ConfigFile::at(&folder.path().join("link.toml"));
+        let (directory, file) = file();
+        let link = ConfigFile::at(&directory.path().join("link.toml"));
         std::os::unix::fs::symlink(file.path(), link.path()).unwrap();
         assert!(matches!(set(&link, 5), Err(SaveError::Config(_))));
         assert_eq!(fs::read_to_string(file.path()).unwrap(), TEXT);

@@ -50,7 +50,7 @@ impl Field {
             Self::MaxLoginFailureCount => "failed logins that lock the account, 0 = unlimited",
             Self::AccountLockTimeout => "minutes a lock lasts",
             Self::MaxConcurrentSessions => "sessions a user may hold at once, 0 = no limit",
-            Self::CredentialsTimeoutThreshold => "days a password is good for, 0 = for ever",
+            Self::CredentialsTimeoutThreshold => "days until a password expires, 0 = never",
         }
     }
 

@@ -1,6 +1,6 @@
 //! pam_limits and us: its maxlogins lines as profiles, and our limits as maxlogins lines.
 //!
-//! There 0 means nobody and `-` means no limit; here 0 means no limit, and nobody cannot be said.
+//! There 0 means that no user may log in and `-` means no limit; here 0 means no limit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::output::response::Response;
 use crate::output::table::Table;
 
 const MAIN_FILE: &str = "/etc/security/limits.conf";
-const FOLDER: &str = "/etc/security/limits.d";
+const DIRECTORY: &str = "/etc/security/limits.d";
 
 /// Whom a line of limits.conf is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,10 +93,10 @@ fn sources(files: &[String]) -> Result<Vec<PathBuf>, CommandError> {
         return Ok(files.iter().map(PathBuf::from).collect());
     }
     let mut found = vec![PathBuf::from(MAIN_FILE)];
-    let Ok(folder) = fs::read_dir(FOLDER) else { return Ok(found) };
+    let Ok(directory) = fs::read_dir(DIRECTORY) else { return Ok(found) };
     let mut more = Vec::new();
-    for entry in folder {
-        let path = entry.map_err(|e| unreadable(Path::new(FOLDER), &e))?.path();
+    for entry in directory {
+        let path = entry.map_err(|e| unreadable(Path::new(DIRECTORY), &e))?.path();
         if path.extension().is_some_and(|extension| extension == "conf") {
             more.push(path);
         }
@@ -257,7 +257,7 @@ fn write(
 /// Prints the limits as the lines that compliance scanners look for.
 ///
 /// Each number is at or above ours, so that pam_limits, where it is in use too, never refuses a login
-/// that we would let in. Who has no limit here gets a line of his own.
+/// that we would let in. A user without a limit here gets a line of their own.
 #[must_use]
 pub fn export(config: &Config) -> Response {
     let limit =

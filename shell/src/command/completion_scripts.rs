@@ -61,7 +61,7 @@ fn alone(option: &Arg) -> Arg {
         alone = alone.num_args(number);
     }
     match option.get_possible_values() {
-        // A flag has the values true and false, which nobody types.
+        // A flag has the values true and false, which no user types.
         values if !values.is_empty() && option.get_action().takes_values() => {
             alone.value_parser(PossibleValuesParser::new(values))
         }

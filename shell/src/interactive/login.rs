@@ -225,7 +225,7 @@ impl PromptResponder for Kept<'_> {
 }
 
 impl Kept<'_> {
-    /// Shows what the modules said meanwhile; for a login that went well nobody needs it.
+    /// Shows what the modules said meanwhile; for a login that went well it is not needed.
     pub fn show_what_was_said(&self) {
         for (style, text) in &self.said {
             show(*style, text);

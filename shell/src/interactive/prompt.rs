@@ -31,7 +31,7 @@ const TRIES: usize = 3;
 
 type Prompt = Editor<Tab, MemHistory>;
 
-/// Logs a person in and runs what he types.
+/// Logs a user in and runs what they type.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     if !terminal::is_interactive() {
@@ -78,7 +78,7 @@ fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Who is logged in, and how he came in.
+/// Who is logged in, and how.
 struct InteractiveAnswers<'a> {
     args: &'a Args,
     credentials: Typed,
@@ -125,13 +125,13 @@ impl InteractiveAnswers<'_> {
     /// Opens a new session with the same credentials; returns whether the typed line may run.
     ///
     /// Where that is refused the reason is shown and `Login:` is offered again; the line is dropped,
-    /// for it was typed by whoever was logged in before.
+    /// for it was typed by the user who was logged in before.
     fn validate_again<O: Write>(
         &mut self,
         interpreter: &mut Interpreter<O>,
     ) -> Result<bool, ExitCode> {
         let mut answers = self.credentials.again();
-        // Never through the clearing service: two prompts would end each other for ever.
+        // Never through the clearing service: two prompts would end each other again and again.
         let start = start(SERVICE, self.args.user.as_deref());
         match login::log_in(&start, &mut answers) {
             Ok(held) => {

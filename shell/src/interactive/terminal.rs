@@ -30,7 +30,7 @@ pub fn name() -> Option<String> {
 
 /// Remembers the terminal's settings, and has them restored when a signal ends the program.
 ///
-/// Ctrl-Z does nothing from here on: nobody shall fall out of the program into another one.
+/// Ctrl-Z does nothing from here on: no user may get out of the program into another one.
 ///
 /// # Errors
 /// When there is no terminal, or the signals cannot be had.

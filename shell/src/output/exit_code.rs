@@ -21,7 +21,7 @@ pub enum ExitCode {
     NotAllowed,
     /// The configuration is refused, or would be.
     Configuration,
-    /// The object or the file was changed by somebody else meanwhile.
+    /// The object or the file was changed elsewhere in the meantime.
     Conflict,
     /// The store of sessions cannot be used.
     Store,

@@ -69,7 +69,7 @@ impl std::fmt::Display for Table {
 
 /// Returns text from outside in a form that cannot steer a terminal.
 ///
-/// Names, terminals and remote hosts come from whoever logs in.
+/// Names, terminals and remote hosts come from the user who logs in.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let hidden = |c: char| {

@@ -96,7 +96,7 @@ fn row_of(entry: &ProfileAssignment) -> AttachmentRow<'_> {
 /// Looks up a user of the host.
 ///
 /// # Errors
-/// When there is none of that name, or nobody can say.
+/// When there is none of that name, or it cannot be looked up.
 pub fn user_named(name: &str) -> Result<User, CommandError> {
     let unknown =
         || CommandError::new(ExitCode::Failed, format!("user `{name}` is not known to this host"));
@@ -128,7 +128,7 @@ pub fn profile_of(config: &Config, user: &User) -> Result<Profile, CommandError>
     Ok(assigned.profile)
 }
 
-/// A user, his profile and his sessions, as JSON shows them.
+/// A user with profile and sessions, as JSON shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UserRow {
     name: String,

@@ -15,7 +15,7 @@ pub(crate) fn dispatch(words: &[&str], handle: &mut Option<Handle>) -> Option<i3
     let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
     let text = |at: usize| from_hex(words[at]);
     Some(match words[0] {
-        // A file or folder over another.
+        // A file or directory over another.
         "bind" => mount(Some(&text(1)), &text(2), None, libc::MS_BIND, None),
         // The same with everything that is mounted below it.
         "bind-all" => mount(Some(&text(1)), &text(2), None, libc::MS_BIND | libc::MS_REC, None),
@@ -152,7 +152,7 @@ pub(crate) fn without_descriptors(closed: &[i32], work: impl FnOnce() -> i32) ->
     let kept: Vec<i32> = closed
         .iter()
         .map(|&number| {
-            // SAFETY: takes integers; the copies are out of the way of whoever opens something.
+            // SAFETY: takes integers; the copies are out of the way of files that are opened later.
             let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 200) };
             // SAFETY: nothing uses the number until it is put back below.
             unsafe { libc::close(number) };

@@ -127,7 +127,7 @@ impl FaultCampaign<'_> {
                     let began = Instant::now();
                     let next = self.next_login();
                     let took = began.elapsed().as_millis();
-                    // At the deadline with an error, else as if there were nobody.
+                    // At the deadline with an error, else as if it were not there.
                     if !(matches!(next, 0 | 6) && took < 2_500 || next == 4 && took < 7_000) {
                         complain(&format!("the next login had {next} after {took} ms"));
                     }

@@ -46,7 +46,7 @@ pub(crate) fn dispatch(words: &[&str], confdir: &Path) -> Option<i32> {
     })
 }
 
-/// Where everybody logs in.
+/// Where all of them log in.
 struct LoadTarget<'a> {
     confdir: &'a Path,
     service: CString,
@@ -90,7 +90,7 @@ impl LoadTarget<'_> {
                     for cycle in 0..cycles {
                         let mut handle = self.start(&user);
                         if cycle == 0 {
-                            // SAFETY: the copy in this process; the parent's end releases everybody.
+                            // SAFETY: the copy in this process; the parent's end releases all of them.
                             unsafe { libc::close(std::os::fd::AsRawFd::as_raw_fd(start_in)) };
                             let _ = start.read(&mut [0]);
                         }
@@ -117,9 +117,9 @@ impl LoadTarget<'_> {
     /// `count` processes of one user, each coming and going `cycles` times; some close, some end
     /// without closing, some are killed in the middle of their session.
     ///
-    /// Whoever is in has said so in `inside`, after the module let him in and until before he leaves: a
-    /// number above the limit is a proof. Prints the largest seen and the limit, then how often
-    /// somebody was let in and refused.
+    /// Each login that is in has said so in `inside`, after the module let it in and until before it leaves: a
+    /// number above the limit is a proof. Prints the largest seen and the limit, then how many logins were
+    /// let in and refused.
     fn mixed_load(&self, user: &CStr, count: i32, cycles: i32, limit: i32) -> i32 {
         let board = Shared::new(4);
         let [inside, most, admitted, refused] = [0, 1, 2, 3].map(|i| board.at(i));

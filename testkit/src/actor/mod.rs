@@ -336,7 +336,7 @@ fn wait_for_end(mut pipe: UnixStream) {
     let _ = pipe.read_to_end(&mut Vec::new());
 }
 
-/// Gives this process, and nobody else, the users and groups in `etc`.
+/// Gives this process, and no other one, the users and groups in `etc`.
 fn use_users_of(etc: &Path) {
     // SAFETY: geteuid takes nothing.
     let is_root = unsafe { libc::geteuid() } == 0;

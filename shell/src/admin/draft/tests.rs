@@ -5,10 +5,10 @@ use std::fs;
 use super::*;
 
 fn file(text: &str) -> (tempfile::TempDir, ConfigFile) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.toml");
     fs::write(&path, text).unwrap();
-    (folder, ConfigFile::at(&path))
+    (directory, ConfigFile::at(&path))
 }
 
 fn set(value: u32) -> Change {
