@@ -44,6 +44,7 @@ install:
 	done
 	install -m 0644 packaging/sshd-clear-sessions.service packaging/sshd_config.clear-sessions $(DESTDIR)$(EXAMPLES)/
 	install -m 0644 packaging/rescue/sshd_config.rescue packaging/rescue/sudoers.rescue $(DESTDIR)$(EXAMPLES)/
+	install -D -m 0755 packaging/rescue/session-limit-rescue $(DESTDIR)$(PREFIX)/libexec/session-limit/rescue
 	if test -f $(BUILT_SHELL); then install -D -m 0755 $(BUILT_SHELL) $(DESTDIR)$(PREFIX)/bin/shell; fi
 	for page in $(MAN_PAGES); do \
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
@@ -61,6 +62,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/pam-configs/session-limit
 	rm -f $(DESTDIR)$(PAMDIR)/pam_session_limit.so
 	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/session-limit
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done

@@ -172,4 +172,44 @@ mod tests {
             assert!((1_666..5_000).contains(&late.as_micros()), "{late:?}");
         }
     }
+
+    /// A process of flock(1) that holds the lock at `path`.
+    fn holder(path: &Path) -> std::process::Child {
+        File::create(path).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let mut command = std::process::Command::new("flock");
+        let child = command.arg("--close").arg(path).args(["sleep", "60"]).spawn().unwrap();
+        let file = File::open(path).unwrap();
+        while file_lock::try_lock(&file).unwrap() {
+            file_lock::unlock(&file);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child
+    }
+
+    #[test]
+    fn a_stopped_holder_is_ended_after_half_the_deadline() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let mut child = holder(&path);
+        let pid = i32::try_from(child.id()).unwrap();
+        crate::system::pidfd::kill(pid, libc::SIGSTOP).unwrap();
+        let began = Instant::now();
+        let lock = Lock::take(&path, Duration::from_secs(4)).unwrap();
+        assert!((2..4).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        drop(lock);
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_holder_that_runs_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let mut child = holder(&path);
+        assert!(Lock::take(&path, Duration::from_millis(400)).is_err());
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -20,6 +20,8 @@ use crate::admin::config_edit::{ConfigEditor, EditError};
 /// How long another writer is waited for; a write takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(5);
+/// What a new file begins as: it has the entry that exempts root.
+const SHIPPED: &str = include_str!("../../../packaging/config.toml");
 /// Mode of a new file.
 const NEW_MODE: u32 = 0o644;
 
@@ -215,9 +217,11 @@ impl ConfigFile {
 
     fn read_for_change(&self) -> Result<(Option<FileFingerprint>, String, Config), SaveError> {
         let stamp = FileFingerprint::of(&self.path).map_err(|e| self.io("examine", e))?;
-        let checked = self.read()?;
+        self.read()?;
         if stamp.is_none() {
-            return Ok((None, String::new(), checked));
+            let text = SHIPPED.to_owned();
+            let config = self.check(&text)?;
+            return Ok((None, text, config));
         }
         let text = fs::read_to_string(&self.path).map_err(|e| self.io("read", e))?;
         // What was checked may have been another text: the one in hand is what counts.

@@ -54,7 +54,7 @@ impl Engine {
             Command::ClearSessions(user) => self.clear_sessions(user.as_deref())?,
             Command::ImportLimits { files, apply } => {
                 self.reach(&self.read()?)?.check(Permission::Configure)?;
-                let reply = limits_conf::import(&self.config, files, *apply)?;
+                let reply = limits_conf::import(&self.config, files, *apply, self.user.uid == 0)?;
                 if *apply {
                     self.log("configure", "imported the limits of pam_limits");
                 }

@@ -3,9 +3,12 @@
 //! There 0 means that no user may log in and `-` means no limit; here 0 means no limit.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
@@ -21,6 +24,8 @@ use crate::output::table::Table;
 
 const MAIN_FILE: &str = "/etc/security/limits.conf";
 const DIRECTORY: &str = "/etc/security/limits.d";
+/// Bytes of the largest file that is read.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Whom a line of limits.conf is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +67,7 @@ struct Proposal {
     carried_over: bool,
 }
 
-/// Reads maxlogins lines and proposes, or writes, what they mean here.
+/// Reads maxlogins lines and proposes, or writes, what they mean here. `by_root` says whether the user is root.
 ///
 /// # Errors
 /// When a file cannot be read, or the result cannot be written.
@@ -70,10 +75,11 @@ pub fn import(
     config: &ConfigFile,
     files: &[String],
     apply: bool,
+    by_root: bool,
 ) -> Result<Response, CommandError> {
     let mut rules = Vec::new();
     for path in sources(files)? {
-        rules.extend(rules_of(&path, &read(&path)?));
+        rules.extend(rules_of(&path, &read(&path, by_root)?));
     }
     let winners = winners(&rules);
     let proposals: Vec<Proposal> = rules.iter().map(|rule| propose(rule, &winners)).collect();
@@ -106,9 +112,39 @@ fn sources(files: &[String]) -> Result<Vec<PathBuf>, CommandError> {
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<String, CommandError> {
-    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+/// Reads a regular file of at most [`MAX_BYTES`] that the user may read: root any, others what every user of
+/// the host may read. The program itself runs as root.
+fn read(path: &Path, by_root: bool) -> Result<String, CommandError> {
+    // Neither a FIFO nor a terminal may hold the prompt up.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())
+        .map(File::from)
+        .map_err(|error| unreadable(path, &error.into()))?;
+    let meta = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let refuse = |expected: String| {
+        let text = format!("{}: is not read, expected {expected}", path.display());
+        Err(CommandError::new(ExitCode::Failed, text))
+    };
+    if !meta.is_file() {
+        return refuse("a regular file".to_owned());
+    }
+    if meta.len() > MAX_BYTES {
+        return refuse(format!("at most {MAX_BYTES} bytes"));
+    }
+    if !by_root && (meta.mode() & 0o004 == 0 || !is_way_open(path)) {
+        return refuse("a file that every user of this host may read".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Returns whether every user may search the directories on the way to a file, links followed.
+fn is_way_open(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    path.ancestors()
+        .skip(1)
+        .all(|directory| fs::metadata(directory).is_ok_and(|meta| meta.mode() & 0o001 != 0))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
@@ -293,5 +329,40 @@ fn line_for(domain: &str, limit: u32) -> String {
     match limit {
         0 => format!("{domain} hard maxlogins unlimited"),
         n => format!("{domain} hard maxlogins {n}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn only_regular_files_that_the_user_may_read_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("limits.conf");
+        let mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        fs::write(&path, "* hard maxlogins 3\n").unwrap();
+        mode(&path, 0o600);
+        mode(directory.path(), 0o755);
+        assert!(read(&path, true).is_ok(), "root's own");
+        let refused = |path: &Path, by_root| read(path, by_root).unwrap_err().to_string();
+        assert!(refused(&path, false).contains("every user of this host may read"));
+        mode(&path, 0o644);
+        assert_eq!(read(&path, false).unwrap(), "* hard maxlogins 3\n");
+        mode(directory.path(), 0o700);
+        assert!(
+            refused(&path, false).contains("every user of this host may read"),
+            "the way to it"
+        );
+        assert!(refused(Path::new("/dev/zero"), true).contains("a regular file"));
+        assert!(refused(directory.path(), true).contains("a regular file"));
+        let fifo = directory.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        assert!(refused(&fifo, true).contains("a regular file"), "and does not wait for a writer");
+        fs::write(&path, vec![b'#'; 1024 * 1024 + 1]).unwrap();
+        assert!(refused(&path, true).contains("at most 1048576 bytes"));
     }
 }

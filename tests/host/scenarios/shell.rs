@@ -100,7 +100,7 @@ fn clearing_a_session_of_shell_leaves_the_login_around_it(host: &mut Host) -> St
 fn make_the_rescue_account(host: &Host) {
     host.rules(Rules::default().user("alice", 1).user("rescue", 0));
     host.ok(&format!(
-        "id rescue 2>/dev/null || useradd --system --create-home --shell /bin/sh rescue
+        "id rescue 2>/dev/null || useradd --system --home-dir / --shell /usr/libexec/session-limit/rescue rescue
          echo rescue:password-of-rescue | chpasswd
          install -m 0440 {EXAMPLES}/sudoers.rescue /etc/sudoers.d/rescue && visudo -c -q -f /etc/sudoers.d/rescue"
     ));
@@ -160,10 +160,18 @@ fn nothing_else_can_be_reached_from_the_rescue_account(host: &mut Host) -> Strin
     let screen = inside.text();
     assert!(!screen.contains("uid=") && !screen.contains("root:"), "{screen}");
     assert!(screen.contains("unknown command `bash`"), "{screen}");
+    // Another user with the account's password gets no shell by su, either.
+    for asked in ["su - rescue", "su rescue", "su - rescue -c id", "su -s /bin/sh rescue -c id"] {
+        let mut by_su = host.ssh("bob").on_a_terminal(&asked.split(' ').collect::<Vec<_>>());
+        by_su.expect("assword: ").send("password-of-rescue").expect("Login: ").send("\u{3}");
+        leaves(&mut by_su);
+        assert!(!by_su.text().contains("uid="), "{asked}: {}", by_su.text());
+    }
     // Ctrl-C at the questions ends the connection, not only the program.
     let mut cut = host.ssh("rescue").on_a_terminal(&[]);
     cut.expect("assword: ").send("password-of-rescue").expect("Login: ").send("\u{3}");
     leaves(&mut cut);
-    host.ok("userdel -r rescue 2>/dev/null; rm -f /etc/sudoers.d/rescue");
-    "5 commands, sftp, 2 forwardings, 6 ways out of the prompt: none leads anywhere".to_owned()
+    host.ok("userdel rescue; rm -f /etc/sudoers.d/rescue");
+    "5 commands, sftp, 2 forwardings, 4 ways by su, 6 ways out of the prompt: none leads anywhere"
+        .to_owned()
 }
