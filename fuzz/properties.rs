@@ -1,7 +1,7 @@
 //! What must hold for every input, from a fuzzer, or the bounded run in the tests.
 
+use session_limit_admin::config_edit::ConfigEditor;
 use session_limit_core::config::{Config, SourceLocation};
-use shell::admin::config_edit::ConfigEditor;
 use shell::command::completion::complete;
 use shell::command::grammar::{self, Command, Mode, ObjectKind};
 use shell::command::lexer::{quote, split};

@@ -11,10 +11,7 @@
 //!      command: executor -> lexer -> grammar (what was typed)
 //!           |
 //!           v
-//!      admin: engine -> authorization (who may)
-//!           |
-//!           +--> sessions (the store), limits_conf (pam_limits)
-//!           +--> draft -> config_store -> config_edit (the configuration's text)
+//!      engine -> session_limit_admin (who may; profiles, assignments, sessions)
 //!           |
 //!           v
 //!      output: response -> table or JSON
@@ -32,7 +29,6 @@
 //! * Rights are checked in one place, again for each command.
 #![forbid(unsafe_code)]
 
-pub mod admin;
 pub mod command;
 pub mod interactive;
 pub mod output;

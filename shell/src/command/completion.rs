@@ -1,10 +1,10 @@
 //! Completion by Tab: what may stand where the cursor is. Pure; names come from a lookup.
 
-use crate::admin::field::Field;
 use crate::command::grammar::{
     self, ArgumentKind, Mode, Next, ObjectKind, PROFILE_REF, SyntaxElement,
 };
 use crate::command::lexer::{quote, split};
+use session_limit_admin::field::Field;
 
 /// One way to go on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -84,7 +84,8 @@ fn leaf<T>(word: &'static str, form: &CommandSyntax<T>) -> Command {
         form.slots.iter().any(|slot| matches!(slot, SyntaxElement::Many(ArgumentKind::Files)));
     match (asks_for_fields, takes_files) {
         (true, _) if word == "useraccountprofile" => {
-            let fields = crate::admin::field::Field::ALL.map(crate::admin::field::Field::name);
+            let fields =
+                session_limit_admin::field::Field::ALL.map(session_limit_admin::field::Field::name);
             leaf.arg(Arg::new("name"))
                 .arg(Arg::new("field").value_parser(PossibleValuesParser::new(fields)))
         }

@@ -1,14 +1,15 @@
 //! Lines → effects: the modes, the history, and what is printed. The same for people and scripts.
 
+use crate::output::table::Table;
 use std::io::{self, Write};
 
-use crate::admin::draft::ConfigDraft;
-use crate::admin::engine::{CommandOutcome, Engine};
+use crate::command::engine::{CommandOutcome, Engine};
 use crate::command::grammar::{self, Command, Mode, SubCommand};
 use crate::command::help;
 use crate::command::lexer::{self, Filter};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::{Format, Response, render_failure};
+use session_limit_admin::draft::ConfigDraft;
 
 /// What follows a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +142,7 @@ impl<O: Write> Interpreter<O> {
             },
             SubCommand::Where => {
                 self.print_notice("Tenant: admin\n")?;
-                let table = draft.current().table().to_string();
+                let table = Table::of_fields(draft.current().fields()).to_string();
                 let fields: serde_json::Map<_, _> = draft
                     .current()
                     .fields()
@@ -173,7 +174,7 @@ impl<O: Write> Interpreter<O> {
         } else {
             format!(
                 "Updating an existing object. Currently, the object is:\n{}",
-                draft.current().table()
+                Table::of_fields(draft.current().fields())
             )
         };
         self.print_notice(&filter.map_or(text.clone(), |filter| filter.apply(&text)))

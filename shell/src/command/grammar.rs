@@ -1,34 +1,12 @@
 //! The commands: one table of forms, from which lines are read, completed and explained.
 
-use crate::admin::field::{self, Field};
+use session_limit_admin::field::{self, Field};
+pub use session_limit_admin::object::{Change, ObjectKind, PROFILE_REF};
 
 pub use super::syntax::{ArgumentKind, CommandSyntax, Next, SyntaxElement};
 
 use ArgumentKind::{Assignments, Files, Group, Profile, Session, User, Value};
 use SyntaxElement::{Many, Maybe, One, Word};
-
-/// An object type that can be shown, configured and deleted by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObjectKind {
-    /// `useraccountprofile`
-    Profile,
-    /// `user`: the profile of one user.
-    User,
-    /// `group`: the profile of a group's members.
-    Group,
-}
-
-impl ObjectKind {
-    /// Returns the word it is called by in commands and prompts.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Profile => "useraccountprofile",
-            Self::User => "user",
-            Self::Group => "group",
-        }
-    }
-}
 
 /// What `show` can show; the name is optional everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,17 +17,6 @@ pub enum Show {
     Activity(Option<String>),
     /// `show session [USER]`
     Sessions(Option<String>),
-}
-
-/// One thing said inside `configure`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// `FIELD VALUE` of a profile.
-    Set(Field, u32),
-    /// `no FIELD` of a profile.
-    Unset(Field),
-    /// `user_profile_ref PROFILE` of a user or group.
-    Attach(String),
 }
 
 /// A command at the top.
@@ -291,9 +258,6 @@ pub const IN_ATTACHMENT: &[CommandSyntax<SubCommand>] = &[
     SUB_QUESTION,
     SUB_HISTORY,
 ];
-
-/// The one field of a user or a group.
-pub const PROFILE_REF: &str = "user_profile_ref";
 
 const fn set_form(slots: &'static [SyntaxElement], field: Field) -> CommandSyntax<SubCommand> {
     // A plain function has no room for the field, so there is one for each.

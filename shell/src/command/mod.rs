@@ -1,9 +1,11 @@
 //! What is typed: words, grammar, execution, help and completion.
 
 pub mod batch;
+pub mod check;
 pub mod cli;
 pub mod completion;
 pub mod completion_scripts;
+pub mod engine;
 pub mod executor;
 pub mod grammar;
 pub mod help;

@@ -7,18 +7,18 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
 
-use crate::admin::authorization::AccessScope;
-use crate::admin::config_store::ConfigFile;
-use crate::admin::engine::Engine;
-use crate::admin::sessions::Sessions;
 use crate::command::cli::Args;
 use crate::command::completion::complete;
+use crate::command::engine::Engine;
 use crate::command::executor::{ControlFlow, Interpreter};
 use crate::command::grammar::{ArgumentKind, Mode};
 use crate::interactive::login::{self, HeldSession, LoginError, Typed};
 use crate::interactive::terminal;
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::views;
+use session_limit_admin::authorization::AccessScope;
+use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::sessions::Sessions;
 use session_limit_session::hardening;
 use session_limit_session::pam_client::{self, LoginStart, Verdict};
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use session_limit_admin::error::{AdminError, AdminErrorKind};
+
 /// How the program, or one command, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
@@ -86,6 +88,19 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+impl From<AdminError> for CommandError {
+    fn from(error: AdminError) -> Self {
+        let exit = match error.kind {
+            AdminErrorKind::NotFound | AdminErrorKind::Io => ExitCode::Failed,
+            AdminErrorKind::Forbidden => ExitCode::NotAllowed,
+            AdminErrorKind::Invalid => ExitCode::Configuration,
+            AdminErrorKind::Conflict => ExitCode::Conflict,
+            AdminErrorKind::Store => ExitCode::Store,
+        };
+        Self::new(exit, error.message)
+    }
+}
 
 #[cfg(test)]
 mod tests {

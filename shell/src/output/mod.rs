@@ -1,6 +1,7 @@
 //! What is answered: tables, JSON, exit codes.
 
 pub mod exit_code;
+pub mod failure;
 pub mod response;
 pub mod table;
 pub mod views;

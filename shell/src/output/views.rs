@@ -3,16 +3,18 @@
 use std::ffi::CString;
 
 use serde::Serialize;
+use session_limit_admin::limits_conf::Proposal;
+use session_limit_admin::sessions::{SessionStatus, SessionView, count, is_held};
+use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 use session_limit_core::model::sanitize::printable;
-use session_limit_core::model::session::{Session, SessionState};
 use session_limit_core::system::users::User;
 
-use crate::admin::draft::Object;
 use crate::command::grammar::{ObjectKind, PROFILE_REF};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::{Response, timestamp};
+use session_limit_admin::draft::Object;
 
 use crate::output::table::Table;
 
@@ -52,7 +54,7 @@ struct AttachmentRow<'a> {
 /// Shows one profile: the table of the original product.
 #[must_use]
 pub fn profile(profile: &Profile) -> Response {
-    let table = Object::Profile(profile.clone()).table();
+    let table = Table::of_fields(Object::Profile(profile.clone()).fields());
     Response::new(ObjectKind::Profile.word(), &[ProfileRow::from(profile)], table.to_string())
 }
 
@@ -74,7 +76,7 @@ pub fn profiles(profiles: &[&Profile]) -> Response {
 /// Shows one attachment.
 #[must_use]
 pub fn attachment(kind: ObjectKind, entry: &ProfileAssignment) -> Response {
-    let table = Object::ProfileAssignment(entry.clone()).table();
+    let table = Table::of_fields(Object::ProfileAssignment(entry.clone()).fields());
     Response::new(kind.word(), &[row_of(entry)], table.to_string())
 }
 
@@ -163,50 +165,6 @@ pub fn user(row: &UserRow) -> Response {
         ("concurrent_sessions", row.concurrent_sessions.to_string()),
     ]);
     Response::new(ObjectKind::User.word(), &[row], table.to_string())
-}
-
-/// How a row of the store stands now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SessionStatus {
-    /// The session is open and its leader lives.
-    Open,
-    /// A place taken by a login that has not opened yet.
-    Reserved,
-    /// The leader is gone; the row goes at the user's next login.
-    Stale,
-    /// The leader is in another pid namespace and cannot be tested from here.
-    Elsewhere,
-}
-
-impl SessionStatus {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Reserved => "reserved",
-            Self::Stale => "stale",
-            Self::Elsewhere => "elsewhere",
-        }
-    }
-}
-
-/// A row of the store and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionView {
-    /// The row.
-    pub session: Session,
-    /// How it stands.
-    pub standing: SessionStatus,
-}
-
-/// Returns how many of the sessions are open.
-#[must_use]
-pub fn count(sessions: &[SessionView]) -> usize {
-    sessions.iter().filter(|seen| is_held(seen)).count()
-}
-
-fn is_held(seen: &SessionView) -> bool {
-    seen.session.state == SessionState::Open && seen.standing != SessionStatus::Stale
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -314,4 +272,42 @@ pub fn activities(rows: &[ActivityRow]) -> Response {
         table.row(row.cells().map(|(_, value)| value));
     }
     Response::new("useractivity", rows, table.to_string())
+}
+
+/// Shows what the lines of pam_limits mean here; `applied` says whether that was written.
+#[must_use]
+pub fn imported(proposals: &[Proposal], applied: bool) -> Response {
+    let mut table = Table::new(&["source", "line", if applied { "written" } else { "proposal" }]);
+    for row in proposals {
+        table.row([row.source.clone(), row.line.clone(), row.proposal.clone()]);
+    }
+    Response::new("import", proposals, table.to_string())
+}
+
+/// Shows lines of limits.conf.
+#[must_use]
+pub fn exported(lines: &[String]) -> Response {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    Response::new("export", lines, text)
+}
+
+/// What a clear did, as JSON shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct ClearedRow {
+    ended: usize,
+    killed: usize,
+    forgotten: usize,
+    spared: usize,
+}
+
+/// Says what a clear did.
+#[must_use]
+pub fn cleared(cleared: &ClearSummary) -> Response {
+    let row = ClearedRow {
+        ended: cleared.terminated,
+        killed: cleared.killed,
+        forgotten: cleared.forgotten,
+        spared: cleared.skipped_own + cleared.skipped_shared,
+    };
+    Response::new("clear", &[row], format!("{cleared}.\n"))
 }

@@ -2,14 +2,14 @@
 
 use std::ffi::CString;
 
+use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::system::users::User;
-use shell::admin::sessions;
 use shell::command::grammar::ObjectKind;
 use shell::output::response::{Format, Response};
-use shell::output::views::{self, ActivityRow, SessionStatus, SessionView, UserRow};
+use shell::output::views::{self, ActivityRow, UserRow};
 
 fn check(reply: &Response, table: &str, json: &str) {
     assert_eq!(reply.render(Format::Table, None), table);
@@ -219,7 +219,7 @@ fn what_was_cleared() {
     let cleared =
         ClearSummary { terminated: 2, killed: 1, skipped_own: 1, ..ClearSummary::default() };
     check(
-        &sessions::reply(&cleared),
+        &views::cleared(&cleared),
         "3 sessions ended, 1 by SIGKILL, 1 left alone (this login runs inside it).\n",
         r#"{"count":1,"kind":"clear","results":[{"ended":2,"forgotten":0,"killed":1,"spared":1}],"schema_version":1}"#,
     );

@@ -6,11 +6,10 @@ use std::fmt;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
-use crate::admin::config_edit::{ConfigEditor, EditError};
-use crate::admin::config_store::{ConfigFile, SaveError};
-use crate::admin::field::Field;
-use crate::command::grammar::{Change, ObjectKind, PROFILE_REF};
-use crate::output::table::Table;
+use crate::config_edit::{ConfigEditor, EditError};
+use crate::config_store::{ConfigFile, SaveError};
+use crate::field::Field;
+use crate::object::{Change, ObjectKind, PROFILE_REF};
 
 /// The key of an attachment's profile in the file.
 const PROFILE_KEY: &str = "user_profile";
@@ -65,12 +64,6 @@ impl Object {
                 (PROFILE_REF, attachment.user_profile.clone()),
             ],
         }
-    }
-
-    /// Returns the two-column table of the object.
-    #[must_use]
-    pub fn table(&self) -> Table {
-        Table::of_fields(self.fields())
     }
 }
 

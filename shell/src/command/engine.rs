@@ -7,16 +7,17 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::Session;
 use session_limit_core::system::users::User;
 
-use crate::admin::authorization::{AccessScope, Permission};
-use crate::admin::config_store::ConfigFile;
-use crate::admin::draft::{self, ConfigDraft, Object};
-use crate::admin::failure::failure_of;
-use crate::admin::limits_conf;
-use crate::admin::sessions::{self, Sessions};
+use session_limit_admin::authorization::{AccessScope, Permission};
+use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::draft::{self, ConfigDraft, Object};
+
 use crate::command::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::failure::failure_of;
 use crate::output::response::Response;
 use crate::output::views::{self, ActivityRow, UserRow};
+use session_limit_admin::limits_conf;
+use session_limit_admin::sessions::Sessions;
 
 /// Carries commands out on one configuration and one store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,9 @@ impl Engine {
             Command::ClearSessions(user) => self.clear_sessions(user.as_deref())?,
             Command::ImportLimits { files, apply } => {
                 self.reach(&self.read()?)?.check(Permission::Configure)?;
-                let reply = limits_conf::import(&self.config, files, *apply, self.user.uid == 0)?;
+                let proposals =
+                    limits_conf::import(&self.config, files, *apply, self.user.uid == 0)?;
+                let reply = views::imported(&proposals, *apply);
                 if *apply {
                     self.log("configure", "imported the limits of pam_limits");
                 }
@@ -63,7 +66,7 @@ impl Engine {
             Command::ExportLimits => {
                 let config = self.read()?;
                 self.reach(&config)?.check(Permission::SeeAttachments)?;
-                limits_conf::export(&config)
+                views::exported(&limits_conf::export(&config))
             }
             Command::Help(_) | Command::History | Command::Exit => {
                 Response::new::<()>("nothing", &[], "")
@@ -107,7 +110,7 @@ impl Engine {
     /// # Errors
     /// When the name services fail.
     pub fn reach(&self, config: &Config) -> Result<AccessScope, CommandError> {
-        AccessScope::of(&self.user, config)
+        Ok(AccessScope::of(&self.user, config)?)
     }
 
     /// Reads the configuration.
@@ -278,7 +281,7 @@ impl Engine {
         let cleared = self.sessions.clear(&chosen, config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
         match cleared.failed {
-            0 => Ok(sessions::reply(&cleared)),
+            0 => Ok(views::cleared(&cleared)),
             n => Err(CommandError::new(
                 ExitCode::Failed,
                 format!("{n} of the sessions could not be ended"),

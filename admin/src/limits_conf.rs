@@ -13,14 +13,11 @@ use serde::Serialize;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
-use crate::admin::config_store::ConfigFile;
-use crate::admin::draft::{ConfigDraft, DraftError};
-use crate::admin::failure::failure_of;
-use crate::admin::field::Field;
-use crate::command::grammar::{Change, ObjectKind};
-use crate::output::exit_code::{CommandError, ExitCode};
-use crate::output::response::Response;
-use crate::output::table::Table;
+use crate::config_store::ConfigFile;
+use crate::draft::{ConfigDraft, DraftError};
+use crate::error::{AdminError, AdminErrorKind};
+use crate::field::Field;
+use crate::object::{Change, ObjectKind};
 
 const MAIN_FILE: &str = "/etc/security/limits.conf";
 const DIRECTORY: &str = "/etc/security/limits.d";
@@ -60,11 +57,30 @@ struct Rule {
 
 /// What is proposed for one line, as JSON shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Proposal {
-    source: String,
-    line: String,
-    proposal: String,
-    carried_over: bool,
+pub struct Proposal {
+    /// File and line.
+    pub source: String,
+    /// The line.
+    pub line: String,
+    /// What it means here, or why it is not carried over.
+    pub proposal: String,
+    /// Whether it is carried over.
+    pub carried_over: bool,
+}
+
+/// Why an import failed.
+#[derive(Debug)]
+pub enum ImportError {
+    /// A file could not be read.
+    Read(AdminError),
+    /// The result could not be written.
+    Write(DraftError),
+}
+
+impl From<AdminError> for ImportError {
+    fn from(error: AdminError) -> Self {
+        Self::Read(error)
+    }
 }
 
 /// Reads maxlogins lines and proposes, or writes, what they mean here. `by_root` says whether the user is root.
@@ -76,7 +92,7 @@ pub fn import(
     files: &[String],
     apply: bool,
     by_root: bool,
-) -> Result<Response, CommandError> {
+) -> Result<Vec<Proposal>, ImportError> {
     let mut rules = Vec::new();
     for path in sources(files)? {
         rules.extend(rules_of(&path, &read(&path, by_root)?));
@@ -84,17 +100,13 @@ pub fn import(
     let winners = winners(&rules);
     let proposals: Vec<Proposal> = rules.iter().map(|rule| propose(rule, &winners)).collect();
     if apply {
-        write(config, &winners)?;
+        write(config, &winners).map_err(ImportError::Write)?;
     }
-    let mut table = Table::new(&["source", "line", if apply { "written" } else { "proposal" }]);
-    for row in &proposals {
-        table.row([row.source.clone(), row.line.clone(), row.proposal.clone()]);
-    }
-    Ok(Response::new("import", &proposals, table.to_string()))
+    Ok(proposals)
 }
 
 /// Returns the files named, or those that pam_limits reads, in its order.
-fn sources(files: &[String]) -> Result<Vec<PathBuf>, CommandError> {
+fn sources(files: &[String]) -> Result<Vec<PathBuf>, AdminError> {
     if !files.is_empty() {
         return Ok(files.iter().map(PathBuf::from).collect());
     }
@@ -114,7 +126,7 @@ fn sources(files: &[String]) -> Result<Vec<PathBuf>, CommandError> {
 
 /// Reads a regular file of at most [`MAX_BYTES`] that the user may read: root any, others what every user of
 /// the host may read. The program itself runs as root.
-fn read(path: &Path, by_root: bool) -> Result<String, CommandError> {
+fn read(path: &Path, by_root: bool) -> Result<String, AdminError> {
     // Neither a FIFO nor a terminal may hold the prompt up.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty())
@@ -123,7 +135,7 @@ fn read(path: &Path, by_root: bool) -> Result<String, CommandError> {
     let meta = file.metadata().map_err(|error| unreadable(path, &error))?;
     let refuse = |expected: String| {
         let text = format!("{}: is not read, expected {expected}", path.display());
-        Err(CommandError::new(ExitCode::Failed, text))
+        Err(AdminError::new(AdminErrorKind::Io, text))
     };
     if !meta.is_file() {
         return refuse("a regular file".to_owned());
@@ -147,9 +159,9 @@ fn is_way_open(path: &Path) -> bool {
         .all(|directory| fs::metadata(directory).is_ok_and(|meta| meta.mode() & 0o001 != 0))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
+fn unreadable(path: &Path, error: &std::io::Error) -> AdminError {
     let reason = session_limit_core::system::error_text(error);
-    CommandError::new(ExitCode::Failed, format!("{}: cannot be read: {reason}", path.display()))
+    AdminError::new(AdminErrorKind::Io, format!("{}: cannot be read: {reason}", path.display()))
 }
 
 fn rules_of(path: &Path, text: &str) -> Vec<Rule> {
@@ -253,7 +265,7 @@ fn profile_name(allowed: Allowed) -> String {
 fn write(
     file: &ConfigFile,
     winners: &BTreeMap<Domain, (usize, Allowed)>,
-) -> Result<(), CommandError> {
+) -> Result<(), DraftError> {
     let mut wanted: Vec<(&Domain, usize, Allowed)> = winners
         .iter()
         .filter(|(_, (_, allowed))| *allowed != Allowed::Nobody)
@@ -263,7 +275,7 @@ fn write(
     wanted.sort_by_key(|&(_, place, _)| std::cmp::Reverse(place));
     file.update(|edit, config| {
         let failed = |e| {
-            DraftError::Save(crate::admin::config_store::SaveError::ConfigEditor(
+            DraftError::Save(crate::config_store::SaveError::ConfigEditor(
                 file.path().to_owned(),
                 e,
             ))
@@ -287,15 +299,14 @@ fn write(
         }
         Ok(())
     })
-    .map_err(failure_of)
 }
 
-/// Prints the limits as the lines that compliance scanners look for.
+/// Returns the limits as the lines that compliance scanners look for.
 ///
 /// Each number is at or above ours, so that pam_limits, where it is in use too, never refuses a login
 /// that we would let in. A user without a limit here gets a line of their own.
 #[must_use]
-pub fn export(config: &Config) -> Response {
+pub fn export(config: &Config) -> Vec<String> {
     let limit =
         |name: &str| config.profile(name).map_or(0, |profile| profile.max_concurrent_sessions);
     let mut lines = Vec::new();
@@ -316,8 +327,7 @@ pub fn export(config: &Config) -> Response {
     for entry in &config.users {
         lines.push(line_for(&entry.name, limit(&entry.user_profile)));
     }
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    Response::new("export", &lines, text)
+    lines
 }
 
 fn is_used(config: &Config, profile: &Profile) -> bool {

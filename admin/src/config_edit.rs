@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use toml_edit::{ArrayOfTables, Document, Table, TomlError, Value};
 
-use crate::command::grammar::ObjectKind;
+use crate::object::ObjectKind;
 
 /// Why a change cannot be made.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 use session_limit_core::config::{Config, ConfigError};
 
-use crate::admin::config_store::ConfigFile;
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::Response;
 use crate::output::table::printable;
+use session_limit_admin::config_store::ConfigFile;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Verdict {

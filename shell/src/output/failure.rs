@@ -1,9 +1,10 @@
 //! How a failed write is told.
 
-use crate::admin::config_store::SaveError;
-use crate::admin::draft::DraftError;
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::table::Table;
+use session_limit_admin::config_store::SaveError;
+use session_limit_admin::draft::DraftError;
+use session_limit_admin::limits_conf::ImportError;
 
 /// Says how a write failed, and how to leave.
 #[must_use]
@@ -32,4 +33,13 @@ fn save_failure(error: &SaveError) -> CommandError {
         SaveError::Io(..) => ExitCode::Failed,
     };
     CommandError::new(exit, error.to_string())
+}
+
+impl From<ImportError> for CommandError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Read(error) => error.into(),
+            ImportError::Write(error) => failure_of(error),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use session_limit_core::config::Config;
 use session_limit_core::system;
 use session_limit_core::system::users::{User, group_id};
 
-use crate::output::exit_code::{CommandError, ExitCode};
+use crate::error::{AdminError, AdminErrorKind};
 
 /// How far the rights of the acting user go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl AccessScope {
     ///
     /// # Errors
     /// When the name services do not say which groups the user is in.
-    pub fn of(user: &User, config: &Config) -> Result<Self, CommandError> {
+    pub fn of(user: &User, config: &Config) -> Result<Self, AdminError> {
         if user.uid == 0 {
             return Ok(Self::All);
         }
@@ -62,7 +62,7 @@ impl AccessScope {
     ///
     /// # Errors
     /// A line for who may not.
-    pub fn check(self, deed: Permission<'_>) -> Result<(), CommandError> {
+    pub fn check(self, deed: Permission<'_>) -> Result<(), AdminError> {
         let allowed = match (self, deed) {
             (Self::All, _) => true,
             (Self::OwnUser(own), Permission::Clear(uid)) => own == uid,
@@ -80,8 +80,8 @@ impl AccessScope {
             Permission::Configure => "change the configuration",
             Permission::Clear(_) => "end sessions of other users",
         };
-        Err(CommandError::new(
-            ExitCode::NotAllowed,
+        Err(AdminError::new(
+            AdminErrorKind::Forbidden,
             format!("only root and the members of admin_groups may {wanted}"),
         ))
     }
@@ -91,10 +91,10 @@ impl AccessScope {
 ///
 /// # Errors
 /// When the name services fail.
-pub fn is_member(user: &User, name: &str) -> Result<bool, CommandError> {
+pub fn is_member(user: &User, name: &str) -> Result<bool, AdminError> {
     let failed = |error| {
-        CommandError::new(
-            ExitCode::Failed,
+        AdminError::new(
+            AdminErrorKind::Io,
             format!("group `{name}` cannot be looked up: {}", system::error_text(&error)),
         )
     };
@@ -139,7 +139,7 @@ mod tests {
             Permission::SeeAttachments,
             Permission::Configure,
         ] {
-            assert_eq!(own.check(deed).unwrap_err().exit, ExitCode::NotAllowed, "{deed:?}");
+            assert_eq!(own.check(deed).unwrap_err().kind, AdminErrorKind::Forbidden, "{deed:?}");
             assert_eq!(AccessScope::All.check(deed), Ok(()));
         }
     }

@@ -15,13 +15,13 @@ use rustix::fs::{Mode, OFlags};
 use session_limit_core::config::{self, Config, ConfigError, MAX_BYTES, SourceLocation};
 use session_limit_core::system;
 
-use crate::admin::config_edit::{ConfigEditor, EditError};
+use crate::config_edit::{ConfigEditor, EditError};
 
 /// How long another writer is waited for; a write takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(5);
 /// What a new file begins as: it has the entry that exempts root.
-const SHIPPED: &str = include_str!("../../../packaging/config.toml");
+const SHIPPED: &str = include_str!("../../packaging/config.toml");
 /// Mode of a new file.
 const NEW_MODE: u32 = 0o644;
 
@@ -312,7 +312,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::command::grammar::ObjectKind;
+    use crate::object::ObjectKind;
 
     const TEXT: &str =
         "# head\n[[useraccountprofile]]\nname = \"P\"\nmax_concurrent_sessions = 1 # one\n";

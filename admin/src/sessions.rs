@@ -12,9 +12,7 @@ use session_limit_core::process::{HostIdentity, Liveness};
 use session_limit_core::store::{Store, StoreError};
 use session_limit_core::system;
 
-use crate::output::exit_code::{CommandError, ExitCode};
-use crate::output::response::Response;
-use crate::output::views::{SessionStatus, SessionView};
+use crate::error::{AdminError, AdminErrorKind};
 
 /// The store of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +33,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub fn seen(&self, uid: Option<u32>) -> Result<Vec<SessionView>, CommandError> {
+    pub fn seen(&self, uid: Option<u32>) -> Result<Vec<SessionView>, AdminError> {
         let store = Store::at(&self.path);
         let host = here()?;
         let rows = store.read(|rows| match uid {
@@ -59,7 +57,7 @@ impl Sessions {
         chosen: &[Session],
         on_clear: OnClear,
         ended_by: &str,
-    ) -> Result<ClearSummary, CommandError> {
+    ) -> Result<ClearSummary, AdminError> {
         let store = Store::at(&self.path);
         let is_chosen = |row: &Session| chosen.iter().any(|one| one.id == row.id);
         told(&store, clear::clear_sessions(&store, &here()?, is_chosen, on_clear, ended_by))
@@ -67,37 +65,64 @@ impl Sessions {
 }
 
 /// Tells the log of a damaged file that had to make room.
-fn told<T>(store: &Store, result: Result<T, StoreError>) -> Result<T, CommandError> {
+fn told<T>(store: &Store, result: Result<T, StoreError>) -> Result<T, AdminError> {
     for quarantined in store.take_quarantined() {
-        Log::new("shell", "store", false).write(Level::Critical, &quarantined.to_string());
+        Log::new("admin", "store", false).write(Level::Critical, &quarantined.to_string());
     }
-    result.map_err(|error| CommandError::new(ExitCode::Store, error.to_string()))
+    result.map_err(|error| AdminError::new(AdminErrorKind::Store, error.to_string()))
 }
 
-/// What a clear did, as JSON shows it.
+/// How a row of the store stands now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-struct ClearedRow {
-    ended: usize,
-    killed: usize,
-    forgotten: usize,
-    spared: usize,
+#[serde(rename_all = "lowercase")]
+pub enum SessionStatus {
+    /// The session is open and its leader lives.
+    Open,
+    /// A place taken by a login that has not opened yet.
+    Reserved,
+    /// The leader is gone; the row goes at the user's next login.
+    Stale,
+    /// The leader is in another pid namespace and cannot be tested from here.
+    Elsewhere,
 }
 
-/// Says what a clear did.
+impl SessionStatus {
+    /// Returns the word that it is shown by.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Reserved => "reserved",
+            Self::Stale => "stale",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+/// A row of the store and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionView {
+    /// The row.
+    pub session: Session,
+    /// How it stands.
+    pub standing: SessionStatus,
+}
+
+/// Returns how many of the sessions are open.
 #[must_use]
-pub fn reply(cleared: &ClearSummary) -> Response {
-    let row = ClearedRow {
-        ended: cleared.terminated,
-        killed: cleared.killed,
-        forgotten: cleared.forgotten,
-        spared: cleared.skipped_own + cleared.skipped_shared,
-    };
-    Response::new("clear", &[row], format!("{cleared}.\n"))
+pub fn count(sessions: &[SessionView]) -> usize {
+    sessions.iter().filter(|seen| is_held(seen)).count()
 }
 
-fn here() -> Result<HostIdentity, CommandError> {
+/// Returns whether the session is open and its leader lives.
+#[must_use]
+pub fn is_held(seen: &SessionView) -> bool {
+    seen.session.state == SessionState::Open && seen.standing != SessionStatus::Stale
+}
+
+fn here() -> Result<HostIdentity, AdminError> {
     HostIdentity::current()
-        .map_err(|error| CommandError::new(ExitCode::Store, system::error_text(&error)))
+        .map_err(|error| AdminError::new(AdminErrorKind::Store, system::error_text(&error)))
 }
 
 fn standing(session: &Session, host: &HostIdentity, check: &LivenessCheck) -> SessionStatus {

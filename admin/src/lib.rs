@@ -1,0 +1,19 @@
+//! Profiles, assignments and sessions as an administrator sees and changes them: one set of objects and rules
+//! for every front end. No terminal, no exit codes, no sockets; nothing is printed.
+//!
+//! ```text
+//! limits_conf -> draft -> config_store -> config_edit      sessions      authorization
+//!                   |                          |
+//!                   +---> object <-------------+---> field                     error
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod authorization;
+pub mod config_edit;
+pub mod config_store;
+pub mod draft;
+pub mod error;
+pub mod field;
+pub mod limits_conf;
+pub mod object;
+pub mod sessions;
