@@ -22,6 +22,8 @@ group!("counting":
     a_lowered_limit_ends_nobody_and_refuses_new_logins,
     a_limit_set_later_counts_the_sessions_opened_before,
     root_without_an_entry_is_counted_like_anybody,
+    an_expired_password_is_no_way_around_the_limit,
+    a_locked_account_at_the_limit_leaves_no_slot_taken,
 );
 
 fn without_a_limit_everybody_gets_in(host: &mut Host) -> String {
@@ -200,4 +202,34 @@ fn root_without_an_entry_is_counted_like_anybody(host: &mut Host) -> String {
     let _only = host.ssh("root").log_in();
     host.ssh("root").is_refused();
     "1 of 1".to_owned()
+}
+
+/// pam_unix ends the account phase where a password must be changed.
+fn an_expired_password_is_no_way_around_the_limit(host: &mut Host) -> String {
+    host.limit("alice", 1);
+    let _only = host.ssh("alice").log_in();
+    host.ok("chage -d 0 alice");
+    let mut refused = 0;
+    for _ in 0..3 {
+        let mut client = host.ssh("alice").start_without_command();
+        assert!(!client.gets_in());
+        assert_refused(&client.wait());
+        assert_refused(&host.ssh("alice").run("true"));
+        refused += 2;
+    }
+    host.ok("chage -d 2024-01-01 alice");
+    format!("{refused} logins by key refused with the warning, ssh -N among them")
+}
+
+/// A slot that was reserved for a login that a later line refuses is released.
+fn a_locked_account_at_the_limit_leaves_no_slot_taken(host: &mut Host) -> String {
+    host.limit("alice", 1);
+    host.ok("chage -E 0 alice");
+    for _ in 0..3 {
+        assert_ne!(host.ssh("alice").run("true").status, 0);
+    }
+    host.ok("chage -E -1 alice");
+    let _only = host.ssh("alice").log_in();
+    host.ssh("alice").is_refused();
+    "in at once after 3 logins of the expired account".to_owned()
 }

@@ -9,7 +9,7 @@ use crate::wait::seconds;
 
 group!("installation":
     enabling_and_removing_leaves_the_stacks_byte_for_byte_as_they_were,
-    the_lines_stand_behind_the_other_account_lines_and_before_logind,
+    the_lines_stand_before_all_that_can_end_the_account_phase_and_before_logind,
     installing_again_keeps_the_edited_configuration,
     a_module_replaced_under_open_sessions_goes_on_counting,
     the_shipped_configuration_is_accepted_and_lets_everybody_in,
@@ -63,19 +63,21 @@ fn enabling_and_removing_leaves_the_stacks_byte_for_byte_as_they_were(host: &mut
     format!("{lines} lines in, 0 left, every file as before")
 }
 
-fn the_lines_stand_behind_the_other_account_lines_and_before_logind(host: &mut Host) -> String {
+fn the_lines_stand_before_all_that_can_end_the_account_phase_and_before_logind(
+    host: &mut Host,
+) -> String {
     let modules = |file: &str| {
         let script = format!("grep -v '^#' /etc/pam.d/{file} | grep -o 'pam_[a-z_]*\\.so'");
         host.ok(&script).lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let account = modules("common-account");
-    assert_eq!(account.last().map(String::as_str), Some("pam_session_limit.so"), "{account:?}");
+    assert_eq!(account.first().map(String::as_str), Some("pam_session_limit.so"), "{account:?}");
     let session = modules("common-session");
     let at = |module: &str| session.iter().position(|name| name == module).unwrap();
-    assert!(at("pam_unix.so") < at("pam_session_limit.so"), "{session:?}");
+    assert!(at("pam_session_limit.so") < at("pam_unix.so"), "{session:?}");
     assert!(at("pam_session_limit.so") < at("pam_systemd.so"), "{session:?}");
     format!(
-        "account: last of {}; session: {} of {}",
+        "account: first of {}; session: {} of {}",
         account.len(),
         at("pam_session_limit.so") + 1,
         session.len()
