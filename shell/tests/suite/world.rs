@@ -122,7 +122,8 @@ impl World {
             .arg(self.folder.path())
             .args(program)
             .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("TERM", "xterm");
         command
     }
 
