@@ -1,11 +1,13 @@
 //! Carries commands out, with the rights of the acting user.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use session_limit_core::config::Config;
 use session_limit_core::log::{Level, Log};
 use session_limit_core::model::profile::Profile;
 use session_limit_core::model::session::Session;
+use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::{User, group_id};
 
 use session_limit_admin::authorization::{AccessScope, Permission};
@@ -18,7 +20,7 @@ use crate::output::failure::failure_of;
 use crate::output::response::Response;
 use crate::output::views::{self, ActivityRow, UserRow};
 use session_limit_admin::limits_conf;
-use session_limit_admin::sessions::Sessions;
+use session_limit_admin::sessions::{SessionView, Sessions};
 
 /// Carries commands out on one configuration and one store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,22 +238,37 @@ impl Engine {
         let profile = known.profile_of(&user)?;
         let sessions = self.sessions.seen(Some(user.uid))?;
         let name = user.name.to_string_lossy();
-        let row = ActivityRow::new(&name, profile.as_ref(), &sessions);
+        // An id may be given to another user in the course of time.
+        let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
+        let row = ActivityRow::new(&name, profile.as_ref(), &sessions, kept.as_ref());
         Ok(known.warned(views::activity(&row)))
     }
 
     fn all_activities(&self, known: Known) -> Result<Response, CommandError> {
-        let all = self.sessions.seen(None)?;
+        let mut by_user: BTreeMap<(u32, String), Vec<SessionView>> = BTreeMap::new();
+        for seen in self.sessions.seen(None)? {
+            by_user.entry((seen.session.uid, seen.session.user.clone())).or_default().push(seen);
+        }
+        let kept: BTreeMap<(u32, String), LastLogin> = self
+            .sessions
+            .last_logins()?
+            .into_iter()
+            .map(|login| ((login.uid, login.user.clone()), login))
+            .collect();
+        for user in kept.keys() {
+            by_user.entry(user.clone()).or_default();
+        }
         let mut rows = Vec::new();
-        for of_one in all.chunk_by(|a, b| a.session.uid == b.session.uid) {
-            let Some(newest) = of_one.last() else { continue };
-            let name = &newest.session.user;
-            // The account may be gone while its sessions last.
-            let profile = match views::user_named(name) {
-                Ok(user) => known.profile_of(&user)?,
-                Err(_) => None,
+        for ((uid, name), sessions) in by_user {
+            let account = views::user_named(&name).ok().filter(|user| user.uid == uid);
+            let profile = match &account {
+                Some(user) => known.profile_of(user)?,
+                // The account may be gone while its sessions last; then there is nothing else to tell.
+                None if sessions.is_empty() => continue,
+                None => None,
             };
-            rows.push(ActivityRow::new(name, profile.as_ref(), of_one));
+            let last = kept.get(&(uid, name.clone()));
+            rows.push(ActivityRow::new(&name, profile.as_ref(), &sessions, last));
         }
         Ok(known.warned(views::activities(&rows)))
     }

@@ -10,6 +10,7 @@ use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 use session_limit_core::model::sanitize::printable;
+use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
 
 use crate::command::grammar::{ObjectKind, PROFILE_REF};
@@ -249,19 +250,27 @@ pub struct ActivityRow {
 }
 
 impl ActivityRow {
-    /// Puts together what the store says of a user; the last login is the newest session still known.
+    /// Puts together what is known of a user. The last login is the one that was kept, or the newest
+    /// session, for those that were opened when nothing could be kept.
     #[must_use]
-    pub fn new(name: &str, profile: Option<&Profile>, sessions: &[SessionView]) -> Self {
+    pub fn new(
+        name: &str,
+        profile: Option<&Profile>,
+        sessions: &[SessionView],
+        kept: Option<&LastLogin>,
+    ) -> Self {
         let held = sessions.iter().filter(|seen| is_held(seen));
-        let newest = held.max_by_key(|seen| seen.session.since);
+        let newest = held.map(|seen| (seen.session.since, &seen.session.origin));
+        let last =
+            newest.chain(kept.map(|kept| (kept.time, &kept.origin))).max_by_key(|last| last.0);
         let concurrent_sessions = count(sessions);
         Self {
             name: name.to_owned(),
             concurrent_sessions,
             max_concurrent_sessions: profile.map(|profile| profile.max_concurrent_sessions),
             logged_in: concurrent_sessions > 0,
-            last_login_ip: newest.and_then(|seen| seen.session.origin.rhost.clone()),
-            last_login_timestamp: newest.map(|seen| timestamp(seen.session.since)),
+            last_login_ip: last.and_then(|(_, origin)| origin.rhost.clone()),
+            last_login_timestamp: last.map(|(time, _)| timestamp(time)),
         }
     }
 
@@ -290,7 +299,7 @@ pub fn activity(row: &ActivityRow) -> Response {
 /// Lists what users are doing.
 #[must_use]
 pub fn activities(rows: &[ActivityRow]) -> Response {
-    let header = ActivityRow::new("", None, &[]).cells().map(|(name, _)| name);
+    let header = ActivityRow::new("", None, &[], None).cells().map(|(name, _)| name);
     let mut table = Table::new(&header);
     for row in rows {
         table.row(row.cells().map(|(_, value)| value));

@@ -81,6 +81,30 @@ fn at_the_limit_the_warning_is_shown_and_clear_sessions_lets_in() {
 }
 
 #[test]
+fn the_last_login_is_known_after_the_logout() {
+    let Some(world) = World::new() else { return };
+    world.configure("");
+    let mut alice = world.logged_in("alice");
+    let during = world.results(&["show", "useractivity", "alice"]);
+    alice.line("exit");
+    alice.wait_for_code(0);
+    let after = world.results(&["show", "useractivity", "alice"]);
+    assert_eq!((&during[0]["logged_in"], &after[0]["logged_in"]), (&true.into(), &false.into()));
+    assert!(after[0]["last_login_timestamp"].is_string(), "{after:?}");
+    assert_eq!(during[0]["last_login_timestamp"], after[0]["last_login_timestamp"]);
+    assert_eq!(
+        world.results(&["show", "useractivity"]),
+        after,
+        "users without a session are listed"
+    );
+    // Nothing of it is needed: a login that cannot be kept is let in.
+    std::fs::remove_dir_all(world.path("lib/session-limit")).unwrap();
+    world.write("lib/session-limit", "a file in the way");
+    let mut alice = world.logged_in("alice");
+    assert!(alice.command("alice", "show user | grep uid").contains("3001"));
+}
+
+#[test]
 fn a_plain_line_in_the_common_stack_does_not_stop_who_clears() {
     let Some(world) = World::new() else { return };
     world.configure(&limit(1));

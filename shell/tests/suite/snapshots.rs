@@ -6,6 +6,7 @@ use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
+use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
 use shell::command::grammar::ObjectKind;
 use shell::command::pipeline::Pipeline;
@@ -189,7 +190,7 @@ fn the_sessions() {
 #[test]
 fn activities() {
     let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
-    let row = ActivityRow::new("alice", Some(&profile), &seen());
+    let row = ActivityRow::new("alice", Some(&profile), &seen(), None);
     check(
         &views::activity(&row),
         "\
@@ -206,17 +207,20 @@ fn activities() {
 ",
         r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
     );
+    let origin =
+        Origin { service: "sshd".to_owned(), tty: None, rhost: Some("192.0.2.9".to_owned()) };
+    let kept = LastLogin { uid: 4242, user: "gone".to_owned(), time: 1_795_281_500, origin };
     check(
-        &views::activities(&[row, ActivityRow::new("gone", None, &[])]),
+        &views::activities(&[row, ActivityRow::new("gone", None, &[], Some(&kept))]),
         "\
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 | name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp |
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 | alice | 2                   | 5                       | true      | 192.0.2.7     | 2026-11-21T17:19:33Z |
-| gone  | 0                   |                         | false     |               |                      |
+| gone  | 0                   |                         | false     | 192.0.2.9     | 2026-11-21T17:18:20Z |
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 ",
-        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"last_login_ip":null,"last_login_timestamp":null,"logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"last_login_ip":"192.0.2.9","last_login_timestamp":"2026-11-21T17:18:20Z","logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
     );
 }
 

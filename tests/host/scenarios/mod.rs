@@ -9,6 +9,7 @@ mod counting;
 mod deaths;
 mod faults;
 pub mod harness;
+mod hostile;
 mod install;
 mod journal;
 mod on_limit;
@@ -33,6 +34,7 @@ pub const ALL: &[Group] = &[
     on_limit::GROUP,
     faults::GROUP,
     shell::GROUP,
+    hostile::GROUP,
     penalties::GROUP,
     journal::GROUP,
     harness::GROUP,
