@@ -96,6 +96,8 @@ fn may_act_as_root(user: &User) -> bool {
     Command::new(SUDO)
         .args(["-n", "-l", "-U", name, "--", "/bin/sh"])
         .env_clear()
+        // sudo 1.9.16 does not survive an empty environment.
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
