@@ -94,7 +94,7 @@ fn run(args: &Args) -> ExitCode {
 fn not_understood(error: &clap::Error) -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
     if !error.use_stderr() || !cli::wants_json(&line) {
-        // Nobody is left to tell if this fails.
+        // If this fails, no reader is left.
         let _ = error.print();
         return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
     }
@@ -170,7 +170,7 @@ fn print(text: &str) -> ExitCode {
 
 fn fail(args: &Args, failure: CommandError) -> ExitCode {
     if failure.exit != ExitCode::Success {
-        // Nobody is left to tell if this fails too.
+        // If this fails too, no reader is left.
         let _ = io::stderr().write_all(render_failure(&failure, args.format()).as_bytes());
     }
     failure.exit

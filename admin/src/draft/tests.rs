@@ -102,25 +102,25 @@ fn what_is_needed_is_not_deleted() {
 }
 
 #[test]
-fn an_attachment_needs_a_profile_that_exists() {
+fn an_assignment_needs_a_profile_that_exists() {
     let (_folder, file) = file(P);
     let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::User, "a");
-    for (attach, why) in [
+    for (profile, why) in [
         (None, "user `a`: user_profile_ref is not set, expected the name of a profile"),
         (
             Some("X"),
             "user `a`: user_profile_ref: no profile `X`, expected one that `show useraccountprofile` lists",
         ),
     ] {
-        if let Some(profile) = attach {
-            draft.apply(&Change::Attach(profile.to_owned()));
+        if let Some(profile) = profile {
+            draft.apply(&Change::Assign(profile.to_owned()));
         }
         match draft.save(&file) {
             Err(DraftError::Incomplete(text)) => assert_eq!(text, why),
             other => panic!("{other:?}"),
         }
     }
-    draft.apply(&Change::Attach("P".to_owned()));
+    draft.apply(&Change::Assign("P".to_owned()));
     draft.save(&file).unwrap();
     assert_eq!(file.read().unwrap().users[0].user_profile, "P");
 }

@@ -56,7 +56,7 @@ impl<O: Write> Interpreter<O> {
         }
     }
 
-    /// Leaves the sub-mode, if in one, without a change.
+    /// Ends the sub-mode, if in one, without a change.
     pub fn cancel(&mut self) {
         self.draft = None;
     }
@@ -90,7 +90,7 @@ impl<O: Write> Interpreter<O> {
 
     /// Shows what a command failed of; on the same stream as the answers where a person reads both.
     pub fn report_error(&self, failure: &CommandError, to: &mut impl Write) {
-        // Nobody is left to tell if this fails too.
+        // If this fails too, no reader is left.
         let _ = to.write_all(render_failure(failure, self.format).as_bytes());
         let _ = to.flush();
     }
@@ -218,7 +218,7 @@ impl<O: Write> Interpreter<O> {
     }
 
     fn warn(&self, reply: &Response) {
-        // Nobody is left to tell if this fails too.
+        // If this fails too, no reader is left.
         let _ = io::stderr().write_all(reply.warning_lines(self.format).as_bytes());
     }
 

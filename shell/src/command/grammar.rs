@@ -261,7 +261,7 @@ pub const IN_ATTACHMENT: &[CommandSyntax<SubCommand>] = &[
     CommandSyntax {
         slots: &[Word(PROFILE_REF), One(Profile)],
         help: "the profile that holds",
-        make: |a| Ok(SubCommand::Change(Change::Attach(needed(a)))),
+        make: |a| Ok(SubCommand::Change(Change::Assign(needed(a)))),
     },
     WHERE,
     DO,
@@ -364,7 +364,7 @@ fn configure(kind: ObjectKind, arguments: &[String]) -> Result<Command, String> 
                 Change::Set(field, field::value(field, value)?)
             }
             ObjectKind::User | ObjectKind::Group if word == PROFILE_REF => {
-                Change::Attach(value.clone())
+                Change::Assign(value.clone())
             }
             ObjectKind::User | ObjectKind::Group => {
                 return Err(format!("unknown field `{word}`, expected {PROFILE_REF}"));

@@ -9,9 +9,9 @@ use SyntaxElement::{Many, Maybe, One, Word};
 pub enum ArgumentKind {
     /// A profile.
     Profile,
-    /// A user attached to a profile or with a session.
+    /// A user assigned to a profile or with a session.
     User,
-    /// A group attached to a profile.
+    /// A group assigned to a profile.
     Group,
     /// The id of a session.
     Session,

@@ -152,9 +152,9 @@ fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandErro
         }
         (ArgumentKind::User, AccessScope::OwnUser(_)) => vec![own],
         (ArgumentKind::User, AccessScope::All) => {
-            let attached = config.users.iter().map(|entry| entry.name.clone());
+            let assigned = config.users.iter().map(|entry| entry.name.clone());
             let active = engine.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
-            attached.chain(active).collect()
+            assigned.chain(active).collect()
         }
         (ArgumentKind::Group, AccessScope::All) => {
             config.groups.iter().map(|entry| entry.name.clone()).collect()

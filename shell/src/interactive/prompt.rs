@@ -104,9 +104,9 @@ fn converse(
             continue;
         }
         interpreter.remember(&line);
-        // Who leaves needs no session for it.
-        let leaves = mode == Mode::Top && matches!(line.trim(), "exit" | "quit" | "logout");
-        if !leaves && !person.held.is_alive() {
+        // To exit needs no session.
+        let exits = mode == Mode::Top && matches!(line.trim(), "exit" | "quit" | "logout");
+        if !exits && !person.held.is_alive() {
             match person.validate_again(&mut interpreter) {
                 Ok(true) => {}
                 Ok(false) => continue,

@@ -406,14 +406,14 @@ fn limits_of_pam_limits_are_proposed_and_written() {
 
     import(&["--apply"]);
     let config = session_limit_core::config::Config::load(&file).unwrap();
-    let attached = |list: &[session_limit_core::model::profile::ProfileAssignment]| -> Vec<String> {
+    let assigned = |list: &[session_limit_core::model::profile::ProfileAssignment]| -> Vec<String> {
         list.iter().map(|entry| format!("{} {}", entry.name, entry.user_profile)).collect()
     };
-    let mut users = attached(&config.users);
+    let mut users = assigned(&config.users);
     users.sort();
     assert_eq!(users, ["alice Limits-4", "carol Limits-Unlimited", "dave Limits-Unlimited"]);
     // There the last line of a user's groups holds, here the first entry.
-    assert_eq!(attached(&config.groups), ["devs Limits-6", "ops Limits-4"]);
+    assert_eq!(assigned(&config.groups), ["devs Limits-6", "ops Limits-4"]);
     let limit = |name: &str| config.profile(name).unwrap().max_concurrent_sessions;
     assert_eq!(
         ["Default-User-Account-Profile", "Limits-4", "Limits-6", "Limits-Unlimited"].map(limit),

@@ -52,7 +52,7 @@ fn sub_commands_are_read() {
     );
     assert_eq!(
         sub(ObjectKind::User, "user_profile_ref 'No Lockout'"),
-        Ok(SubCommand::Change(Change::Attach("No Lockout".to_owned())))
+        Ok(SubCommand::Change(Change::Assign("No Lockout".to_owned())))
     );
     assert_eq!(sub(ObjectKind::Group, "exit"), Ok(SubCommand::Save));
 }
