@@ -1,4 +1,4 @@
-//! Load, faults and hostile input, one file for each row or two of the matrix in `README.md` here.
+//! Load, faults and hostile input, by the rows of the matrix in `README.md` here.
 //!
 //! In an ordinary run the counts are small; `make soak` runs the full ones. Each row prints the
 //! figure it measured (`cargo test --test faults -- --nocapture`).
@@ -15,24 +15,11 @@
 #[allow(dead_code, reason = "shared with the other tests")]
 mod common;
 
-mod circumstances;
-mod config_text;
-mod exactness;
-mod forks;
-mod identity;
-mod images;
-mod items;
-mod kills;
+mod damage;
+mod hostile;
 mod load;
-mod memcheck;
-mod memory;
-mod paths;
+mod process;
 mod promise;
-mod rights;
-mod stacks;
-mod stopped;
-mod syslog;
-mod system_calls;
 
 use std::fmt::Display;
 

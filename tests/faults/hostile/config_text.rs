@@ -11,7 +11,7 @@ use testkit::{FAIL_CLOSED, Stack, code};
 
 use crate::{amount, figure, host};
 
-#[path = "../../fuzz/module.rs"]
+#[path = "../../../fuzz/module.rs"]
 mod module;
 
 /// A configuration that uses every key there is.

@@ -2,7 +2,7 @@
 
 use testkit::{code, sqlite};
 
-use crate::system_calls::{campaign_on, marked_host};
+use super::system_calls::{campaign_on, marked_host};
 use crate::{amount, built, damaged_files, figure};
 
 #[test]

@@ -72,7 +72,7 @@ fn s1_address_sanitizer_finds_nothing() {
     host.limit(1);
     host.stack("login", &Stack::both().control(FAIL_CLOSED));
     let driver = host.path("driver");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/driver.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/process/driver.c");
     let build = [
         "-Wall",
         "-Wextra",

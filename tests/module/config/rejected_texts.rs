@@ -1,5 +1,8 @@
+//! Configurations that are rejected, and their messages.
+
 /// Text of a configuration, and what follows the path in its message.
-const TEXTS: &[(&[u8], &str)] = &[
+#[rustfmt::skip]
+pub const TEXTS: &[(&[u8], &str)] = &[
     // Syntax.
     (b"[", "1:2: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`"),
     (b"[[useraccountprofile]", "1:22: unclosed array table, expected `]`"),

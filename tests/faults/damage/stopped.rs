@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use session_limit_core::{store, system};
 use testkit::{FAIL_CLOSED, Stack, code};
 
-use crate::system_calls::campaign;
+use super::system_calls::campaign;
 use crate::{amount, figure, host, skipped};
 
 fn lock_file(host: &testkit::Host) -> File {

@@ -8,9 +8,8 @@ use std::process::Command;
 use session_limit_core::config::{Config, ConfigError};
 use testkit::{Stack, code};
 
+use super::rejected_texts::TEXTS;
 use crate::host;
-
-include!("mistakes_table.rs");
 
 fn message(path: &Path) -> String {
     Config::load(path).err().as_ref().map_or_else(|| "accepted".to_owned(), ConfigError::to_string)
