@@ -23,7 +23,7 @@ mod promise;
 
 use std::fmt::Display;
 
-use common::{alone, built, host, rows};
+use common::{alone, host, rows};
 use testkit::Host;
 
 /// Returns how often to do something: `full` in a soak, `short` else.

@@ -30,7 +30,7 @@ enum Fault {
     Kill,
     Stop,
     Error(i32),
-    /// The allocation whose turn it is fails; see `examples/preload_shim.rs`.
+    /// The allocation whose turn it is fails; see `testkit/examples/preload_shim.rs`.
     Starve,
 }
 
@@ -336,7 +336,7 @@ fn fail_at(turn: i32) -> i64 {
     // SAFETY: the name is terminated.
     let shim = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"shim_fail_at".as_ptr()) };
     assert!(!shim.is_null(), "the shim is not preloaded");
-    // SAFETY: this is the function's type, in `examples/preload_shim.rs`.
+    // SAFETY: this is the function's type, in `testkit/examples/preload_shim.rs`.
     let shim = unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn(i64) -> i64>(shim) };
     shim(i64::from(turn))
 }

@@ -1,9 +1,9 @@
 //! F6: every allocation of a hook fails, one after the other.
 
-use testkit::{code, sqlite};
+use testkit::{code, example, sqlite};
 
 use super::system_calls::{campaign_on, marked_host};
-use crate::{amount, built, damaged_files, figure};
+use crate::{amount, damaged_files, figure};
 
 #[test]
 fn f6_out_of_memory_is_an_error_or_a_clean_abort_and_never_lets_in() {
@@ -11,7 +11,7 @@ fn f6_out_of_memory_is_an_error_or_a_clean_abort_and_never_lets_in() {
         return crate::skipped("F6", "needs glibc's own names of malloc");
     }
     let host = marked_host()
-        .with_environment("LD_PRELOAD", built("examples/libpreload_shim.so").to_str().unwrap());
+        .with_environment("LD_PRELOAD", example("libpreload_shim.so").to_str().unwrap());
     let all = campaign_on(&host, "starve", amount(7, 1), 1);
     assert_eq!(damaged_files(&host), Vec::<String>::new());
     assert_eq!(sqlite(&host.state(), "PRAGMA integrity_check"), "ok");

@@ -1,8 +1,8 @@
 //! F2, F3: death, and every error, at every single system call of account, opening and closing.
 
-use testkit::{Host, IGNORED};
+use testkit::{Host, IGNORED, example};
 
-use crate::{amount, built, figure, hex, host, skipped};
+use crate::{amount, figure, hex, host, skipped};
 
 const ERRORS: [(&str, i32); 8] = [
     ("EIO", libc::EIO),
@@ -21,7 +21,7 @@ pub fn marked_host() -> Host {
     assert_eq!(IGNORED, 9, "authinfo_unavail");
     let host = host();
     host.limit(2);
-    let (mark, module) = (built("examples/libmarking_module.so"), host.module().to_owned());
+    let (mark, module) = (example("libmarking_module.so"), host.module().to_owned());
     let mut stack = String::from("auth required pam_permit.so\n");
     for (kind, hooks) in [
         ("account", "acct=authinfo_unavail"),

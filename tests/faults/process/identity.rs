@@ -81,7 +81,7 @@ fn f9_clocks_that_never_go_back_may_show_centuries() {
 /// The wall clock is for display only; here it shows 1910 to 2200.
 #[test]
 fn f9_the_wall_clock_decides_nothing() {
-    let shim = crate::built("examples/libpreload_shim.so");
+    let shim = testkit::example("libpreload_shim.so");
     for years in [-60_i64, -10, 10, 12, 81, 174] {
         let host = host().with_environment("LD_PRELOAD", shim.to_str().unwrap());
         let host =

@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use pam::constants::{PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 
-#[path = "../src/panic_guard.rs"]
+#[path = "../../src/panic_guard.rs"]
 #[allow(dead_code, reason = "only the silence is shown")]
 mod panic_guard;
 
