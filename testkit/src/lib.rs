@@ -13,7 +13,7 @@
 )]
 
 pub mod actor;
-mod examples;
+mod built;
 pub mod hex;
 mod host;
 mod host_state;
@@ -22,7 +22,7 @@ mod login;
 mod sqlite;
 
 pub use actor::fault_injection::{IGNORED, MARK};
-pub use examples::example;
+pub use built::{example, module};
 pub use host::{FAIL_CLOSED, FAIL_OPEN, Host, Stack, User, default_limit};
 pub use libpam::{SILENT, code};
 pub use login::{Login, Message};

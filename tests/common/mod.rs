@@ -1,20 +1,12 @@
 //! What every test on the real libpam needs: a scratch host, the module under test, its rows.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use session_limit_core::model::session::Session;
 use session_limit_core::store::Store;
-use testkit::{Host, example};
+use testkit::{Host, example, module};
 
-/// The module under test: what was built with the tests, or the one that is going to be shipped.
-pub fn module() -> PathBuf {
-    std::env::var_os("PAM_SESSION_LIMIT_MODULE").map_or_else(
-        || std::env::current_exe().unwrap().with_file_name("libpam_session_limit.so"),
-        PathBuf::from,
-    )
-}
-
+/// A scratch host with the module under test.
 pub fn host() -> Host {
     Host::new(example("pam_actor"), module())
 }

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use testkit::{code, example};
+use testkit::{code, example, module};
 
-use crate::{alone, host, module};
+use crate::{alone, host};
 
 #[test]
 fn the_module_exports_the_six_hooks_and_nothing_else() {

@@ -19,4 +19,4 @@ mod limit;
 mod session;
 mod store_faults;
 
-use common::{alone, eventually, host, module, rewrite_rows, rows};
+use common::{alone, eventually, host, rewrite_rows, rows};
