@@ -33,7 +33,7 @@ fn mode(path: &std::path::Path) -> u32 {
 }
 
 #[test]
-fn the_first_login_makes_folder_and_files_that_only_root_can_read() {
+fn the_first_login_creates_a_directory_and_files_that_only_root_can_read() {
     let host = strict();
     fs::remove_dir(host.path("state")).unwrap();
     let _login = host.logged_in("login", "alice");
@@ -141,7 +141,7 @@ fn a_schema_changed_between_two_phases_is_noticed() {
 }
 
 #[test]
-fn a_store_replaced_between_two_phases_is_read_anew() {
+fn a_store_replaced_between_two_phases_is_read_again() {
     let host = strict();
     host.limit(2);
     let mut login = host.login("login", "alice");
@@ -190,7 +190,7 @@ fn another_program_reads_rows_and_finds_no_fault() {
 }
 
 #[test]
-fn an_empty_file_is_begun_as_a_new_store() {
+fn an_empty_file_becomes_a_new_store() {
     let host = strict();
     fs::write(host.state(), "").unwrap();
     fs::set_permissions(host.state(), fs::Permissions::from_mode(0o600)).unwrap();
@@ -200,7 +200,7 @@ fn an_empty_file_is_begun_as_a_new_store() {
 }
 
 #[test]
-fn a_store_deleted_under_open_sessions_is_begun_anew() {
+fn a_store_deleted_under_open_sessions_is_created_again() {
     let host = strict();
     let mut open = host.logged_in("login", "alice");
     fs::remove_dir_all(host.path("state")).unwrap();
@@ -223,7 +223,7 @@ fn is_refused(what: &str, break_it: impl Fn(&Host)) {
 }
 
 #[test]
-fn unsafe_folders_and_files_are_refused() {
+fn unsafe_directories_and_files_are_rejected() {
     let chmod = |path: std::path::PathBuf, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -302,7 +302,7 @@ fn an_unprivileged_caller_is_ignored() {
 }
 
 #[test]
-fn whose_check_is_off_is_never_kept_out_by_a_broken_store() {
+fn a_user_without_a_limit_is_never_locked_out_by_a_broken_store() {
     let host = strict();
     host.limit(0);
     fs::create_dir(host.state()).unwrap();

@@ -64,7 +64,7 @@ fn f4_stopped_inside_the_hook_holds_others_up_no_longer_than_the_deadline() {
 }
 
 #[test]
-fn f4_a_slow_holder_keeps_nobody_out() {
+fn f4_a_slow_holder_locks_no_login_out() {
     let host = host();
     host.limit(100);
     drop(host.logged_in("login", "alice"));

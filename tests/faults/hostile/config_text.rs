@@ -66,7 +66,7 @@ fn is_parsed_or_explained(given: &str) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn b1_random_text_is_parsed_or_refused() {
+fn b1_random_text_is_parsed_or_rejected() {
     let words = prop::sample::select(vec![
         "[[useraccountprofile]]",
         "[[user]]",
@@ -123,7 +123,7 @@ fn b1_random_text_is_parsed_or_refused() {
 }
 
 #[test]
-fn b1_a_good_file_with_bytes_changed_is_parsed_or_refused() {
+fn b1_a_valid_file_with_bytes_changed_is_parsed_or_rejected() {
     assert!(Config::parse(FULL).is_ok(), "the seed itself is good");
     let changes = prop::collection::vec((0..FULL.len(), any::<u8>(), 0..3_u8), 1..6);
     let count = amount(3_000, 300_000);
@@ -149,7 +149,7 @@ fn b1_a_good_file_with_bytes_changed_is_parsed_or_refused() {
 
 /// Nested and huge texts within the size that is read: neither stack nor memory may run out.
 #[test]
-fn b1_deep_and_huge_texts_are_refused_in_time_on_a_threads_stack() {
+fn b1_deep_and_huge_texts_are_rejected_in_time_on_a_threads_stack() {
     let huge = usize::try_from(MAX_BYTES).unwrap() - 64;
     let texts = [
         format!("a = {}", "[".repeat(huge)),
@@ -179,7 +179,7 @@ fn b1_deep_and_huge_texts_are_refused_in_time_on_a_threads_stack() {
 
 /// In a strict stack nobody gets in by a file that is refused, whatever is wrong with it.
 #[test]
-fn b1_a_refused_file_lets_nobody_in_where_the_stack_is_strict() {
+fn b1_a_rejected_file_lets_no_user_in_where_the_stack_fails_closed() {
     let host = host();
     host.stack("login", &Stack::both().control(FAIL_CLOSED));
     let write = |bytes: &[u8], mode: u32| {
@@ -229,7 +229,7 @@ fn b1_a_refused_file_lets_nobody_in_where_the_stack_is_strict() {
 }
 
 #[test]
-fn b6_any_arguments_are_read_or_complained_about() {
+fn b6_any_arguments_are_accepted_or_reported() {
     let word = prop_oneof![
         any::<Vec<u8>>(),
         prop::sample::select(vec![
@@ -262,7 +262,7 @@ fn b6_any_arguments_are_read_or_complained_about() {
 }
 
 #[test]
-fn b6_a_thousand_arguments_change_no_verdict() {
+fn b6_a_thousand_arguments_change_no_decision() {
     let host = host();
     host.limit(1);
     let many = " nonsense=1".repeat(90);
@@ -277,7 +277,7 @@ fn b6_a_thousand_arguments_change_no_verdict() {
 }
 
 #[test]
-fn b1_any_stat_line_is_read_or_refused() {
+fn b1_any_stat_line_is_read_or_rejected() {
     let count = amount(5_000, 500_000);
     let fields = prop::collection::vec("[A-Za-z0-9() \\-]{0,12}", 0..60);
     let line =

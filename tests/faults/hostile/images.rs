@@ -84,7 +84,7 @@ fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
 }
 
 #[test]
-fn b3_damaged_images_crash_and_hang_nobody() {
+fn b3_damaged_images_crash_and_hang_no_login() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("state");
     fs::create_dir(&folder).unwrap();

@@ -97,7 +97,7 @@ fn b4_nothing_that_is_planted_is_followed_or_written_to() {
 }
 
 #[test]
-fn b4_a_link_anywhere_on_the_way_is_refused() {
+fn b4_a_link_anywhere_in_the_path_is_rejected() {
     for component in ["a", "a/b", "a/b/state"] {
         let host = host();
         host.limit(1);
@@ -116,7 +116,7 @@ fn b4_a_link_anywhere_on_the_way_is_refused() {
 /// folder that everybody may write to (as `/tmp`); now and then it is gone, as after a boot, so that he
 /// can be first.
 #[test]
-fn b4_somebody_who_keeps_swapping_the_folder_gets_nothing_written() {
+fn b4_a_user_who_keeps_swapping_the_directory_gets_nothing_written() {
     let host = host();
     host.limit(1);
     let open = host.path("open");

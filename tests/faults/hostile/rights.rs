@@ -108,7 +108,7 @@ fn hostile(host: &Host) -> Vec<(&'static str, Vec<String>)> {
 }
 
 #[test]
-fn b5_a_hostile_caller_of_a_setuid_program_changes_nobody_elses_verdict() {
+fn b5_a_hostile_caller_of_a_setuid_program_changes_no_decision_about_another_user() {
     let mut slowest = Duration::ZERO;
     let mut cases = 0;
     for first in [true, false] {

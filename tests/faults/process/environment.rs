@@ -51,7 +51,7 @@ fn f5_a_full_file_system_refuses_and_heals() {
 }
 
 #[test]
-fn f5_a_read_only_file_system_is_ignored_and_said() {
+fn f5_a_read_only_file_system_is_ignored_and_logged() {
     let host = strict();
     let skip = Stack::both()
         .control("[ignore=1 default=ignore]")
@@ -71,7 +71,7 @@ fn f5_a_read_only_file_system_is_ignored_and_said() {
 }
 
 #[test]
-fn f5_without_proc_nobody_is_counted_and_nobody_crashes() {
+fn f5_without_proc_no_login_is_counted_and_none_crashes() {
     let host = strict();
     let mut login = host.login("login", "alice");
     login.tell(&format!("mount {} {} {}", hex("tmpfs"), hex("/proc"), hex("size=4k")));
@@ -97,7 +97,7 @@ fn f5_hidepid_hides_nothing_from_the_module() {
 }
 
 #[test]
-fn f5_a_missing_run_folder_is_an_error_and_a_missing_last_folder_is_made() {
+fn f5_a_missing_parent_directory_is_an_error_and_a_missing_directory_is_created() {
     let host = strict();
     std::fs::remove_dir(host.path("state")).unwrap();
     assert_eq!(host.login("login", "alice").log_in(), 0, "made");
@@ -112,7 +112,7 @@ fn f5_a_missing_run_folder_is_an_error_and_a_missing_last_folder_is_made() {
 /// Every limit a caller of a setuid program may set, from nothing upwards: the host lives, the verdict
 /// is one of the table, and who is let in is counted.
 #[test]
-fn f5_limits_of_a_setuid_program_change_no_verdict_but_to_an_error() {
+fn f5_limits_of_a_setuid_program_change_no_decision_but_to_an_error() {
     let sweeps: [(&str, u32, &[u64]); 7] = [
         ("FSIZE", libc::RLIMIT_FSIZE, &[0, 1, 511, 512, 4096, 8192, 16_384, 65_536]),
         ("NOFILE", libc::RLIMIT_NOFILE, &[4, 5, 6, 7, 8, 9, 10, 12, 16]),

@@ -16,7 +16,7 @@ fn message(path: &Path) -> String {
 }
 
 #[test]
-fn every_mistake_in_the_text_has_its_message() {
+fn every_problem_in_the_text_has_its_message() {
     let host = host();
     for (text, expected) in TEXTS {
         fs::write(host.config(), text).unwrap();
@@ -26,7 +26,7 @@ fn every_mistake_in_the_text_has_its_message() {
 }
 
 #[test]
-fn a_broken_file_is_a_service_error_that_no_login_is_lost_to() {
+fn a_rejected_file_is_a_service_error_that_the_shipped_lines_ignore() {
     let host = host();
     host.stack("strict", &Stack::both().control("required"));
     for (text, _) in TEXTS {
@@ -39,7 +39,7 @@ fn a_broken_file_is_a_service_error_that_no_login_is_lost_to() {
 }
 
 #[test]
-fn files_that_are_fine_though_odd() {
+fn unusual_files_that_are_valid() {
     let host = host();
     for text in [
         "",
@@ -54,7 +54,7 @@ fn files_that_are_fine_though_odd() {
 }
 
 #[test]
-fn files_that_are_no_safe_regular_files_are_refused() {
+fn files_that_are_not_safe_regular_files_are_rejected() {
     let host = host();
     let path = host.config();
     let expect = |what: &str| {

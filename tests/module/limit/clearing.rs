@@ -204,7 +204,7 @@ fn parent_of_applications() -> Leader {
 }
 
 #[test]
-fn clearing_spares_a_process_that_holds_a_session_of_another_user() {
+fn clearing_does_not_end_a_process_that_holds_a_session_of_another_user() {
     let host = host();
     host.limit(2);
     host.stack("sshd", &Stack::both().with("clear_sessions"));

@@ -143,7 +143,7 @@ fn a_service_that_is_not_counted_touches_no_file() {
 }
 
 #[test]
-fn an_account_line_alone_refuses_while_places_are_reserved() {
+fn an_account_line_alone_refuses_while_slots_are_reserved() {
     let host = host();
     host.limit(1);
     host.stack("login", &Stack::account_only());
@@ -166,7 +166,7 @@ fn a_session_line_alone_is_the_authority() {
 }
 
 #[test]
-fn a_place_reserved_in_the_account_phase_counts_before_it_opens() {
+fn a_slot_reserved_in_the_account_phase_counts_before_it_opens() {
     let host = host();
     host.limit(1);
     let mut first = host.login("sshd", "alice");
@@ -177,7 +177,7 @@ fn a_place_reserved_in_the_account_phase_counts_before_it_opens() {
 }
 
 #[test]
-fn an_account_phase_run_twice_reserves_one_place() {
+fn an_account_phase_run_twice_reserves_one_slot() {
     let host = host();
     host.limit(2);
     let mut first = host.login("login", "alice");
@@ -189,7 +189,7 @@ fn an_account_phase_run_twice_reserves_one_place() {
 }
 
 #[test]
-fn a_lowered_limit_ends_nobody_and_refuses_new_sessions() {
+fn a_lowered_limit_ends_no_session_and_refuses_new_ones() {
     let host = host();
     host.limit(3);
     let mut open: Vec<_> = (0..3).map(|_| host.logged_in("login", "alice")).collect();
@@ -253,7 +253,7 @@ fn an_unknown_user_is_unknown() {
 }
 
 #[test]
-fn without_any_configuration_file_nobody_is_limited() {
+fn without_any_configuration_file_no_user_is_limited() {
     // The default path of this machine has no file, or one that is the administrator's: use a stack
     // without config= only where it is missing.
     if std::path::Path::new("/etc/session-limit/config.toml").exists() {

@@ -97,7 +97,7 @@ fn ask_with_anything_else_is_a_refusal() {
 }
 
 #[test]
-fn where_nobody_can_be_asked_ask_is_a_plain_refusal() {
+fn where_no_user_can_be_asked_ask_is_a_plain_refusal() {
     let (_host, _open, mut third) = asking("text-only", "on_limit=ask");
     assert_eq!(third.acct(), code::PERM_DENIED);
     assert_eq!(third.said(), warning(), "sshd with a key");

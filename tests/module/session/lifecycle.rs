@@ -5,7 +5,7 @@ use testkit::{Stack, code};
 use crate::{host, rows};
 
 #[test]
-fn closing_frees_the_place() {
+fn closing_frees_the_slot() {
     let host = host();
     host.limit(1);
     let mut first = host.logged_in("login", "alice");
@@ -28,7 +28,7 @@ fn closing_removes_the_own_row_only() {
 }
 
 #[test]
-fn opening_twice_holds_one_place_and_closing_twice_is_no_fault() {
+fn opening_twice_holds_one_slot_and_closing_twice_is_no_error() {
     let host = host();
     host.limit(2);
     let mut login = host.logged_in("login", "alice");
@@ -41,7 +41,7 @@ fn opening_twice_holds_one_place_and_closing_twice_is_no_fault() {
 }
 
 #[test]
-fn closing_without_opening_is_no_fault() {
+fn closing_without_opening_is_no_error() {
     let host = host();
     host.limit(1);
     let _other = host.logged_in("login", "alice");

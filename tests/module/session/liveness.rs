@@ -5,7 +5,7 @@ use testkit::code;
 use crate::{host, rewrite_rows, rows};
 
 #[test]
-fn a_killed_leader_gives_its_place_back() {
+fn a_killed_leader_frees_its_slot() {
     let host = host();
     host.limit(1);
     let mut first = host.logged_in("login", "alice");
@@ -14,7 +14,7 @@ fn a_killed_leader_gives_its_place_back() {
 }
 
 #[test]
-fn a_zombie_leader_gives_its_place_back() {
+fn a_zombie_leader_frees_its_slot() {
     let host = host();
     host.limit(1);
     let mut first = host.logged_in("login", "alice");
@@ -23,7 +23,7 @@ fn a_zombie_leader_gives_its_place_back() {
 }
 
 #[test]
-fn a_recycled_pid_is_not_the_leader() {
+fn a_reused_pid_is_not_the_leader() {
     let host = host();
     host.limit(1);
     let _first = host.logged_in("login", "alice");

@@ -12,7 +12,7 @@ fn sshd() -> Host {
 }
 
 #[test]
-fn the_childs_reservation_hangs_on_the_monitor_and_is_confirmed_by_it() {
+fn the_childs_reservation_belongs_to_the_monitor_and_is_confirmed_by_it() {
     let host = sshd();
     let mut monitor = host.login("sshd", "alice");
     monitor.tell("setsid");
@@ -27,7 +27,7 @@ fn the_childs_reservation_hangs_on_the_monitor_and_is_confirmed_by_it() {
 }
 
 #[test]
-fn a_childs_reservation_keeps_no_other_login_out() {
+fn a_childs_reservation_locks_no_other_login_out() {
     let host = sshd();
     let mut stalled = host.login("sshd", "alice");
     stalled.tell("setsid");
@@ -42,7 +42,7 @@ fn a_childs_reservation_keeps_no_other_login_out() {
 }
 
 #[test]
-fn another_try_on_the_same_connection_takes_no_second_place() {
+fn another_try_on_the_same_connection_takes_no_second_slot() {
     let host = sshd();
     host.limit(2);
     let mut monitor = host.login("sshd", "alice");
@@ -66,7 +66,7 @@ fn the_childs_end_leaves_the_reservation_to_the_monitor() {
 }
 
 #[test]
-fn other_programs_hold_their_own_place() {
+fn other_programs_hold_their_own_slot() {
     let host = host();
     host.limit(1);
     let mut parent = host.login("sshd", "alice");
@@ -78,7 +78,7 @@ fn other_programs_hold_their_own_place() {
 }
 
 #[test]
-fn the_listener_is_no_anchor() {
+fn the_listener_owns_no_reservation() {
     let host = sshd();
     // A listener that is not the leader of its connection's session, as with `sshd -d`.
     let mut listener = host.login("sshd", "alice");

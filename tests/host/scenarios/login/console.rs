@@ -10,8 +10,8 @@ group!("console":
     a_console_login_counts_together_with_ssh,
     the_warning_is_readable_on_the_console,
     the_warning_is_readable_with_hushlogin_too,
-    logging_out_at_the_console_gives_the_place_back,
-    a_killed_login_program_gives_the_place_back,
+    logging_out_at_the_console_frees_the_slot,
+    a_killed_login_program_frees_the_slot,
 );
 
 fn type_name_and_password(console: &mut Terminal, user: &str) {
@@ -57,7 +57,7 @@ fn the_warning_is_readable_with_hushlogin_too(host: &mut Host) -> String {
     figure
 }
 
-fn logging_out_at_the_console_gives_the_place_back(host: &mut Host) -> String {
+fn logging_out_at_the_console_frees_the_slot(host: &mut Host) -> String {
     host.limit("alice", 1);
     let mut console = log_in(host, "alice");
     host.ssh("alice").is_refused();
@@ -67,7 +67,7 @@ fn logging_out_at_the_console_gives_the_place_back(host: &mut Host) -> String {
     format!("next login through {:.1} s after the logout", took.as_secs_f64())
 }
 
-fn a_killed_login_program_gives_the_place_back(host: &mut Host) -> String {
+fn a_killed_login_program_frees_the_slot(host: &mut Host) -> String {
     host.limit("alice", 1);
     let _console = log_in(host, "alice");
     host.ssh("alice").is_refused();

@@ -6,27 +6,27 @@ use crate::ssh::assert_refused;
 use crate::wait::{seconds, until};
 
 group!("counting":
-    without_a_limit_everybody_gets_in,
+    without_a_limit_every_login_gets_in,
     the_third_login_by_key_is_refused_with_both_lines_of_the_warning,
     the_third_login_by_password_is_refused_with_both_lines_of_the_warning,
     the_third_keyboard_interactive_login_is_refused_with_both_lines_of_the_warning,
-    a_logout_gives_the_place_back_at_once,
-    a_killed_client_gives_the_place_back,
+    a_logout_frees_the_slot_at_once,
+    a_killed_client_frees_the_slot,
     ssh_without_a_command_counts_and_is_refused,
     a_connection_that_only_forwards_a_port_counts_and_is_refused,
     scp_sftp_and_rsync_are_refused_with_a_clean_standard_output,
-    sftp_and_a_pipe_hold_a_place_while_they_run,
+    sftp_and_a_pipe_hold_a_slot_while_they_run,
     channels_of_one_connection_count_once,
-    two_users_do_not_take_each_others_places,
+    two_users_do_not_take_each_others_slots,
     the_user_entry_wins_over_the_group_entry,
-    a_lowered_limit_ends_nobody_and_refuses_new_logins,
+    a_lowered_limit_ends_no_session_and_refuses_new_logins,
     a_limit_set_later_counts_the_sessions_opened_before,
-    root_without_an_entry_is_counted_like_anybody,
+    root_without_an_entry_is_counted_like_any_user,
     an_expired_password_is_no_way_around_the_limit,
     a_locked_account_at_the_limit_leaves_no_slot_taken,
 );
 
-fn without_a_limit_everybody_gets_in(host: &mut Host) -> String {
+fn without_a_limit_every_login_gets_in(host: &mut Host) -> String {
     let sessions: Vec<_> = (0..5).map(|_| host.ssh("alice").log_in()).collect();
     host.ssh("alice").is_admitted();
     host.ssh("alice").by_password().is_admitted();
@@ -60,7 +60,7 @@ fn the_third_keyboard_interactive_login_is_refused_with_both_lines_of_the_warnin
     format!("exit status {}", by_keyboard.is_refused().status)
 }
 
-fn a_logout_gives_the_place_back_at_once(host: &mut Host) -> String {
+fn a_logout_frees_the_slot_at_once(host: &mut Host) -> String {
     host.limit("alice", 1);
     let only = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();
@@ -71,7 +71,7 @@ fn a_logout_gives_the_place_back_at_once(host: &mut Host) -> String {
     format!("next login through {:.1} s after the logout", took.as_secs_f64())
 }
 
-fn a_killed_client_gives_the_place_back(host: &mut Host) -> String {
+fn a_killed_client_frees_the_slot(host: &mut Host) -> String {
     host.limit("alice", 1);
     let mut only = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();
@@ -135,7 +135,7 @@ fn scp_sftp_and_rsync_are_refused_with_a_clean_standard_output(host: &mut Host) 
     format!("{} tools let in, then refused", tools.len())
 }
 
-fn sftp_and_a_pipe_hold_a_place_while_they_run(host: &mut Host) -> String {
+fn sftp_and_a_pipe_hold_a_slot_while_they_run(host: &mut Host) -> String {
     host.limit("alice", 2);
     let _sftp = host.start(
         "mkfifo /tmp/commands; exec 3<>/tmp/commands; sftp -b /tmp/commands alice@127.0.0.1",
@@ -156,7 +156,7 @@ fn channels_of_one_connection_count_once(host: &mut Host) -> String {
     "10 channels, 1 session".to_owned()
 }
 
-fn two_users_do_not_take_each_others_places(host: &mut Host) -> String {
+fn two_users_do_not_take_each_others_slots(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 1).user("bob", 2));
     let _alice = host.ssh("alice").log_in();
     let _bob = [host.ssh("bob").log_in(), host.ssh("bob").log_in()];
@@ -177,7 +177,7 @@ fn the_user_entry_wins_over_the_group_entry(host: &mut Host) -> String {
     "alice 2 by her entry, bob 1 by his group, carol unlimited".to_owned()
 }
 
-fn a_lowered_limit_ends_nobody_and_refuses_new_logins(host: &mut Host) -> String {
+fn a_lowered_limit_ends_no_session_and_refuses_new_logins(host: &mut Host) -> String {
     host.limit("alice", 3);
     let mut three: Vec<_> = (0..3).map(|_| host.ssh("alice").log_in()).collect();
     host.limit("alice", 1);
@@ -197,7 +197,7 @@ fn a_limit_set_later_counts_the_sessions_opened_before(host: &mut Host) -> Strin
     "2 of 2".to_owned()
 }
 
-fn root_without_an_entry_is_counted_like_anybody(host: &mut Host) -> String {
+fn root_without_an_entry_is_counted_like_any_user(host: &mut Host) -> String {
     host.limit("root", 1);
     let _only = host.ssh("root").log_in();
     host.ssh("root").is_refused();

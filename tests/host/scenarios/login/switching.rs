@@ -8,7 +8,7 @@ use crate::wait::{seconds, until};
 
 group!("switching":
     su_and_sudo_and_runuser_are_neither_counted_nor_blocked_at_the_limit,
-    a_switch_by_root_to_a_user_at_his_limit_is_not_blocked,
+    a_switch_by_root_to_a_user_at_the_limit_is_not_blocked,
     machinectl_shell_is_neither_counted_nor_blocked_at_the_limit,
     run0_is_neither_counted_nor_blocked_at_the_limit,
     with_sudo_counted_the_third_elevation_to_root_is_refused_with_the_warning,
@@ -48,7 +48,7 @@ fn su_and_sudo_and_runuser_are_neither_counted_nor_blocked_at_the_limit(host: &m
     format!("{} ways, 1 recorded", commands.len())
 }
 
-fn a_switch_by_root_to_a_user_at_his_limit_is_not_blocked(host: &mut Host) -> String {
+fn a_switch_by_root_to_a_user_at_the_limit_is_not_blocked(host: &mut Host) -> String {
     host.limit("alice", 1);
     let _only = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();

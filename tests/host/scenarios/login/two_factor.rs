@@ -6,9 +6,9 @@ use crate::scenario::group;
 group!("two factors":
     key_then_keyboard_interactive_counts_and_is_refused,
     keyboard_interactive_then_key_counts_and_is_refused,
-    a_wrong_second_factor_takes_no_place,
-    a_missing_key_after_the_password_takes_no_place,
-    a_login_that_stalls_at_its_second_factor_keeps_nobody_out,
+    a_wrong_second_factor_takes_no_slot,
+    a_missing_key_after_the_password_takes_no_slot,
+    a_login_that_stalls_at_its_second_factor_locks_no_other_login_out,
 );
 
 const KEY_FIRST: &str = "AuthenticationMethods publickey,keyboard-interactive\n";
@@ -34,7 +34,7 @@ fn keyboard_interactive_then_key_counts_and_is_refused(host: &mut Host) -> Strin
     counts_and_is_refused(host, KEY_LAST)
 }
 
-fn a_wrong_second_factor_takes_no_place(host: &mut Host) -> String {
+fn a_wrong_second_factor_takes_no_slot(host: &mut Host) -> String {
     host.sshd(KEY_FIRST);
     host.limit("alice", 1);
     for _ in 0..3 {
@@ -47,7 +47,7 @@ fn a_wrong_second_factor_takes_no_place(host: &mut Host) -> String {
     "in at once after 3 wrong ones".to_owned()
 }
 
-fn a_missing_key_after_the_password_takes_no_place(host: &mut Host) -> String {
+fn a_missing_key_after_the_password_takes_no_slot(host: &mut Host) -> String {
     host.sshd(KEY_LAST);
     host.limit("alice", 1);
     for _ in 0..3 {
@@ -65,7 +65,7 @@ fn a_missing_key_after_the_password_takes_no_place(host: &mut Host) -> String {
     "in at once after 3 without a key".to_owned()
 }
 
-fn a_login_that_stalls_at_its_second_factor_keeps_nobody_out(host: &mut Host) -> String {
+fn a_login_that_stalls_at_its_second_factor_locks_no_other_login_out(host: &mut Host) -> String {
     host.sshd("AuthenticationMethods keyboard-interactive,publickey\nLoginGraceTime 60\n");
     host.limit("alice", 1);
     // A key with a passphrase: the client has passed the first factor and waits for its owner.

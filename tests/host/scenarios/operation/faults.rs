@@ -6,15 +6,15 @@ use crate::scenario::group;
 use crate::wait::seconds;
 
 group!("faults":
-    a_missing_module_keeps_nobody_out,
-    a_missing_module_keeps_everybody_out_with_the_strict_lines,
-    a_broken_configuration_keeps_nobody_out_and_is_logged_with_its_place,
-    a_broken_configuration_keeps_everybody_out_with_the_strict_lines,
-    a_read_only_run_keeps_nobody_out,
-    a_full_run_keeps_nobody_out_and_counting_resumes,
-    a_full_run_keeps_everybody_out_with_the_strict_lines,
-    a_database_deleted_under_open_sessions_is_begun_anew,
-    a_damaged_database_is_kept_aside_and_begun_anew,
+    a_missing_module_locks_no_user_out,
+    a_missing_module_locks_every_user_out_with_the_fail_closed_lines,
+    a_rejected_configuration_locks_no_user_out_and_is_logged_with_its_position,
+    a_rejected_configuration_locks_every_user_out_with_the_fail_closed_lines,
+    a_read_only_run_locks_no_user_out,
+    a_full_run_locks_no_user_out_and_counting_resumes,
+    a_full_run_locks_every_user_out_with_the_fail_closed_lines,
+    a_database_deleted_under_open_sessions_is_created_again,
+    a_damaged_database_is_moved_aside_and_created_again,
 );
 
 const CONFIG: &str = "/etc/session-limit/config.toml";
@@ -30,7 +30,7 @@ fn fails_open(host: &Host) {
     host.ssh("alice").is_admitted();
 }
 
-fn a_missing_module_keeps_nobody_out(host: &mut Host) -> String {
+fn a_missing_module_locks_no_user_out(host: &mut Host) -> String {
     host.limit("alice", 1);
     let _only = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();
@@ -41,7 +41,7 @@ fn a_missing_module_keeps_nobody_out(host: &mut Host) -> String {
     "logins go on, refused again once it is back".to_owned()
 }
 
-fn a_missing_module_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> String {
+fn a_missing_module_locks_every_user_out_with_the_fail_closed_lines(host: &mut Host) -> String {
     host.run(FAIL_CLOSED).ok();
     host.ssh("alice").is_admitted();
     host.run(&format!("mv {MODULE} /root/module.so")).ok();
@@ -53,7 +53,9 @@ fn a_missing_module_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -
     format!("exit status {}", stopped.status)
 }
 
-fn a_broken_configuration_keeps_nobody_out_and_is_logged_with_its_place(host: &mut Host) -> String {
+fn a_rejected_configuration_locks_no_user_out_and_is_logged_with_its_position(
+    host: &mut Host,
+) -> String {
     host.limit("alice", 1);
     let _only = host.ssh("alice").log_in();
     host.write(CONFIG, "[policy]\nadmin_groups = 3\n");
@@ -64,7 +66,9 @@ fn a_broken_configuration_keeps_nobody_out_and_is_logged_with_its_place(host: &m
     line.split("): ").nth(1).unwrap_or(&line).to_owned()
 }
 
-fn a_broken_configuration_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> String {
+fn a_rejected_configuration_locks_every_user_out_with_the_fail_closed_lines(
+    host: &mut Host,
+) -> String {
     host.run(FAIL_CLOSED).ok();
     host.write(CONFIG, "max_sessions = 3\n");
     let stopped = host.ssh("alice").run("echo in");
@@ -75,7 +79,7 @@ fn a_broken_configuration_keeps_everybody_out_with_the_strict_lines(host: &mut H
     format!("exit status {}", stopped.status)
 }
 
-fn a_read_only_run_keeps_nobody_out(host: &mut Host) -> String {
+fn a_read_only_run_locks_no_user_out(host: &mut Host) -> String {
     host.limit("alice", 1);
     let only = host.ssh("alice").log_in();
     // systemd and sshd need the rest of /run: only our folder turns read-only.
@@ -88,7 +92,7 @@ fn a_read_only_run_keeps_nobody_out(host: &mut Host) -> String {
     format!("in while read-only, refused after; a logout frees in {:.1} s", took.as_secs_f64())
 }
 
-fn a_full_run_keeps_nobody_out_and_counting_resumes(host: &mut Host) -> String {
+fn a_full_run_locks_no_user_out_and_counting_resumes(host: &mut Host) -> String {
     host.limit("alice", 2);
     host.run("rm -rf /run/session-limit && mkdir -m 0700 /run/session-limit && mount -t tmpfs -o size=256k,mode=0700 tmpfs /run/session-limit").ok();
     let _one = host.ssh("alice").log_in();
@@ -102,7 +106,7 @@ fn a_full_run_keeps_nobody_out_and_counting_resumes(host: &mut Host) -> String {
     format!("in while full ({lines} log lines), 2 of 2 after")
 }
 
-fn a_full_run_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> String {
+fn a_full_run_locks_every_user_out_with_the_fail_closed_lines(host: &mut Host) -> String {
     host.limit("alice", 2);
     host.run(FAIL_CLOSED).ok();
     host.run(FILL).ok();
@@ -115,7 +119,7 @@ fn a_full_run_keeps_everybody_out_with_the_strict_lines(host: &mut Host) -> Stri
     line.split("): ").nth(1).unwrap_or(&line).to_owned()
 }
 
-fn a_database_deleted_under_open_sessions_is_begun_anew(host: &mut Host) -> String {
+fn a_database_deleted_under_open_sessions_is_created_again(host: &mut Host) -> String {
     host.limit("alice", 2);
     let two = [host.ssh("alice").log_in(), host.ssh("alice").log_in()];
     host.run("rm -rf /run/session-limit").ok();
@@ -134,7 +138,7 @@ fn a_database_deleted_under_open_sessions_is_begun_anew(host: &mut Host) -> Stri
     "old ones are no longer counted, their ends disturb nothing".to_owned()
 }
 
-fn a_damaged_database_is_kept_aside_and_begun_anew(host: &mut Host) -> String {
+fn a_damaged_database_is_moved_aside_and_created_again(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 1));
     let _old = host.ssh("alice").log_in();
     host.write("/run/session-limit/live-sessions.db", &"not a database ".repeat(1000));

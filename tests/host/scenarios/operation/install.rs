@@ -12,7 +12,7 @@ group!("installation":
     the_lines_stand_before_all_that_can_end_the_account_phase_and_before_logind,
     installing_again_keeps_the_edited_configuration,
     a_module_replaced_under_open_sessions_goes_on_counting,
-    the_shipped_configuration_is_accepted_and_lets_everybody_in,
+    the_shipped_configuration_is_accepted_and_lets_every_user_in,
     uninstalling_takes_the_lines_out_and_keeps_the_configuration,
 );
 
@@ -102,7 +102,7 @@ fn a_module_replaced_under_open_sessions_goes_on_counting(host: &mut Host) -> St
     format!("2 of 2 before and after, a logout frees in {:.1} s", took.as_secs_f64())
 }
 
-fn the_shipped_configuration_is_accepted_and_lets_everybody_in(host: &mut Host) -> String {
+fn the_shipped_configuration_is_accepted_and_lets_every_user_in(host: &mut Host) -> String {
     host.run("rm /etc/session-limit/config.toml").ok();
     host.install_again();
     let _many: Vec<_> =

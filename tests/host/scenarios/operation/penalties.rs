@@ -9,10 +9,10 @@ use crate::ssh::WARNING;
 use crate::wait::seconds;
 
 group!("penalties":
-    who_retries_at_once_is_told_the_reason_until_his_address_is_shut_out,
-    who_retries_every_five_seconds_is_never_shut_out,
-    with_the_address_exempt_nobody_is_shut_out,
-    with_a_smaller_penalty_somebody_is_told_the_reason_more_often,
+    a_user_who_retries_at_once_is_told_the_reason_until_their_address_is_blocked,
+    a_user_who_retries_every_five_seconds_is_never_blocked,
+    with_the_address_exempt_no_user_is_blocked,
+    with_a_smaller_penalty_a_user_is_told_the_reason_more_often,
 );
 
 /// What the test hosts switch off for all other scenarios, as OpenSSH ships it.
@@ -30,7 +30,9 @@ fn penalties(host: &Host, line: &str) -> bool {
 
 const NONE_THERE: &str = "no penalties in OpenSSH 9.2";
 
-fn who_retries_at_once_is_told_the_reason_until_his_address_is_shut_out(host: &mut Host) -> String {
+fn a_user_who_retries_at_once_is_told_the_reason_until_their_address_is_blocked(
+    host: &mut Host,
+) -> String {
     if !penalties(host, "") {
         return NONE_THERE.to_owned();
     }
@@ -51,7 +53,7 @@ fn who_retries_at_once_is_told_the_reason_until_his_address_is_shut_out(host: &m
     )
 }
 
-fn who_retries_every_five_seconds_is_never_shut_out(host: &mut Host) -> String {
+fn a_user_who_retries_every_five_seconds_is_never_blocked(host: &mut Host) -> String {
     if !penalties(host, "") {
         return NONE_THERE.to_owned();
     }
@@ -66,7 +68,7 @@ fn who_retries_every_five_seconds_is_never_shut_out(host: &mut Host) -> String {
     format!("{TRIES} tries, each told the reason")
 }
 
-fn with_the_address_exempt_nobody_is_shut_out(host: &mut Host) -> String {
+fn with_the_address_exempt_no_user_is_blocked(host: &mut Host) -> String {
     if !penalties(host, "PerSourcePenaltyExemptList 127.0.0.1/32") {
         return NONE_THERE.to_owned();
     }
@@ -79,7 +81,7 @@ fn with_the_address_exempt_nobody_is_shut_out(host: &mut Host) -> String {
     "20 refusals at once, each with its reason".to_owned()
 }
 
-fn with_a_smaller_penalty_somebody_is_told_the_reason_more_often(host: &mut Host) -> String {
+fn with_a_smaller_penalty_a_user_is_told_the_reason_more_often(host: &mut Host) -> String {
     if !penalties(host, "PerSourcePenalties authfail:1s") {
         return NONE_THERE.to_owned();
     }

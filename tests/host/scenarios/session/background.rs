@@ -6,8 +6,8 @@ use crate::wait::{seconds, until};
 
 group!("background":
     cron_and_at_jobs_run_at_the_limit_and_are_not_counted,
-    ten_panes_of_tmux_count_once_and_survive_without_a_place,
-    what_nohup_and_setsid_leave_behind_holds_no_place,
+    ten_panes_of_tmux_count_once_and_survive_without_a_slot,
+    what_nohup_and_setsid_leave_behind_holds_no_slot,
     a_unit_of_the_user_manager_is_not_counted,
     an_unprivileged_screen_locker_is_not_blocked_at_the_limit,
 );
@@ -33,7 +33,7 @@ fn cron_and_at_jobs_run_at_the_limit_and_are_not_counted(host: &mut Host) -> Str
     format!("both ran, at after {:.1} s; 1 recorded", at.as_secs_f64())
 }
 
-fn ten_panes_of_tmux_count_once_and_survive_without_a_place(host: &mut Host) -> String {
+fn ten_panes_of_tmux_count_once_and_survive_without_a_slot(host: &mut Host) -> String {
     host.limit("alice", 1);
     let mut only = host.ssh("alice").log_in_to_a_shell();
     only.ask(
@@ -49,7 +49,7 @@ fn ten_panes_of_tmux_count_once_and_survive_without_a_place(host: &mut Host) -> 
     "10 panes, 1 recorded, 0 after the logout".to_owned()
 }
 
-fn what_nohup_and_setsid_leave_behind_holds_no_place(host: &mut Host) -> String {
+fn what_nohup_and_setsid_leave_behind_holds_no_slot(host: &mut Host) -> String {
     host.limit("alice", 1);
     let mut only = host.ssh("alice").log_in_to_a_shell();
     only.ask(

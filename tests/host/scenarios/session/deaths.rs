@@ -13,7 +13,7 @@ group!("deaths":
     the_monitor_terminated,
     the_monitor_hung_up,
     a_connection_whose_monitor_alone_was_killed_still_counts_while_it_lives,
-    a_power_cycle_empties_every_place,
+    a_power_cycle_frees_every_slot,
 );
 
 /// Limit 1: the session dies by this script. As soon as sshd is gone, the very next login gets in.
@@ -63,7 +63,7 @@ fn a_connection_whose_monitor_alone_was_killed_still_counts_while_it_lives(
     format!("refused while the connection lives, free {:.1} s after its end", took.as_secs_f64())
 }
 
-fn a_power_cycle_empties_every_place(host: &mut Host) -> String {
+fn a_power_cycle_frees_every_slot(host: &mut Host) -> String {
     host.limit("alice", 2);
     let two = [host.ssh("alice").log_in(), host.ssh("alice").log_in()];
     host.ssh("alice").is_refused();

@@ -6,8 +6,8 @@ use crate::wait::{seconds, until};
 
 group!("systemd":
     at_limit_one_the_user_manager_starts_and_is_not_counted,
-    a_lingering_user_holds_no_place,
-    loginctl_terminate_user_gives_the_place_back,
+    a_lingering_user_holds_no_slot,
+    loginctl_terminate_user_frees_the_slot,
     a_refusal_leaves_no_logind_session_behind,
     open_sessions_stay_counted_over_a_restart_of_ssh,
     open_sessions_stay_counted_over_a_stop_of_ssh,
@@ -25,7 +25,7 @@ fn at_limit_one_the_user_manager_starts_and_is_not_counted(host: &mut Host) -> S
     "user manager running, 1 recorded".to_owned()
 }
 
-fn a_lingering_user_holds_no_place(host: &mut Host) -> String {
+fn a_lingering_user_holds_no_slot(host: &mut Host) -> String {
     host.limit("alice", 1);
     host.run("loginctl enable-linger alice").ok();
     until("the manager of the lingering user is up", seconds(10), || {
@@ -39,7 +39,7 @@ fn a_lingering_user_holds_no_place(host: &mut Host) -> String {
     "manager up without a login, 1 of 1 free".to_owned()
 }
 
-fn loginctl_terminate_user_gives_the_place_back(host: &mut Host) -> String {
+fn loginctl_terminate_user_frees_the_slot(host: &mut Host) -> String {
     host.limit("alice", 1);
     let mut only = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();
