@@ -12,7 +12,7 @@ fn f6_out_of_memory_is_an_error_or_a_clean_abort_and_never_lets_in() {
     }
     let host = marked_host()
         .with_environment("LD_PRELOAD", example("libpreload_shim.so").to_str().unwrap());
-    let all = campaign_on(&host, "starve", amount(7, 1), 1);
+    let all = campaign_on(&host, "allocation", amount(7, 1), 1);
     assert_eq!(damaged_files(&host), Vec::<String>::new());
     assert_eq!(sqlite(&host.state(), "PRAGMA integrity_check"), "ok");
     let _first = host.logged_in("marked", "alice");
@@ -21,8 +21,8 @@ fn f6_out_of_memory_is_an_error_or_a_clean_abort_and_never_lets_in() {
     figure(
         "F6",
         format!(
-            "{} allocations failed: {} clean aborts, else an error or the verdict as ever; nobody let \
-             in uncounted",
+            "{} allocations failed: {} clean aborts, otherwise an error or the usual decision; no login \
+             was let in uncounted",
             all.cases, all.aborted
         ),
     );

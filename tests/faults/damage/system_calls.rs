@@ -15,7 +15,7 @@ const ERRORS: [(&str, i32); 8] = [
     ("EROFS", libc::EROFS),
 ];
 
-/// A host with one place left, whose stack marks where the module begins and ends, and turns a
+/// A host with one slot left, whose stack marks where the module begins and ends, and turns a
 /// `PAM_IGNORE` of the module's into [`IGNORED`].
 pub fn marked_host() -> Host {
     assert_eq!(IGNORED, 9, "authinfo_unavail");
@@ -63,20 +63,12 @@ pub fn campaign(fault: &str, step: i32, first: i32) -> Figures {
 
 /// The same on a host made by [`marked_host`].
 pub fn campaign_on(host: &Host, fault: &str, step: i32, first: i32) -> Figures {
-    campaign_without(host, fault, step, first, "")
-}
-
-/// The same where the hexadecimal `missing` names a file that is removed before every fault.
-fn campaign_without(host: &Host, fault: &str, step: i32, first: i32, missing: &str) -> Figures {
     let _other = host.logged_in("marked", "alice");
     let mut all = Figures::default();
     for phase in ["acct", "open", "confirm", "close"] {
         let mut caller = host.application();
-        let command = format!(
-            "faults {} {} {phase} {fault} {step} {first} {missing}",
-            hex("marked"),
-            hex("alice")
-        );
+        let command =
+            format!("faults {} {} {phase} {fault} {step} {first}", hex("marked"), hex("alice"));
         let wrong = caller.tell(&command);
         assert_eq!(wrong, 0, "{fault}: {}{:?}", host.stderr(), crate::damaged_files(host));
         let &[(cases, calls), (took, ended), (doubtful, _)] = caller.results() else {
@@ -88,7 +80,11 @@ fn campaign_without(host: &Host, fault: &str, step: i32, first: i32, missing: &s
         all.aborted += ended;
         all.doubtful += doubtful;
     }
-    assert_eq!(crate::damaged_files(host), Vec::<String>::new(), "{fault}: a good store was moved");
+    assert_eq!(
+        crate::damaged_files(host),
+        Vec::<String>::new(),
+        "{fault}: a valid store was moved aside"
+    );
     all
 }
 
@@ -114,7 +110,7 @@ fn f3_every_error_at_every_system_call() {
         figure(
             "F3",
             format!(
-                "{name} at {} system calls: let in exactly where a place was recorded, nothing left \
+                "{name} at {} system calls: let in exactly where a slot was recorded, nothing left \
                  behind; longest {} ms, {} ended by SIGABRT, {} refused in doubt",
                 all.cases, all.longest_ms, all.aborted, all.doubtful
             ),
