@@ -1,6 +1,6 @@
-//! The main job, shown: sessions held by real processes, through the real libpam, in a scratch folder.
+//! Demonstrates the limit with sessions of real processes, through the real libpam, in a scratch directory.
 //!
-//! Nothing of the machine is changed. The exit status says whether all of it happened.
+//! Nothing on the machine is changed. The exit status is 0 if everything happened as described.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a demonstration")]
 
@@ -19,15 +19,15 @@ username = "alice"
 user_profile = "Contractors"
 "#;
 
-/// What was promised and did not happen.
+/// What did not happen as described.
 #[derive(Default)]
-struct Broken(Vec<String>);
+struct Failures(Vec<String>);
 
-impl Broken {
-    fn check(&mut self, promise: &str, holds: bool) {
-        println!("   {} {promise}", if holds { "\u{2713}" } else { "\u{2717} NOT TRUE:" });
+impl Failures {
+    fn check(&mut self, statement: &str, holds: bool) {
+        println!("   {} {statement}", if holds { "\u{2713}" } else { "\u{2717} NOT TRUE:" });
         if !holds {
-            self.0.push(promise.to_owned());
+            self.0.push(statement.to_owned());
         }
     }
 }
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         .nth(1)
         .map_or_else(|| built.parent().unwrap().join("libpam_session_limit.so"), PathBuf::from);
     let host = Host::new(built.join("pam_actor"), module);
-    let mut broken = Broken::default();
+    let mut failures = Failures::default();
 
     println!("The module:   {}", host.module().display());
     println!("Scratch host: {}", host.path("").display());
@@ -48,64 +48,67 @@ fn main() -> ExitCode {
     host.stack("sshd", &Stack::both());
     host.stack("sshd-clear-sessions", &Stack::both().with("clear_sessions"));
 
-    println!("\n1. Alice may hold two sessions. She logs in twice.\n");
+    println!("\n1. Alice may hold two sessions. Two logins of alice:\n");
     let (mut first, opened) = log_in(&host, "sshd", "alice", "192.0.2.1");
-    broken.check("the first login is let in", opened == code::SUCCESS);
+    failures.check("the first login is let in", opened == code::SUCCESS);
     let (mut second, opened) = log_in(&host, "sshd", "alice", "192.0.2.2");
-    broken.check("the second login is let in", opened == code::SUCCESS);
+    failures.check("the second login is let in", opened == code::SUCCESS);
     show_sessions(&host);
 
-    println!("\n2. She logs in a third time. This is what she reads:\n");
+    println!("\n2. A third login of alice shows:\n");
     let (third, refused) = log_in(&host, "sshd", "alice", "192.0.2.3");
     let said: Vec<_> = third.said().iter().flat_map(|(_, text)| text.lines()).collect();
     said.iter().for_each(|line| println!("      {line}"));
     println!();
-    broken.check("PAM says that permission is denied", refused == code::PERM_DENIED);
-    broken.check(
+    failures.check("PAM returns PAM_PERM_DENIED", refused == code::PERM_DENIED);
+    failures.check(
         "the warning is the documented one",
         said == [
             "WARNING: Maximum concurrent session count has been reached.",
             "Please clear the sessions using shell --clear-sessions",
         ],
     );
-    broken.check("her two sessions go on", !first.has_ended() && !second.has_ended());
+    failures.check("the two sessions of alice go on", !first.has_ended() && !second.has_ended());
 
-    println!("\n3. Bob is attached to no profile: the default one has no limit.\n");
+    println!("\n3. Bob has no profile assigned: the default one has no limit.\n");
     let bobs: Vec<_> = (0..3).map(|_| log_in(&host, "sshd", "bob", "192.0.2.9")).collect();
-    broken.check(
-        "three logins of Bob's are let in",
+    failures.check(
+        "three logins of bob are let in",
         bobs.iter().all(|(_, code)| *code == code::SUCCESS),
     );
 
-    println!("\n4. Alice logs in where the stack says clear_sessions.\n");
+    println!("\n4. Alice logs in through a service whose PAM stack sets clear_sessions.\n");
     let (mut clearing, opened) = log_in(&host, "sshd-clear-sessions", "alice", "192.0.2.3");
-    broken.check("she is let in", opened == code::SUCCESS);
-    broken.check(
-        "the processes of her two old sessions are gone",
+    failures.check("alice is let in", opened == code::SUCCESS);
+    failures.check(
+        "the processes of the two old sessions are gone",
         first.has_ended() && second.has_ended(),
     );
-    broken.check("Bob's sessions go on", bobs.into_iter().all(|(mut login, _)| !login.has_ended()));
+    failures.check(
+        "the sessions of bob go on",
+        bobs.into_iter().all(|(mut login, _)| !login.has_ended()),
+    );
     let pids: Vec<_> =
         sessions(&host).iter().filter(|s| s.user == "alice").map(|s| s.leader.pid).collect();
-    broken.check("her new session is the only one recorded", pids == [clearing.pid()]);
+    failures.check("the new session is the only one of alice on record", pids == [clearing.pid()]);
     show_sessions(&host);
 
-    println!("\n5. A session that is killed gives its place back: nothing has to be cleaned up.\n");
+    println!("\n5. A killed session frees its slot; nothing has to be cleaned up.\n");
     let (_other, opened) = log_in(&host, "sshd", "alice", "192.0.2.4");
-    broken.check("both places are taken again", opened == code::SUCCESS);
+    failures.check("both slots are taken again", opened == code::SUCCESS);
     let (_, refused) = log_in(&host, "sshd", "alice", "192.0.2.5");
-    broken.check("one more is refused", refused == code::PERM_DENIED);
+    failures.check("one more is refused", refused == code::PERM_DENIED);
     println!("   (kill -9 {})", clearing.pid());
     clearing.kill();
     let (_last, opened) = log_in(&host, "sshd", "alice", "192.0.2.5");
-    broken.check("the same login is let in now", opened == code::SUCCESS);
+    failures.check("the same login is let in now", opened == code::SUCCESS);
     show_sessions(&host);
 
-    if broken.0.is_empty() {
-        println!("\nAll of it happened.");
+    if failures.0.is_empty() {
+        println!("\nEverything happened as described.");
         ExitCode::SUCCESS
     } else {
-        println!("\n{} promises were broken: {}", broken.0.len(), broken.0.join("; "));
+        println!("\n{} statements were not true: {}", failures.0.len(), failures.0.join("; "));
         ExitCode::FAILURE
     }
 }

@@ -10,7 +10,7 @@ fn f1_writers_killed_at_random_instants_leak_nothing() {
     let host = host();
     host.limit(4);
     let mut killer = host.application();
-    let command = format!("massacre {} {} 8 {kills}", hex("login"), hex("alice"));
+    let command = format!("kill-all {} {} 8 {kills}", hex("login"), hex("alice"));
     assert_eq!(killer.tell(&command), 0, "{}", host.stderr());
     assert_eq!(sqlite(&host.state(), "PRAGMA integrity_check"), "ok");
     assert_eq!(crate::damaged_files(&host), Vec::<String>::new(), "no database was given up");

@@ -80,7 +80,7 @@ fn l5_with_logouts_and_kills_mixed_in_never_more_than_the_limit_are_inside() {
         let mut caller = host.application();
         let turns = amount(10, 200);
         let wrong = caller.tell(&format!(
-            "melee {} {} {count} {turns} {limit}",
+            "mixed-load {} {} {count} {turns} {limit}",
             hex("login"),
             hex("alice")
         ));

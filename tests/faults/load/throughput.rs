@@ -55,7 +55,7 @@ fn l3_thirty_two_processes_without_a_pause() {
     host.stack("login", &Stack::both().control(FAIL_CLOSED));
     add_users(&host, "u", 32);
     let mut caller = host.application();
-    let wrong = caller.tell(&format!("crowd {} u 32 {cycles}", hex("login")));
+    let wrong = caller.tell(&format!("concurrent-logins {} u 32 {cycles}", hex("login")));
     let (median, p99, longest, count) = times(&caller);
     figure(
         "L3",
@@ -83,7 +83,7 @@ fn l4_five_hundred_users_at_once_all_get_in() {
         let rounds = amount(2, 20);
         let (mut worst_median, mut worst_p99, mut worst) = (0, 0, 0);
         for _ in 0..rounds {
-            let wrong = caller.tell(&format!("crowd {} u {herd} 1", hex("login")));
+            let wrong = caller.tell(&format!("concurrent-logins {} u {herd} 1", hex("login")));
             let (median, p99, longest, _) = times(&caller);
             assert_eq!(wrong, 0, "{}", host.stderr());
             worst_median = worst_median.max(median);

@@ -10,7 +10,7 @@ fn f9_a_pid_used_again_is_another_process() {
     host.limit(1);
     let turns = amount(20, 200);
     let mut caller = host.application();
-    let wrong = caller.tell(&format!("recycle {} {} {turns}", hex("login"), hex("alice")));
+    let wrong = caller.tell(&format!("pid-reuse {} {} {turns}", hex("login"), hex("alice")));
     let &[(used_again, _)] = caller.results() else { panic!("no figures: {}", host.stderr()) };
     figure("F9", format!("{used_again} of {turns} leaders' pids used again: the place was free"));
     assert_eq!(wrong, 0, "{}", host.stderr());

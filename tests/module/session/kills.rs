@@ -10,7 +10,7 @@ fn five_thousand_kills_of_eight_writers_leak_nothing() {
     let host = host();
     host.limit(4);
     let mut killer = host.application();
-    assert_eq!(killer.tell("massacre 6c6f67696e 616c696365 8 5000"), 0, "{}", host.stderr());
+    assert_eq!(killer.tell("kill-all 6c6f67696e 616c696365 8 5000"), 0, "{}", host.stderr());
     assert_eq!(sqlite(&host.state(), "PRAGMA integrity_check"), "ok");
     let names: Vec<_> = std::fs::read_dir(host.path("state"))
         .unwrap()
