@@ -26,7 +26,7 @@ use std::fmt::Display;
 use common::{alone, host, rows};
 use testkit::Host;
 
-/// Returns how often to do something: `full` in a soak, `short` else.
+/// Returns how often to do something: `full` in a soak, otherwise `short`.
 fn amount(short: i32, full: i32) -> i32 {
     if std::env::var_os("SOAK").is_some() { full } else { short }
 }
@@ -36,7 +36,7 @@ fn figure(row: &str, what: impl Display) {
     println!("{row}: {what}");
 }
 
-/// Says loudly that a row could not be run here.
+/// Prints that a row could not be run here.
 fn skipped(row: &str, why: impl Display) {
     println!("{row}: SKIPPED, {why}");
 }
@@ -51,12 +51,12 @@ fn add_users(host: &Host, prefix: &str, count: i32) {
     std::fs::write(host.path("etc/passwd"), passwd).unwrap();
 }
 
-/// Writes text as the commands of the application take it.
+/// Encodes text for the commands of the application.
 fn hex(text: impl AsRef<[u8]>) -> String {
     testkit::hex::to_hex(text.as_ref())
 }
 
-/// The databases that were given up.
+/// The databases that were moved aside.
 fn damaged_files(host: &Host) -> Vec<String> {
     std::fs::read_dir(host.path("state"))
         .unwrap()

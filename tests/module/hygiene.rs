@@ -1,4 +1,4 @@
-//! A guest in somebody else's process.
+//! The module as a guest in the application's process.
 
 use std::process::Command;
 

@@ -13,9 +13,9 @@ fn f1_writers_killed_at_random_instants_leak_nothing() {
     let command = format!("kill-all {} {} 8 {kills}", hex("login"), hex("alice"));
     assert_eq!(killer.tell(&command), 0, "{}", host.stderr());
     assert_eq!(sqlite(&host.state(), "PRAGMA integrity_check"), "ok");
-    assert_eq!(crate::damaged_files(&host), Vec::<String>::new(), "no database was given up");
+    assert_eq!(crate::damaged_files(&host), Vec::<String>::new(), "no database was moved aside");
     let _open: Vec<_> = (0..4).map(|_| host.logged_in("login", "alice")).collect();
     assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
     assert_eq!(rows(&host).len(), 4);
-    figure("F1", format!("{kills} kills of 8 writers: integrity ok, no place lost, no lock left"));
+    figure("F1", format!("{kills} kills of 8 writers: integrity ok, no slot lost, no lock left"));
 }

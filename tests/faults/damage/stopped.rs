@@ -1,4 +1,4 @@
-//! F4: who owns the lock is stopped, or slow.
+//! F4: the process that holds the lock is stopped, or slow.
 
 use std::fs::File;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn f4_stopped_inside_the_hook_holds_others_up_no_longer_than_the_deadline() {
         "F4",
         format!(
             "stopped at {} system calls of account, opening and closing: {} times the next login \
-             waited for the deadline, else it was served at once",
+             waited for the deadline, otherwise it was served at once",
             all.cases, all.aborted
         ),
     );
@@ -83,7 +83,7 @@ fn f4_a_slow_holder_locks_no_login_out() {
     });
     figure(
         "F4",
-        format!("{count} cycles beside one who holds the lock 40 of 50 ms: max {longest:?}"),
+        format!("{count} cycles beside a process that holds the lock 40 of 50 ms: max {longest:?}"),
     );
 }
 

@@ -49,15 +49,15 @@ fn runs(short: i32, full: i32) -> TestRunner {
     TestRunner::new(Runs { cases, failure_persistence: None, ..Runs::default() })
 }
 
-/// Parses; a mistake has one line of text and a span inside what was given.
+/// Parses; an error has a message, and a span inside the text.
 fn is_parsed_or_explained(given: &str) -> Result<(), TestCaseError> {
     match Config::parse(given) {
         Ok(config) => {
             prop_assert!(config.profile("Default-User-Account-Profile").is_some());
         }
-        Err(mistake) => {
-            prop_assert!(!mistake.message.is_empty());
-            if let Some(span) = mistake.span {
+        Err(problem) => {
+            prop_assert!(!problem.message.is_empty());
+            if let Some(span) = problem.span {
                 prop_assert!(span.start <= given.len() && span.end <= given.len());
             }
         }
@@ -119,12 +119,12 @@ fn b1_random_text_is_parsed_or_rejected() {
     ];
     let count = amount(3_000, 700_000);
     runs(3_000, 700_000).run(&text, |text| is_parsed_or_explained(&text)).unwrap();
-    figure("B1", format!("{count} random texts: parsed or refused, no panic"));
+    figure("B1", format!("{count} random texts: parsed or rejected, no panic"));
 }
 
 #[test]
 fn b1_a_valid_file_with_bytes_changed_is_parsed_or_rejected() {
-    assert!(Config::parse(FULL).is_ok(), "the seed itself is good");
+    assert!(Config::parse(FULL).is_ok(), "the seed itself is valid");
     let changes = prop::collection::vec((0..FULL.len(), any::<u8>(), 0..3_u8), 1..6);
     let count = amount(3_000, 300_000);
     runs(3_000, 300_000)
@@ -144,7 +144,7 @@ fn b1_a_valid_file_with_bytes_changed_is_parsed_or_rejected() {
             }
         })
         .unwrap();
-    figure("B1", format!("{count} changes of a good file: parsed or refused, no panic"));
+    figure("B1", format!("{count} changes of a valid file: parsed or rejected, no panic"));
 }
 
 /// Nested and huge texts within the size that is read: neither stack nor memory may run out.
@@ -174,10 +174,10 @@ fn b1_deep_and_huge_texts_are_rejected_in_time_on_a_threads_stack() {
             .unwrap_or_else(|_| panic!("{start}: panicked"));
         assert!(began.elapsed().as_secs() < 20, "{start}: {:?}", began.elapsed());
     }
-    figure("B1", "deep and huge texts of 1 MiB: refused on a stack of 1 MiB");
+    figure("B1", "deep and huge texts of 1 MiB: rejected on a stack of 1 MiB");
 }
 
-/// In a strict stack nobody gets in by a file that is refused, whatever is wrong with it.
+/// In a stack that fails closed, no user gets in with a file that is rejected, whatever is wrong with it.
 #[test]
 fn b1_a_rejected_file_lets_no_user_in_where_the_stack_fails_closed() {
     let host = host();
@@ -192,13 +192,13 @@ fn b1_a_rejected_file_lets_no_user_in_where_the_stack_fails_closed() {
         format!("[[useraccountprofile]]\nname = \"Default-User-Account-Profile\"\n{line}\n")
             .into_bytes()
     };
-    let mut bad: Vec<Vec<u8>> = vec![
+    let mut rejected: Vec<Vec<u8>> = vec![
         b"\xff\xfe".to_vec(),
         b"\0".to_vec(),
         b"a\0b".to_vec(),
         b"nonsense".to_vec(),
         b"[policy]\non_limit = \"maybe\"".to_vec(),
-        b"[[user]]\nusername = \"alice\"\nuser_profile = \"nobody's\"".to_vec(),
+        b"[[user]]\nusername = \"alice\"\nuser_profile = \"missing\"".to_vec(),
         vec![b'#'; usize::try_from(MAX_BYTES).unwrap() + 1],
     ];
     for value in [
@@ -211,9 +211,9 @@ fn b1_a_rejected_file_lets_no_user_in_where_the_stack_fails_closed() {
         "[1]",
         "1\nmax_concurrent_sessions = 2",
     ] {
-        bad.push(profile(&format!("max_concurrent_sessions = {value}")));
+        rejected.push(profile(&format!("max_concurrent_sessions = {value}")));
     }
-    for bytes in &bad {
+    for bytes in &rejected {
         write(bytes, 0o644);
         let code = host.login("login", "alice").log_in();
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(120)]).into_owned();
@@ -221,11 +221,14 @@ fn b1_a_rejected_file_lets_no_user_in_where_the_stack_fails_closed() {
     }
     write(FULL.as_bytes(), 0o666);
     assert_eq!(host.login("login", "alice").log_in(), code::SERVICE_ERR, "writable by others");
-    for good in [FULL.to_owned(), FULL.replace('\n', "\r\n"), format!("\u{feff}{FULL}")] {
-        write(good.as_bytes(), 0o644);
-        assert_eq!(host.login("login", "alice").log_in(), 0, "{good:.40}");
+    for valid in [FULL.to_owned(), FULL.replace('\n', "\r\n"), format!("\u{feff}{FULL}")] {
+        write(valid.as_bytes(), 0o644);
+        assert_eq!(host.login("login", "alice").log_in(), 0, "{valid:.40}");
     }
-    figure("B1", format!("{} bad files in a strict stack: all refused", bad.len() + 1));
+    figure(
+        "B1",
+        format!("{} rejected files in a stack that fails closed: all refused", rejected.len() + 1),
+    );
 }
 
 #[test]
@@ -258,7 +261,7 @@ fn b6_any_arguments_are_accepted_or_reported() {
             Ok(())
         })
         .unwrap();
-    figure("B6", format!("{count} random argument lists: read or complained about"));
+    figure("B6", format!("{count} random argument lists: accepted or reported"));
 }
 
 #[test]
@@ -297,7 +300,7 @@ fn b1_any_stat_line_is_read_or_rejected() {
             Ok(())
         })
         .unwrap();
-    figure("B1", format!("{count} stat lines: read or refused"));
+    figure("B1", format!("{count} stat lines: read or rejected"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! B3: database files of any content: no crash, no hang, and a good verdict wherever it can be had.
+//! B3: database files of any content: no crash, no hang, and the right decision wherever possible.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -40,19 +40,19 @@ fn session(id: i64) -> Session {
 }
 
 /// A store with three hundred rows, as bytes.
-fn image(folder: &Path) -> Vec<u8> {
-    let path = folder.join("seed.db");
+fn image(directory: &Path) -> Vec<u8> {
+    let path = directory.join("seed.db");
     Store::at(&path)
         .transaction(|tx| (1..=300).try_for_each(|id| tx.upsert(&session(id))))
         .unwrap();
     fs::read(path).unwrap()
 }
 
-/// Reads, writes and removes as one login does; whatever is there must not crash, hang, or fail in
-/// another way than the table has.
+/// Reads, writes and removes as one login does; no content may crash it, hang it, or make it fail in an
+/// undocumented way.
 fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
-    let folder = path.parent().unwrap();
-    for entry in fs::read_dir(folder).unwrap() {
+    let directory = path.parent().unwrap();
+    for entry in fs::read_dir(directory).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
     fs::write(path, image).unwrap();
@@ -72,7 +72,7 @@ fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
         Ok(_) => {
             let found = Store::at(path).transaction(|tx| tx.sessions_of(session(1_000_000).uid));
             let is_there = found.is_ok_and(|rows| rows.iter().any(|row| row.id == 1_000_000));
-            // Damage behind what this login touched shows up in a later one, which begins anew.
+            // Damage behind what this login touched shows up in a later one, which creates a new store.
             prop_assert!(is_there || moved.is_empty());
         }
         Err(StoreError::Broken(_)) => {}
@@ -86,22 +86,22 @@ fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
 #[test]
 fn b3_damaged_images_crash_and_hang_no_login() {
     let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path().join("state");
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-    let seed_folder = scratch.path().join("seed");
-    fs::create_dir(&seed_folder).unwrap();
-    fs::set_permissions(&seed_folder, fs::Permissions::from_mode(0o700)).unwrap();
-    let good = image(&seed_folder);
-    let path = folder.join("sessions.db");
-    assert!(!is_survived(&path, &good).unwrap(), "the seed itself is good");
+    let directory = scratch.path().join("state");
+    fs::create_dir(&directory).unwrap();
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+    let seed_directory = scratch.path().join("seed");
+    fs::create_dir(&seed_directory).unwrap();
+    fs::set_permissions(&seed_directory, fs::Permissions::from_mode(0o700)).unwrap();
+    let valid = image(&seed_directory);
+    let path = directory.join("sessions.db");
+    assert!(!is_survived(&path, &valid).unwrap(), "the seed itself is valid");
 
-    let flips = prop::collection::vec((0..good.len(), any::<u8>()), 1..40);
+    let flips = prop::collection::vec((0..valid.len(), any::<u8>()), 1..40);
     let header = prop::collection::vec((0..100_usize, any::<u8>()), 1..4);
     let how = prop_oneof![
         3 => flips.prop_map(|flips| (flips, None)),
         2 => header.prop_map(|flips| (flips, None)),
-        1 => (0..good.len()).prop_map(|length| (Vec::new(), Some(length))),
+        1 => (0..valid.len()).prop_map(|length| (Vec::new(), Some(length))),
     ];
     let cases = u32::try_from(amount(600, 20_000)).unwrap();
     let config =
@@ -109,7 +109,7 @@ fn b3_damaged_images_crash_and_hang_no_login() {
     let moved = std::cell::Cell::new(0);
     TestRunner::new(config)
         .run(&how, |(flips, length)| {
-            let mut image = good.clone();
+            let mut image = valid.clone();
             for (at, byte) in flips {
                 image[at] = byte;
             }
@@ -124,8 +124,8 @@ fn b3_damaged_images_crash_and_hang_no_login() {
     );
 }
 
-/// What somebody with root's rights, or another program, may have planted. The own rows survive
-/// nothing of it, but no statement of theirs is run for us unnoticed.
+/// What a process with root's rights, or another program, may have planted. The rows need not survive, but no
+/// planted statement may run unnoticed.
 #[test]
 fn b3_planted_schemas_never_let_more_in_than_the_limit() {
     let planted = [

@@ -1,4 +1,4 @@
-//! B4: what somebody may put where the store belongs, and somebody who keeps swapping it.
+//! B4: what may be planted at the path of the store, and a user who keeps swapping it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use testkit::{FAIL_CLOSED, Host, Stack, code};
 
 use crate::{amount, as_user, figure, host};
 
-fn strict() -> Host {
+fn fail_closed() -> Host {
     let host = host();
     host.limit(1);
     host.stack("login", &Stack::both().control(FAIL_CLOSED));
@@ -25,18 +25,18 @@ fn run(program: &str, arguments: &[&str]) {
     assert!(Command::new(program).args(arguments).status().unwrap().success(), "{program}");
 }
 
-/// Something that is no store.
+/// Something that is not a store.
 type Plant = (&'static str, fn(&Path, &Path));
 
 const PLANTS: [Plant; 8] = [
     ("a symbolic link to a file", |at, victim| symlink(victim, at).unwrap()),
     ("a symbolic link to nothing", |at, victim| symlink(victim.join("none"), at).unwrap()),
     ("a symbolic link to itself", |at, _| symlink(at, at).unwrap()),
-    ("a folder", |at, _| fs::create_dir(at).unwrap()),
+    ("a directory", |at, _| fs::create_dir(at).unwrap()),
     ("a FIFO", |at, _| run("mkfifo", &["-m", "600", at.to_str().unwrap()])),
     ("a socket", |at, _| drop(std::os::unix::net::UnixListener::bind(at).unwrap())),
     ("a device", |at, _| run("mknod", &["-m", "600", at.to_str().unwrap(), "c", "1", "5"])),
-    ("somebody else's file", |at, _| {
+    ("another user's file", |at, _| {
         fs::write(at, "").unwrap();
         mode(at, 0o600);
         std::os::unix::fs::chown(at, Some(4001), Some(4001)).unwrap();
@@ -47,15 +47,15 @@ const PLANTS: [Plant; 8] = [
 fn b4_nothing_that_is_planted_is_followed_or_written_to() {
     let mut cases = 0;
     for (what, plant) in PLANTS {
-        for place in ["state", "state/sessions.db", "state/sessions.db.lock"] {
-            let host = strict();
+        for path in ["state", "state/sessions.db", "state/sessions.db.lock"] {
+            let host = fail_closed();
             let victim = host.path("victim");
             fs::write(&victim, "untouched").unwrap();
             mode(&victim, 0o600);
-            let at = host.path(place);
-            if place == "state" {
+            let at = host.path(path);
+            if path == "state" {
                 fs::remove_dir(&at).unwrap();
-                if what == "a folder" {
+                if what == "a directory" {
                     fs::create_dir(&at).unwrap();
                     mode(&at, 0o777);
                 } else {
@@ -64,32 +64,24 @@ fn b4_nothing_that_is_planted_is_followed_or_written_to() {
             } else {
                 plant(&at, &victim);
             }
-            assert_eq!(
-                host.login("login", "alice").log_in(),
-                code::SYSTEM_ERR,
-                "{what} at {place}"
-            );
-            assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched", "{what} at {place}");
+            assert_eq!(host.login("login", "alice").log_in(), code::SYSTEM_ERR, "{what} at {path}");
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched", "{what} at {path}");
             cases += 1;
         }
     }
-    for place in ["state/sessions.db", "state/sessions.db.lock"] {
+    for path in ["state/sessions.db", "state/sessions.db.lock"] {
         for wrong in [0o644, 0o660, 0o666, 0o4666] {
-            let host = strict();
-            fs::write(host.path(place), "").unwrap();
-            mode(&host.path(place), wrong);
-            assert_eq!(
-                host.login("login", "alice").log_in(),
-                code::SYSTEM_ERR,
-                "{wrong:o} {place}"
-            );
+            let host = fail_closed();
+            fs::write(host.path(path), "").unwrap();
+            mode(&host.path(path), wrong);
+            assert_eq!(host.login("login", "alice").log_in(), code::SYSTEM_ERR, "{wrong:o} {path}");
             cases += 1;
         }
-        let host = strict();
+        let host = fail_closed();
         fs::write(host.path("other"), "").unwrap();
         mode(&host.path("other"), 0o600);
-        fs::hard_link(host.path("other"), host.path(place)).unwrap();
-        assert_eq!(host.login("login", "alice").log_in(), code::SYSTEM_ERR, "hard link {place}");
+        fs::hard_link(host.path("other"), host.path(path)).unwrap();
+        assert_eq!(host.login("login", "alice").log_in(), code::SYSTEM_ERR, "hard link {path}");
         assert_eq!(fs::read(host.path("other")).unwrap(), b"");
         cases += 1;
     }
@@ -112,9 +104,9 @@ fn b4_a_link_anywhere_in_the_path_is_rejected() {
     }
 }
 
-/// A user tries, without end, to swap, remove, link and make the folder of the store, which lies in a
-/// folder that everybody may write to (as `/tmp`); now and then it is gone, as after a boot, so that he
-/// can be first.
+/// A user keeps trying to swap, remove, link and create the directory of the store, which is in a
+/// world-writable directory (like `/tmp`); now and then it is missing, as after a boot, so that the user can
+/// be first.
 #[test]
 fn b4_a_user_who_keeps_swapping_the_directory_gets_nothing_written() {
     let host = host();
@@ -165,7 +157,7 @@ fn b4_a_user_who_keeps_swapping_the_directory_gets_nothing_written() {
                     assert_eq!(login.close(), 0);
                 }
                 code::SYSTEM_ERR => refused += 1,
-                // Somebody made the folder in between, and it is his: it was refused by then.
+                // Any other code would be wrong; a directory made by the user is rejected.
                 other => panic!("code {other}"),
             }
             assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched", "turn {turn}");

@@ -1,4 +1,4 @@
-//! B5: what a user without rights can do to others: by hand, and by a setuid program that he starts.
+//! B5: what a user without rights can do to others: by hand, and by a setuid program that they start.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use testkit::{FAIL_CLOSED, Host, Stack, code};
 
 use crate::{amount, as_user, figure, hex, host};
 
-fn strict() -> Host {
+fn fail_closed() -> Host {
     let host = host();
     host.limit(1);
     host.stack("login", &Stack::both().control(FAIL_CLOSED));
@@ -20,7 +20,7 @@ fn strict() -> Host {
 
 #[test]
 fn b5_a_user_can_neither_read_nor_lock_nor_replace_nor_fill_the_store() {
-    let host = strict();
+    let host = fail_closed();
     drop(host.logged_in("login", "bob"));
     let state = host.path("state");
     let attempts = [
@@ -64,7 +64,7 @@ fn b5_a_user_can_neither_read_nor_lock_nor_replace_nor_fill_the_store() {
     figure("B5", format!("{} attempts by hand: all refused", attempts.len() + 1));
 }
 
-/// What a caller hands on to a setuid program; each as commands of the application.
+/// What a setuid program inherits from its caller; each as commands of the application.
 fn hostile(host: &Host) -> Vec<(&'static str, Vec<String>)> {
     let environment = |name: &str, value: &str| format!("environment {} {}", hex(name), hex(value));
     let gone = host.path("gone");
@@ -92,7 +92,7 @@ fn hostile(host: &Host) -> Vec<(&'static str, Vec<String>)> {
         ),
         ("umask 0", vec!["umask 0".into()]),
         ("umask 777", vec!["umask 511".into()]),
-        ("a folder that is gone", vec![format!("chdir {gone}")]),
+        ("a directory that is gone", vec![format!("chdir {gone}")]),
         ("signals blocked", vec!["block-signals".into()]),
         ("no file size", vec![limit(libc::RLIMIT_FSIZE, "0")]),
         ("few descriptors", vec![limit(libc::RLIMIT_NOFILE, "7")]),
@@ -112,8 +112,8 @@ fn b5_a_hostile_caller_of_a_setuid_program_changes_no_decision_about_another_use
     let mut slowest = Duration::ZERO;
     let mut cases = 0;
     for first in [true, false] {
-        for (what, commands) in hostile(&strict()) {
-            let host = strict();
+        for (what, commands) in hostile(&fail_closed()) {
+            let host = fail_closed();
             fs::create_dir_all(host.path("gone")).unwrap();
             if !first {
                 drop(host.logged_in("login", "bob"));
@@ -122,11 +122,11 @@ fn b5_a_hostile_caller_of_a_setuid_program_changes_no_decision_about_another_use
             for command in &commands {
                 assert_eq!(caller.tell(command), 0, "{what}: {command}");
             }
-            if what == "a folder that is gone" {
+            if what == "a directory that is gone" {
                 fs::remove_dir(host.path("gone")).unwrap();
             }
             assert_eq!(caller.tell("real-uid 4001"), 0);
-            // Whatever his own verdict is; killed in the middle of it for good measure.
+            // The caller's own code may be an error.
             let own = caller.log_in();
             assert!(matches!(own, 0 | code::SYSTEM_ERR | code::SERVICE_ERR), "{what}: {own}");
             let began = Instant::now();
@@ -146,15 +146,15 @@ fn b5_a_hostile_caller_of_a_setuid_program_changes_no_decision_about_another_use
     }
     figure(
         "B5",
-        format!("{cases} hostile callers: others' verdicts the same, slowest {slowest:?}"),
+        format!("{cases} hostile callers: same decisions about other users, slowest {slowest:?}"),
     );
     assert!(slowest < Duration::from_secs(3));
 }
 
-/// SIGSTOP cannot be held off. Whenever the caller's gets through, the lock must be free.
+/// SIGSTOP cannot be blocked. Whenever the caller's gets through, the lock must be free.
 #[test]
 fn b5_a_caller_cannot_stop_a_setuid_program_that_has_the_lock() {
-    let host = strict();
+    let host = fail_closed();
     drop(host.logged_in("login", "bob"));
     let cycles = amount(60, 1_500);
     let done = AtomicBool::new(false);
@@ -198,10 +198,10 @@ fn b5_a_caller_cannot_stop_a_setuid_program_that_has_the_lock() {
     figure(
         "B5",
         format!(
-            "{cycles} cycles of a setuid program: stopped {stops} times, {held} of them with the lock; {forbidden} times it was out of reach"
+            "{cycles} cycles of a setuid program: stopped {stops} times, {held} of them with the lock; {forbidden} times it was not permitted"
         ),
     );
-    assert!(stops > 0, "he can stop it, but not then");
+    assert!(stops > 0, "the caller can stop it, but not then");
     assert_eq!(held, 0, "stopped with the lock");
 }
 
@@ -213,7 +213,7 @@ fn is_stopped(pid: i32) -> bool {
     })
 }
 
-/// Whether somebody has the lock, and keeps it.
+/// Whether another process holds the lock, and keeps it.
 fn is_held(lock: &fs::File) -> bool {
     !(0..20).any(|_| {
         let free = system::file_lock::try_lock(lock).unwrap();
@@ -229,7 +229,7 @@ fn is_held(lock: &fs::File) -> bool {
 #[test]
 fn b5_the_real_uid_is_back_when_the_hook_returns() {
     // The application compares all of its state before and after every hook.
-    let host = strict();
+    let host = fail_closed();
     let mut caller = host.login("login", "alice");
     assert_eq!(caller.tell("real-uid 4001"), 0);
     assert_eq!((caller.log_in(), caller.close()), (0, 0));

@@ -9,7 +9,7 @@ use crate::{alone, amount, figure, hex, host, rows};
 /// Lets `count` processes of one user in at once, `rounds` times for each limit.
 ///
 /// A machine that is too slow for so many within the lock's deadline answers some with an error. Errors
-/// never let anybody in here, for the stack is strict; in a soak there must be none.
+/// let no login in here, because the stack fails closed; in a soak there must be none.
 fn herd(phases: &str, limits: &[u32], rounds: i32) {
     const COUNT: usize = 500;
     let _alone = alone();
@@ -29,7 +29,7 @@ fn herd(phases: &str, limits: &[u32], rounds: i32) {
             assert!(admitted <= limit as usize, "{when}: {admitted} let in");
             assert!(admitted + errors >= limit as usize, "{when}: {admitted} in, {errors} errors");
             late += errors;
-            assert_eq!(rows(&host), [], "all places were given back");
+            assert_eq!(rows(&host), [], "all slots were released");
         }
     }
     figure(
@@ -42,7 +42,7 @@ fn herd(phases: &str, limits: &[u32], rounds: i32) {
     assert!(late == 0 || amount(0, 1) == 0, "{late} not served within the deadline");
 }
 
-/// Counts who was let in, and who met an error; everybody else was plainly refused.
+/// Counts the logins that were let in and those that met an error; all others were refused.
 fn admitted(caller: &Login, when: &str) -> (usize, usize) {
     let (mut admitted, mut errors) = (0, 0);
     for &codes in caller.results() {
@@ -88,7 +88,7 @@ fn l5_with_logouts_and_kills_mixed_in_never_more_than_the_limit_are_inside() {
         figure(
             "L5",
             format!(
-                "{} comings of {count} processes, leaving by close, exit and kill: limit {limit}, \
+                "{} logins of {count} processes, ended by close, exit and kill: limit {limit}, \
                  most inside {most}, {admitted} let in, {refused} refused",
                 count * turns
             ),
@@ -97,13 +97,13 @@ fn l5_with_logouts_and_kills_mixed_in_never_more_than_the_limit_are_inside() {
         assert!(most <= limit, "{most} inside");
         assert!(admitted > 0);
         if count == limit {
-            assert_eq!(refused, 0, "there was a place for everybody");
+            assert_eq!(refused, 0, "there was a slot for every login");
         }
         is_exact_again(&host, limit);
     }
 }
 
-/// Whatever happened before: so many get in and not one more.
+/// Checks that, whatever happened before, exactly `limit` logins get in.
 fn is_exact_again(host: &Host, limit: i32) {
     let mut open: Vec<_> = (0..limit).map(|_| host.logged_in("login", "alice")).collect();
     assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
@@ -119,13 +119,14 @@ fn l6_the_first_logins_after_boot_at_once() {
     let _alone = alone();
     let rounds = amount(5, 200);
     for round in 0..rounds {
-        for before in ["no folder", "no file", "an empty file", "a file of this boot's first login"]
+        for before in
+            ["no directory", "no file", "an empty file", "a file of this boot's first login"]
         {
             let host = host();
             host.limit(3);
             host.stack("login", &Stack::both().control(FAIL_CLOSED));
             match before {
-                "no folder" => std::fs::remove_dir(host.path("state")).unwrap(),
+                "no directory" => std::fs::remove_dir(host.path("state")).unwrap(),
                 "an empty file" => {
                     use std::os::unix::fs::PermissionsExt;
                     std::fs::write(host.state(), "").unwrap();
@@ -160,7 +161,7 @@ enum Turn {
 
 /// What the model knows of one login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Slot {
     None,
     Reserved,
     Open,
@@ -169,75 +170,75 @@ enum Place {
 const LOGINS: usize = 8;
 const LIMIT: usize = 3;
 
-/// Plays the turns, on the module and on the model; both must agree on every verdict and on the
-/// living rows after every turn.
+/// Plays the turns, on the module and on the model; both must agree on every decision and on the
+/// live rows after every turn.
 fn play(turns: &[(usize, Turn)]) {
     let host = host();
     host.limit(u32::try_from(LIMIT).unwrap());
     let mut logins: Vec<Login> = (0..LOGINS).map(|_| host.login("login", "alice")).collect();
-    let mut places = [Place::None; LOGINS];
-    for (at, &(who, turn)) in turns.iter().enumerate() {
-        let held = places.iter().filter(|&&place| place != Place::None).count();
-        let is_full = held - usize::from(places[who] == Place::Reserved) >= LIMIT;
-        let login = &mut logins[who];
-        let verdict = if is_full && places[who] != Place::Open { code::PERM_DENIED } else { 0 };
+    let mut slots = [Slot::None; LOGINS];
+    for (at, &(index, turn)) in turns.iter().enumerate() {
+        let held = slots.iter().filter(|&&slot| slot != Slot::None).count();
+        let is_full = held - usize::from(slots[index] == Slot::Reserved) >= LIMIT;
+        let login = &mut logins[index];
+        let decision = if is_full && slots[index] != Slot::Open { code::PERM_DENIED } else { 0 };
         match turn {
             Turn::Acct => {
-                assert_eq!(login.acct(), verdict, "{at}: {turn:?}");
-                if places[who] != Place::Open {
-                    places[who] = if verdict == 0 { Place::Reserved } else { Place::None };
+                assert_eq!(login.acct(), decision, "{at}: {turn:?}");
+                if slots[index] != Slot::Open {
+                    slots[index] = if decision == 0 { Slot::Reserved } else { Slot::None };
                 }
             }
             Turn::Open => {
-                assert_eq!(login.open(), verdict, "{at}: {turn:?}");
-                places[who] = if verdict == 0 { Place::Open } else { Place::None };
+                assert_eq!(login.open(), decision, "{at}: {turn:?}");
+                slots[index] = if decision == 0 { Slot::Open } else { Slot::None };
             }
             Turn::LogIn => {
-                assert_eq!(login.log_in(), verdict, "{at}: {turn:?}");
-                places[who] = if verdict == 0 { Place::Open } else { Place::None };
+                assert_eq!(login.log_in(), decision, "{at}: {turn:?}");
+                slots[index] = if decision == 0 { Slot::Open } else { Slot::None };
             }
             Turn::Close => {
-                // After an opening that failed libpam repeats that opening's verdict.
+                // After an opening that failed libpam repeats that opening's code.
                 let code = login.close();
-                assert!(code == 0 || places[who] != Place::Open, "{at}: {turn:?}: {code}");
-                places[who] = Place::None;
+                assert!(code == 0 || slots[index] != Slot::Open, "{at}: {turn:?}: {code}");
+                slots[index] = Slot::None;
             }
             // An application may end its handle and keep the session.
             Turn::EndHandle => {
                 login.end(0);
-                let keeps = places[who] == Place::Open;
+                let keeps = slots[index] == Slot::Open;
                 if keeps {
                     login.kill();
                 }
                 *login = host.login("login", "alice");
-                places[who] = Place::None;
+                slots[index] = Slot::None;
             }
             Turn::FailStack => {
                 login.end(code::PERM_DENIED);
                 login.tell(&format!("start {} {} scripted", hex("login"), hex("alice")));
-                places[who] = Place::None;
+                slots[index] = Slot::None;
             }
             Turn::Kill => {
                 login.kill();
                 *login = host.login("login", "alice");
-                places[who] = Place::None;
+                slots[index] = Slot::None;
             }
         }
-        // The dead are still recorded: they are stale for the next login.
-        let mut living: Vec<(i32, bool)> = rows(&host)
+        // Rows of processes that have exited are still recorded; the next login removes them.
+        let mut live: Vec<(i32, bool)> = rows(&host)
             .iter()
             .map(|row| (row.leader.pid, row.is_open()))
             .filter(|(pid, _)| logins.iter().any(|login| login.pid() == *pid))
             .collect();
-        living.sort_unstable();
+        live.sort_unstable();
         let mut expected: Vec<(i32, bool)> = logins
             .iter()
-            .zip(places)
-            .filter(|(_, place)| *place != Place::None)
-            .map(|(login, place)| (login.pid(), place == Place::Open))
+            .zip(slots)
+            .filter(|(_, slot)| *slot != Slot::None)
+            .map(|(login, slot)| (login.pid(), slot == Slot::Open))
             .collect();
         expected.sort_unstable();
-        assert_eq!(living, expected, "{at}: {turn:?}");
+        assert_eq!(live, expected, "{at}: {turn:?}");
     }
 }
 

@@ -10,9 +10,9 @@ use testkit::{FAIL_CLOSED, Login, Stack};
 
 use crate::{add_users, alone, amount, figure, hex, host, rows};
 
-/// Returns `strict` milliseconds in a soak, `generous` else; in microseconds.
-fn bound(generous: i32, strict: i32) -> i32 {
-    amount(generous, strict) * 1000
+/// Returns `soak` milliseconds in a soak, otherwise `ordinary`; in microseconds.
+fn bound(ordinary: i32, soak: i32) -> i32 {
+    amount(ordinary, soak) * 1000
 }
 
 fn times(caller: &Login) -> (i32, i32, i32, i32) {
@@ -74,7 +74,7 @@ fn l3_thirty_two_processes_without_a_pause() {
 #[test]
 fn l4_five_hundred_users_at_once_all_get_in() {
     let _alone = alone();
-    for (herd, strict) in [(32, 50), (100, 100), (200, 200), (500, 400)] {
+    for (herd, soak_bound) in [(32, 50), (100, 100), (200, 200), (500, 400)] {
         let host = host();
         host.limit(1);
         host.stack("login", &Stack::both().control(FAIL_CLOSED));
@@ -100,12 +100,12 @@ fn l4_five_hundred_users_at_once_all_get_in() {
             ),
         );
         assert_eq!(rows(&host), []);
-        assert!(worst_p99 < bound(6_000, strict), "p99 {}", ms(worst_p99));
+        assert!(worst_p99 < bound(6_000, soak_bound), "p99 {}", ms(worst_p99));
     }
 }
 
 #[test]
-fn l8_ten_thousand_living_rows() {
+fn l8_ten_thousand_live_rows() {
     let host = host();
     host.limit(5_000);
     let here = HostIdentity::current().unwrap();
@@ -116,7 +116,7 @@ fn l8_ten_thousand_living_rows() {
             for id in 1..=10_000_u32 {
                 // A tenth of them alice's.
                 let uid = if id % 10 == 0 { 4001 } else { 5000 + id };
-                tx.upsert(&living(i64::from(id), uid, leader.clone()))?;
+                tx.upsert(&live_session(i64::from(id), uid, leader.clone()))?;
             }
             Ok(())
         })
@@ -139,7 +139,7 @@ fn l8_ten_thousand_living_rows() {
     assert!(p99 < bound(1_000, 40), "p99 {}", ms(p99));
 }
 
-fn living(id: i64, uid: u32, leader: Leader) -> Session {
+fn live_session(id: i64, uid: u32, leader: Leader) -> Session {
     Session {
         id,
         uid,

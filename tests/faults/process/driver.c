@@ -41,7 +41,7 @@ int main(int argc, char **argv)
             return 6;
         if (pam_end(second, PAM_PERM_DENIED))
             return 7;
-        /* Every other one ends without closing: the cleanup gives its place back. */
+        /* Every other one ends without closing: the cleanup releases its slot. */
         if (i % 2 && pam_close_session(first, 0))
             return 8;
         if (pam_end(first, i % 2 ? PAM_SUCCESS : PAM_SESSION_ERR))

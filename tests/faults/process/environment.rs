@@ -1,11 +1,11 @@
-//! F5: file systems, `/proc` and limits as a host or the caller of a setuid program may set them.
+//! F5: file systems, `/proc` and resource limits as a host or the caller of a setuid program may set them.
 
 use testkit::{FAIL_CLOSED, Host, Login, Stack, code};
 
 use crate::{figure, hex, host};
 
-/// A host whose stack shows the module's own code, limit 1.
-fn strict() -> Host {
+/// A host with limit 1 whose stack returns the module's own code.
+fn fail_closed() -> Host {
     let host = host();
     host.limit(1);
     host.stack("login", &Stack::both().control(FAIL_CLOSED));
@@ -16,10 +16,8 @@ fn path(host: &Host, name: &str) -> String {
     hex(host.path(name).as_os_str().as_encoded_bytes())
 }
 
-/// What may come of a login in a strange place: a verdict by the table, and a host that lives.
-///
-/// Returns the code; where it is 0 the login was counted, which a second login shows.
-fn verdict(host: &Host, login: &mut Login) -> i32 {
+/// Logs in where an error may be the outcome, but no other failure, and returns the code.
+fn decision(host: &Host, login: &mut Login) -> i32 {
     let code = login.log_in();
     assert!(
         matches!(code, 0 | code::SERVICE_ERR | code::SYSTEM_ERR | code::USER_UNKNOWN),
@@ -31,7 +29,7 @@ fn verdict(host: &Host, login: &mut Login) -> i32 {
 
 #[test]
 fn f5_a_full_file_system_refuses_and_heals() {
-    let host = strict();
+    let host = fail_closed();
     let mut login = host.login("login", "alice");
     let options = hex("size=64k,mode=0700");
     assert_eq!(
@@ -41,9 +39,9 @@ fn f5_a_full_file_system_refuses_and_heals() {
     let inside = format!("/proc/{}/root{}", login.pid(), host.path("state/filler").display());
     let filler = vec![0; 128 * 1024];
     let _ = std::fs::write(&inside, &filler);
-    assert_eq!(verdict(&host, &mut login), code::SYSTEM_ERR, "full");
+    assert_eq!(decision(&host, &mut login), code::SYSTEM_ERR, "full");
     std::fs::remove_file(&inside).unwrap();
-    assert_eq!(verdict(&host, &mut login), 0, "space again");
+    assert_eq!(decision(&host, &mut login), 0, "space again");
     // Full again, with a session open: closing is never refused.
     let _ = std::fs::write(&inside, &filler);
     assert_eq!(login.close(), 0);
@@ -52,7 +50,7 @@ fn f5_a_full_file_system_refuses_and_heals() {
 
 #[test]
 fn f5_a_read_only_file_system_is_ignored_and_logged() {
-    let host = strict();
+    let host = fail_closed();
     let skip = Stack::both()
         .control("[ignore=1 default=ignore]")
         .followed_by("account required pam_deny.so\n");
@@ -72,12 +70,12 @@ fn f5_a_read_only_file_system_is_ignored_and_logged() {
 
 #[test]
 fn f5_without_proc_no_login_is_counted_and_none_crashes() {
-    let host = strict();
+    let host = fail_closed();
     let mut login = host.login("login", "alice");
     login.tell(&format!("mount {} {} {}", hex("tmpfs"), hex("/proc"), hex("size=4k")));
-    assert_eq!(verdict(&host, &mut login), code::SYSTEM_ERR, "no /proc");
+    assert_eq!(decision(&host, &mut login), code::SYSTEM_ERR, "no /proc");
     login.tell(&format!("unmount {}", hex("/proc")));
-    assert_eq!(verdict(&host, &mut login), 0);
+    assert_eq!(decision(&host, &mut login), 0);
     login.tell(&format!("mount {} {} {}", hex("tmpfs"), hex("/proc"), hex("size=4k")));
     assert_eq!(login.close(), 0, "closing needs no /proc");
     figure("F5", "no /proc: PAM_SYSTEM_ERR, and closing works");
@@ -85,7 +83,7 @@ fn f5_without_proc_no_login_is_counted_and_none_crashes() {
 
 #[test]
 fn f5_hidepid_hides_nothing_from_the_module() {
-    let host = strict();
+    let host = fail_closed();
     let mut first = host.login("login", "alice");
     assert_eq!(first.tell("new-pid-namespace"), 0);
     let hidden = hex("hidepid=2");
@@ -98,19 +96,19 @@ fn f5_hidepid_hides_nothing_from_the_module() {
 
 #[test]
 fn f5_a_missing_parent_directory_is_an_error_and_a_missing_directory_is_created() {
-    let host = strict();
+    let host = fail_closed();
     std::fs::remove_dir(host.path("state")).unwrap();
     assert_eq!(host.login("login", "alice").log_in(), 0, "made");
     let missing = Stack::both()
         .control("required")
-        .with(&format!(" state={}", host.path("no/such/folder/sessions.db").display()));
+        .with(&format!(" state={}", host.path("no/such/directory/sessions.db").display()));
     host.stack("login", &missing);
     assert_eq!(host.login("login", "alice").log_in(), code::SYSTEM_ERR);
-    figure("F5", "missing folder: the last one is made, no other");
+    figure("F5", "missing directory: the last one is created, no other");
 }
 
-/// Every limit a caller of a setuid program may set, from nothing upwards: the host lives, the verdict
-/// is one of the table, and who is let in is counted.
+/// Every resource limit that a caller of a setuid program may set, from nothing upwards: the application
+/// survives, the code is one of the documented ones, and a login that is let in is counted.
 #[test]
 fn f5_limits_of_a_setuid_program_change_no_decision_but_to_an_error() {
     let sweeps: [(&str, u32, &[u64]); 7] = [
@@ -125,7 +123,7 @@ fn f5_limits_of_a_setuid_program_change_no_decision_but_to_an_error() {
     let (mut cases, mut served, mut aborted) = (0, 0, 0);
     for (name, resource, values) in sweeps {
         for &value in values {
-            let host = strict();
+            let host = fail_closed();
             // The store is there, as on every host but a freshly booted one; and the same without it.
             for existing in [false, true] {
                 if existing {
@@ -142,13 +140,13 @@ fn f5_limits_of_a_setuid_program_change_no_decision_but_to_an_error() {
                     assert_eq!(
                         host.login("login", "alice").log_in(),
                         0,
-                        "{name} {value}: place free"
+                        "{name} {value}: slot free"
                     );
                     continue;
                 };
                 let is_plain =
                     matches!(code, 0 | code::SYSTEM_ERR | code::SERVICE_ERR | code::USER_UNKNOWN);
-                // Without a descriptor for /proc nobody can be told from the living.
+                // Without a descriptor for /proc no process can be told from a live one.
                 let in_doubt = code == code::PERM_DENIED && name == "NOFILE";
                 assert!(is_plain || in_doubt, "{name} {value}: code {code}");
                 let next = host.login("login", "alice").log_in();
@@ -161,7 +159,7 @@ fn f5_limits_of_a_setuid_program_change_no_decision_but_to_an_error() {
                 }
                 assert!(!login.has_ended());
                 login.kill();
-                assert_eq!(host.login("login", "alice").log_in(), 0, "{name} {value}: place free");
+                assert_eq!(host.login("login", "alice").log_in(), 0, "{name} {value}: slot free");
             }
         }
     }
@@ -176,7 +174,7 @@ fn f5_limits_of_a_setuid_program_change_no_decision_but_to_an_error() {
 
 #[test]
 fn f5_a_small_stack_is_enough() {
-    let host = strict();
+    let host = fail_closed();
     let mut smallest = 0;
     for kib in [512, 256, 128, 96] {
         let mut login = host.login("login", "alice");

@@ -1,4 +1,4 @@
-//! F9: pids that are used again, other namespaces, another boot, and clocks that lie.
+//! F9: reused PIDs, other namespaces, another boot, and wrong clocks.
 
 use testkit::{Login, code};
 
@@ -12,7 +12,7 @@ fn f9_a_pid_used_again_is_another_process() {
     let mut caller = host.application();
     let wrong = caller.tell(&format!("pid-reuse {} {} {turns}", hex("login"), hex("alice")));
     let &[(used_again, _)] = caller.results() else { panic!("no figures: {}", host.stderr()) };
-    figure("F9", format!("{used_again} of {turns} leaders' pids used again: the place was free"));
+    figure("F9", format!("{used_again} of {turns} leaders' PIDs used again: the slot was free"));
     assert_eq!(wrong, 0, "{}", host.stderr());
     assert_eq!(used_again, turns);
 }
@@ -75,7 +75,7 @@ fn f9_clocks_that_never_go_back_may_show_centuries() {
         assert_eq!(first.close(), 0);
         assert_eq!(second.log_in(), 0, "{years} years");
     }
-    figure("F9", "1, 10, 80 and 140 years since boot: counted as ever");
+    figure("F9", "1, 10, 80 and 140 years since boot: counted as usual");
 }
 
 /// The wall clock is for display only; here it shows 1910 to 2200.
@@ -96,5 +96,5 @@ fn f9_the_wall_clock_decides_nothing() {
         assert_eq!(host.login("login", "alice").log_in(), 0, "{years}");
         drop(first);
     }
-    figure("F9", "wall clock 60 years back to 174 ahead: counted as ever");
+    figure("F9", "wall clock 60 years back to 174 ahead: counted as usual");
 }

@@ -6,7 +6,7 @@ use testkit::{FAIL_CLOSED, Stack, code};
 
 use crate::{amount, figure, host, rows, skipped};
 
-/// Runs a program; `None`, and a loud word, where it is not installed.
+/// Runs a program; prints that the row is skipped and returns `None` if it is not installed.
 fn run(row: &str, program: &str, arguments: &[&str]) -> Option<Output> {
     match Command::new(program).args(arguments).output() {
         Ok(output) => Some(output),
@@ -56,7 +56,7 @@ fn s1_valgrind_finds_nothing() {
     for log in std::fs::read_dir(&logs).unwrap() {
         let text = std::fs::read_to_string(log.unwrap().path()).unwrap();
         reports += 1;
-        // What the application leaks is its own business.
+        // Leaks of the application itself do not count.
         for block in text.split("== \n") {
             let lost = block.contains("definitely lost") && block.contains(&module);
             assert!(!lost && !block.contains("Invalid"), "{block}");
@@ -101,7 +101,7 @@ fn s1_address_sanitizer_finds_nothing() {
     figure("S1", format!("AddressSanitizer and UBSan, {cycles} cycles: clean"));
 }
 
-fn all_of(folder: &std::path::Path) -> String {
-    let logs = std::fs::read_dir(folder).unwrap();
+fn all_of(directory: &std::path::Path) -> String {
+    let logs = std::fs::read_dir(directory).unwrap();
     logs.map(|log| std::fs::read_to_string(log.unwrap().path()).unwrap()).collect()
 }

@@ -20,7 +20,7 @@ const ORDERS: [&[&str]; 12] = [
     &["acct", "open", "close", "fail"],
 ];
 
-/// Runs the phases; a handle ends with the last code, as pam_end(3) says.
+/// Runs the phases; a handle ends with the last code, as in pam_end(3).
 fn play(login: &mut Login, order: &[&str]) -> Vec<i32> {
     let mut last = 0;
     order
@@ -92,11 +92,11 @@ fn is_left_open(order: &[&str], codes: &[i32]) -> bool {
     open
 }
 
-/// How many places are taken, dead leaders out.
+/// How many slots are taken, by rows whose leader is alive.
 fn in_use(host: &Host) -> usize {
     let here = session_limit_core::process::HostIdentity::current().unwrap();
-    let living = session_limit_core::process::Liveness::Alive;
-    rows(host).iter().filter(|row| here.liveness(&row.leader) == living).count()
+    let alive = session_limit_core::process::Liveness::Alive;
+    rows(host).iter().filter(|row| here.liveness(&row.leader) == alive).count()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! F7: `/dev/log` in every state, and descriptors 0 to 2 closed: verdict and time are the same.
+//! F7: `/dev/log` in every state, and descriptors 0 to 2 closed: decision and time are the same.
 
 use std::io::Read;
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -9,7 +9,7 @@ use testkit::{Host, Login, code};
 
 use crate::{figure, hex, host};
 
-/// A host whose applications see `dev/` of the scratch folder as `/dev`.
+/// A host whose applications see `dev/` of the scratch directory as `/dev`.
 fn with_dev() -> (Host, PathBuf) {
     let host = host();
     host.limit(1);
@@ -20,7 +20,7 @@ fn with_dev() -> (Host, PathBuf) {
 
 fn login(host: &Host, user: &str) -> Login {
     let mut login = host.login("login", user);
-    // Scratch folders are in /dev/shm, which must stay where it is.
+    // Scratch directories are in /dev/shm, which must stay where it is.
     for name in ["dev/shm", "dev"] {
         let here = hex(host.path(name).as_os_str().as_encoded_bytes());
         let there = hex(format!("/{name}"));
@@ -50,7 +50,7 @@ fn round(host: &Host) -> Duration {
 
 fn is_unmoved(what: &str, host: &Host) {
     let took = round(host);
-    figure("F7", format!("/dev/log {what}: verdicts the same, longest phase {took:?}"));
+    figure("F7", format!("/dev/log {what}: same decisions, longest phase {took:?}"));
     assert!(took < Duration::from_secs(2), "{what}: {took:?}");
 }
 
@@ -79,7 +79,7 @@ fn f7_a_reader_that_never_reads() {
 fn f7_a_stream_that_is_stuck_or_goes_away() {
     let (host, log) = with_dev();
     let listener = UnixListener::bind(&log).unwrap();
-    is_unmoved("a stream nobody accepts", &host);
+    is_unmoved("a stream that no process accepts", &host);
     drop(listener);
     is_unmoved("a stream refused", &host);
     std::fs::remove_file(&log).unwrap();
@@ -123,8 +123,8 @@ fn f7_descriptors_0_to_2_closed_stay_closed_and_clean() {
         assert_eq!(login.tell(&format!("with-descriptors-closed {list} close")), 0);
         assert_eq!(crate::damaged_files(&host), Vec::<String>::new());
         let lock = std::fs::read(host.path("state/sessions.db.lock")).unwrap();
-        // Nobody waited for it, so not even a counter.
+        // No process waited for it, so not even a counter.
         assert_eq!(lock, b"", "nothing was written by mistake");
     }
-    figure("F7", "descriptors 0 to 2 closed: counted as ever, and closed after each hook");
+    figure("F7", "descriptors 0 to 2 closed: counted as usual, and closed after each hook");
 }

@@ -1,4 +1,4 @@
-//! Configurations that are refused: each with its exact message and the module's verdict.
+//! Configurations that are rejected: the exact message of each, and the module's return code.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -28,10 +28,10 @@ fn every_problem_in_the_text_has_its_message() {
 #[test]
 fn a_rejected_file_is_a_service_error_that_the_shipped_lines_ignore() {
     let host = host();
-    host.stack("strict", &Stack::both().control("required"));
+    host.stack("fail-closed", &Stack::both().control("required"));
     for (text, _) in TEXTS {
         fs::write(host.config(), text).unwrap();
-        let mut login = host.login("strict", "alice");
+        let mut login = host.login("fail-closed", "alice");
         assert_eq!((login.acct(), login.open()), (code::SERVICE_ERR, code::SERVICE_ERR));
         assert_eq!(login.said(), []);
         assert_eq!(host.login("login", "alice").log_in(), 0);
@@ -59,8 +59,8 @@ fn files_that_are_not_safe_regular_files_are_rejected() {
     let path = host.config();
     let expect = |what: &str| {
         assert_eq!(message(&path), format!("{}: {what}", path.display()));
-        host.stack("strict", &Stack::both().control("required"));
-        assert_eq!(host.login("strict", "alice").acct(), code::SERVICE_ERR, "{what}");
+        host.stack("fail-closed", &Stack::both().control("required"));
+        assert_eq!(host.login("fail-closed", "alice").acct(), code::SERVICE_ERR, "{what}");
         if path.is_dir() {
             fs::remove_dir(&path).unwrap();
         } else if path.symlink_metadata().is_ok() {

@@ -20,7 +20,7 @@ fn clear_sessions_ends_them_wipes_them_and_lets_in() {
     let mut bob = host.logged_in("login", "bob");
     let mut clearing = host.login("sshd-clear-sessions", "alice");
     assert_eq!(clearing.acct(), 0);
-    assert!(open.iter_mut().all(|login| !login.has_ended()), "the account phase ends nobody");
+    assert!(open.iter_mut().all(|login| !login.has_ended()), "the account phase ends no session");
     assert_eq!(clearing.open(), 0);
     assert_eq!(clearing.said(), []);
     assert!(open.iter_mut().all(Login::has_ended), "ended before the new session opens");
@@ -28,7 +28,7 @@ fn clear_sessions_ends_them_wipes_them_and_lets_in() {
     let left = rows(&host);
     assert_eq!(left.iter().filter(|row| row.user == "alice").count(), 1);
     assert_eq!(left.len(), 2);
-    assert_eq!(host.login("login", "alice").log_in(), 0, "the second place is free again");
+    assert_eq!(host.login("login", "alice").log_in(), 0, "the second slot is free again");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn on_clear_forget_wipes_the_records_only() {
     let clearing = host.logged_in("sshd", "alice");
     assert!(open.iter_mut().all(|login| !login.has_ended()));
     assert_eq!(rows(&host).len(), 1);
-    assert_eq!(open[0].close(), 0, "a forgotten session closes without a fault");
+    assert_eq!(open[0].close(), 0, "a forgotten session closes without an error");
     assert_eq!(rows(&host).len(), 1);
     drop(clearing);
 }
@@ -162,7 +162,7 @@ fn clearing_overrides_a_login_that_is_still_pending() {
     assert_eq!(pending.acct(), 0);
     let clearing = host.logged_in("remote", "alice");
     assert!(!pending.has_ended(), "a login is no session yet: nothing is ended");
-    assert_eq!(pending.open(), code::PERM_DENIED, "it decides anew");
+    assert_eq!(pending.open(), code::PERM_DENIED, "it decides again");
     drop(clearing);
 }
 
@@ -240,7 +240,7 @@ fn nothing_is_ended_where_clearing_cannot_make_room() {
     let mut clearing = host.login("sshd", "alice");
     assert_eq!(clearing.acct(), 0);
     assert_eq!(clearing.open(), code::PERM_DENIED);
-    assert!(!other.has_ended(), "in vain");
+    assert!(!other.has_ended(), "it would not have helped");
     assert_eq!(rows(&host).len(), 2);
     let (_, said) = &clearing.said()[0];
     let blocker = "A slot is held by a session that cannot be ended: service login";

@@ -69,7 +69,7 @@ user_profile = "Auditors"
 "#;
 
 #[test]
-fn a_users_own_entry_precedes_his_groups_and_they_precede_the_default() {
+fn a_users_own_entry_precedes_the_groups_and_they_precede_the_default() {
     let host = host();
     host.configure(PROFILES);
     let count = |user: &str| {
@@ -151,7 +151,7 @@ fn an_account_line_alone_refuses_while_slots_are_reserved() {
     assert_eq!(first.acct(), 0);
     assert_eq!(host.login("login", "alice").acct(), code::PERM_DENIED);
     assert_eq!(first.end(0), 0);
-    assert_eq!(host.login("login", "alice").acct(), 0, "the handle's end gave the place back");
+    assert_eq!(host.login("login", "alice").acct(), 0, "the handle's end released the slot");
 }
 
 #[test]
@@ -241,15 +241,15 @@ fn an_opening_in_another_process_than_the_account_phase_reads_the_configuration(
 fn an_unknown_user_is_unknown() {
     let host = host();
     host.limit(1);
-    host.stack("strict", &Stack::both().control("required"));
+    host.stack("fail-closed", &Stack::both().control("required"));
     host.configure(&format!(
-        "{}[policy]\ncounted_services = [\"strict\"]\n",
+        "{}[policy]\ncounted_services = [\"fail-closed\"]\n",
         testkit::default_limit(1)
     ));
-    let mut nobody = host.login("strict", "no-such-user");
-    assert_eq!(nobody.acct(), code::USER_UNKNOWN);
-    assert_eq!(nobody.open(), code::USER_UNKNOWN);
-    assert_eq!(nobody.said(), []);
+    let mut unknown = host.login("fail-closed", "no-such-user");
+    assert_eq!(unknown.acct(), code::USER_UNKNOWN);
+    assert_eq!(unknown.open(), code::USER_UNKNOWN);
+    assert_eq!(unknown.said(), []);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn switches_to_the_own_uid_are_free_and_others_count_for_the_target() {
     let _one = host.logged_in("su", "root");
     let _two = host.logged_in("su", "root");
     let mut third = host.login("su", "root");
-    assert_eq!(third.log_in(), code::PERM_DENIED, "su judges in the account phase");
+    assert_eq!(third.log_in(), code::PERM_DENIED, "su is checked in the account phase");
     let mut sudo = host.login("sudo", "root");
     assert_eq!(sudo.acct(), 0, "sudo's account phase names the invoking user");
     assert_eq!(sudo.open(), code::PERM_DENIED);

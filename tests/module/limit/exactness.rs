@@ -25,7 +25,7 @@ fn herd(phases: &str, count: usize, limits: &[u32], rounds: usize) {
             }
             assert_eq!(caller.results().len(), count);
             assert_eq!(admitted, limit, "{phases}, limit {limit}, round {round}");
-            assert_eq!(rows(&host), [], "all places were given back");
+            assert_eq!(rows(&host), [], "all slots were released");
         }
     }
 }

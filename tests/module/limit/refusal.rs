@@ -1,4 +1,4 @@
-//! What a refused user reads, and when he is asked.
+//! What a refused user reads, and when they are asked.
 
 use testkit::{SILENT, Stack, code};
 
@@ -18,7 +18,7 @@ fn the_account_phase_says_the_two_lines_in_one_error_message() {
     let host = host();
     host.limit(1);
     let first = host.logged_in("login", "alice");
-    assert_eq!(first.said(), [], "success says nothing");
+    assert_eq!(first.said(), [], "a successful login shows nothing");
     let mut second = host.login("login", "alice");
     assert_eq!(second.acct(), code::PERM_DENIED);
     assert_eq!(second.said(), warning());
@@ -58,12 +58,12 @@ fn an_application_without_a_conversation_is_refused_all_the_same() {
 }
 
 /// Two sessions are open, and a third login may ask.
-fn asking(manner: &str, arguments: &str) -> (testkit::Host, Vec<testkit::Login>, testkit::Login) {
+fn asking(mode: &str, arguments: &str) -> (testkit::Host, Vec<testkit::Login>, testkit::Login) {
     let host = host();
     host.limit(2);
     host.stack("sshd", &Stack::both().with(arguments));
     let open = vec![host.logged_in("login", "alice"), host.logged_in("login", "alice")];
-    let third = host.conversing("sshd", "alice", manner);
+    let third = host.conversing("sshd", "alice", mode);
     (host, open, third)
 }
 
@@ -74,7 +74,10 @@ fn ask_with_yes_clears_when_the_session_opens_and_not_before() {
         third.will_answer(yes);
         assert_eq!(third.acct(), 0, "{yes}");
         assert_eq!(third.said(), [(PROMPT_ECHO_ON, QUESTION.to_owned())]);
-        assert!(open.iter_mut().all(|login| !login.has_ended()), "the account phase ends nobody");
+        assert!(
+            open.iter_mut().all(|login| !login.has_ended()),
+            "the account phase ends no session"
+        );
         assert_eq!(third.open(), 0);
         assert_eq!(third.said(), []);
         eventually("both are ended", || open.iter_mut().all(testkit::Login::has_ended));
@@ -111,7 +114,7 @@ fn where_no_user_can_be_asked_ask_is_a_plain_refusal() {
 
     let (_host, _open, mut third) = asking("scripted", "on_limit=ask");
     assert_eq!(third.tell(&format!("acct {SILENT}")), code::PERM_DENIED);
-    assert_eq!(third.said(), [], "silence forbids to ask");
+    assert_eq!(third.said(), [], "PAM_SILENT forbids a question");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn items_from_outside_are_stored_printable_and_cut() {
     host.limit(9);
     let mut login = host.login("login", "alice");
     login.item(RHOST, Some(&[b'x'; 65536]));
-    // libpam's own audit record may be too long then: the verdict is not ours alone.
+    // libpam's own audit record may be too long then: the code is not the module's alone.
     login.acct();
     assert_eq!(
         rows(&host)[0].origin.rhost.as_deref(),

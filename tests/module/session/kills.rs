@@ -1,4 +1,4 @@
-//! SIGKILL at any instant: the database stays whole and no place leaks.
+//! SIGKILL at any instant: the database stays intact and no slot leaks.
 
 use testkit::{code, sqlite};
 
@@ -17,7 +17,7 @@ fn five_thousand_kills_of_eight_writers_leak_nothing() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains("damaged"))
         .collect();
-    assert_eq!(names, Vec::<String>::new(), "no database was given up");
+    assert_eq!(names, Vec::<String>::new(), "no database was moved aside");
     let mut open: Vec<_> = (0..4).map(|_| host.logged_in("login", "alice")).collect();
     assert_eq!(host.login("login", "alice").log_in(), code::PERM_DENIED);
     assert_eq!(rows(&host).len(), 4);

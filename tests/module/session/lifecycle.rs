@@ -50,7 +50,7 @@ fn closing_without_opening_is_no_error() {
     let mut reserved = host.login("login", "bob");
     assert_eq!(reserved.acct(), 0);
     assert_eq!(reserved.close(), 0, "shadow's login does this when its setup fails");
-    assert_eq!(rows(&host).len(), 1, "the reservation is given back");
+    assert_eq!(rows(&host).len(), 1, "the reservation is released");
 }
 
 #[test]

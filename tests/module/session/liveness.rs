@@ -1,4 +1,4 @@
-//! Places come back when their leaders die, however they die.
+//! A slot is released when its leader exits, however it exits.
 
 use testkit::code;
 

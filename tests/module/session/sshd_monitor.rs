@@ -32,7 +32,7 @@ fn a_childs_reservation_locks_no_other_login_out() {
     let mut stalled = host.login("sshd", "alice");
     stalled.tell("setsid");
     assert_eq!(stalled.tell("acct-in-child"), 0);
-    // It may have shown the password and not have the key.
+    // Its user may know the password and not have the key.
     let mut owner = host.login("sshd", "alice");
     owner.tell("setsid");
     assert_eq!(owner.tell("acct-in-child"), 0);
@@ -62,7 +62,7 @@ fn the_childs_end_leaves_the_reservation_to_the_monitor() {
     assert_eq!(monitor.tell("end-in-child 0"), 0);
     assert_eq!(rows(&host).len(), 1);
     monitor.kill();
-    assert_eq!(host.login("sshd", "alice").log_in(), 0, "the reservation died with its anchor");
+    assert_eq!(host.login("sshd", "alice").log_in(), 0, "the reservation ended with its owner");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn other_programs_hold_their_own_slot() {
     parent.tell("setsid");
     assert_eq!(parent.tell("acct-in-child"), 0);
     assert_ne!(rows(&host)[0].leader.pid, parent.pid());
-    assert_eq!(parent.open(), 0, "the child's reservation died with it");
+    assert_eq!(parent.open(), 0, "the child's reservation ended with it");
     assert_eq!(rows(&host).len(), 1);
 }
 
