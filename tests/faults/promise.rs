@@ -7,8 +7,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok) {
         let path = entry.path();
         if path.is_dir() {
             sources(&path, found);
@@ -31,8 +31,8 @@ fn names_in(text: &str) -> impl Iterator<Item = &str> {
 fn every_sentence_of_the_promise_is_backed_by_a_test_that_exists() {
     let promise = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let mut files = Vec::new();
-    for folder in ["src", "core", "admin", "session", "tests", "shell"] {
-        sources(&root().join(folder), &mut files);
+    for directory in ["src", "core", "admin", "session", "tests", "shell"] {
+        sources(&root().join(directory), &mut files);
     }
     let code: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let mut named = 0;

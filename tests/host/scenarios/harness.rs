@@ -1,4 +1,4 @@
-//! What these tests themselves promise: nothing is left of them, however they end.
+//! These tests themselves: nothing of them is left behind, however they end.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

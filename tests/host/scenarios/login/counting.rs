@@ -174,7 +174,7 @@ fn the_user_entry_wins_over_the_group_entry(host: &mut Host) -> String {
     host.ssh("alice").is_refused();
     host.ssh("bob").is_refused();
     let _carol = [host.ssh("carol").log_in(), host.ssh("carol").log_in()];
-    "alice 2 by her entry, bob 1 by his group, carol unlimited".to_owned()
+    "alice 2 by a user entry, bob 1 by a group, carol unlimited".to_owned()
 }
 
 fn a_lowered_limit_ends_no_session_and_refuses_new_logins(host: &mut Host) -> String {

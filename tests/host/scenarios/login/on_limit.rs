@@ -12,7 +12,7 @@ group!("at the limit":
     asked_by_keyboard_interactive_a_yes_clears,
     asked_by_keyboard_interactive_a_no_refuses,
     asked_on_the_console_a_yes_clears,
-    who_logs_in_by_key_cannot_be_asked_and_is_refused,
+    a_user_who_logs_in_by_key_cannot_be_asked_and_is_refused,
 );
 
 fn evict_oldest_ends_the_oldest_session_and_no_other(host: &mut Host) -> String {
@@ -53,7 +53,7 @@ fn a_storm_of_evicting_logins_never_exceeds_the_limit(host: &mut Host) -> String
     let ssh = host.ssh("alice");
     let mut clients: Vec<_> = (0..12).map(|_| ssh.start()).collect();
     let mut most = 0;
-    until("everybody has an answer", seconds(60), || {
+    until("every client has an answer", seconds(60), || {
         most = most.max(host.recorded("alice"));
         clients.iter_mut().all(|client| client.shows("you-are-in") || !client.is_running())
     });
@@ -105,7 +105,7 @@ fn asked_on_the_console_a_yes_clears(host: &mut Host) -> String {
     "in, the other closed".to_owned()
 }
 
-fn who_logs_in_by_key_cannot_be_asked_and_is_refused(host: &mut Host) -> String {
+fn a_user_who_logs_in_by_key_cannot_be_asked_and_is_refused(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 1).policy("on_limit = \"ask\""));
     let _only = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();

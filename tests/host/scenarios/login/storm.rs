@@ -43,7 +43,7 @@ fn assert_refused_in_either_phase(ended: &Ended) {
 
 fn storm(
     host: &Host,
-    crowd: usize,
+    count: usize,
     rounds: usize,
     start: fn(&Ssh) -> Client,
     refused: fn(&Ended),
@@ -53,7 +53,7 @@ fn storm(
     for round in 1..=rounds {
         let begun = Instant::now();
         let ssh = host.ssh("alice");
-        let clients: Vec<Client> = (0..crowd).map(|_| start(&ssh)).collect();
+        let clients: Vec<Client> = (0..count).map(|_| start(&ssh)).collect();
         let mut inside = Vec::new();
         for mut client in clients {
             if client.gets_in() {
@@ -68,12 +68,12 @@ fn storm(
         assert_eq!(host.recorded("alice"), LIMIT, "round {round}");
         assert!(inside.iter_mut().all(Client::is_running));
         inside.iter_mut().for_each(Client::kill);
-        until("everybody is out again", seconds(10), || {
+        until("every login is gone", seconds(10), || {
             host.connections("alice") == 0 && host.recorded("alice") == 0
         });
     }
     format!(
-        "{LIMIT} of {crowd} in each of {rounds} rounds, last answer after {:.1} s at most",
+        "{LIMIT} of {count} in each of {rounds} rounds, last answer after {:.1} s at most",
         slowest.as_secs_f64()
     )
 }

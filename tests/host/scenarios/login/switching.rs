@@ -100,7 +100,7 @@ fn the_third_elevation_is_refused(host: &Host, command: &str) -> String {
     third.expect(WARNING[0]);
     third.send("echo still-$(id -un)").expect("still-alice");
     drop(elevated);
-    until("both places are back", seconds(5), || host.recorded("root") == 0);
+    until("both slots are free", seconds(5), || host.recorded("root") == 0);
     third.send(command).send("echo then-$(id -un)").expect("then-root");
     "2 of 2, the third refused, free again after".to_owned()
 }

@@ -1,4 +1,4 @@
-//! A module, configuration or store that is missing or broken: the documented verdict, the log
+//! A module, configuration or store that is missing or broken: the documented decision, the log
 //! line, and recovery without a restart.
 
 use crate::host::{Host, Rules};
@@ -19,7 +19,7 @@ group!("faults":
 
 const CONFIG: &str = "/etc/session-limit/config.toml";
 const MODULE: &str = "/usr/lib/*/security/pam_session_limit.so";
-/// The strict lines of the README in place of those of pam-auth-update.
+/// The fail-closed lines of the README in place of those of pam-auth-update.
 const FAIL_CLOSED: &str = r"sed -i.normal 's/^\(account\|session\).*pam_session_limit.so/\1 [success=ok new_authtok_reqd=ok ignore=ignore default=die] pam_session_limit.so/' /etc/pam.d/common-account /etc/pam.d/common-session && grep -q '^session.*default=die. pam_session_limit' /etc/pam.d/common-session";
 /// A tmpfs of its own, without a free byte.
 const FILL: &str = "mkdir -p -m 0700 /run/session-limit && mount -t tmpfs -o size=64k,mode=0700 tmpfs /run/session-limit && ! dd if=/dev/zero of=/run/session-limit/filler bs=1k 2>/dev/null";
@@ -82,7 +82,7 @@ fn a_rejected_configuration_locks_every_user_out_with_the_fail_closed_lines(
 fn a_read_only_run_locks_no_user_out(host: &mut Host) -> String {
     host.limit("alice", 1);
     let only = host.ssh("alice").log_in();
-    // systemd and sshd need the rest of /run: only our folder turns read-only.
+    // systemd and sshd need the rest of /run: only our directory turns read-only.
     host.run("mount --bind /run/session-limit /run/session-limit && mount -o remount,bind,ro /run/session-limit").ok();
     fails_open(host);
     host.run("umount /run/session-limit").ok();
@@ -147,5 +147,5 @@ fn a_damaged_database_is_moved_aside_and_created_again(host: &mut Host) -> Strin
     let kept = host.ok("ls /run/session-limit | grep -c 'damaged-[0-9-]*$'");
     assert_eq!(kept, "1", "{}", host.ok("ls -la /run/session-limit"));
     host.run("rm -rf /run/session-limit").ok();
-    "1 file kept aside, counting goes on".to_owned()
+    "1 file moved aside, counting goes on".to_owned()
 }

@@ -18,8 +18,8 @@ group!("installation":
 
 type Stacks = BTreeMap<String, Vec<u8>>;
 
-fn stacks(folder: &Path) -> Stacks {
-    std::fs::read_dir(folder)
+fn stacks(directory: &Path) -> Stacks {
+    std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();

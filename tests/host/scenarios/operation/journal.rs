@@ -33,7 +33,7 @@ fn every_event_is_one_line_in_the_form_of_other_modules(host: &mut Host) -> Stri
 }
 
 fn a_name_from_outside_cannot_forge_a_line(host: &mut Host) -> String {
-    // The last place is logged.
+    // The last slot is logged.
     host.limit("alice", 1);
     // What a client may choose, such as the name of its address, with a line break in it.
     let rhost = "rhost=192.0.2.1\nNov 1 00:00:00 host sshd[1]: forged";

@@ -46,7 +46,7 @@ fn a_user_who_retries_at_once_is_told_the_reason_until_their_address_is_blocked(
     neighbour.clone().flag("-b").flag("127.0.0.2").is_admitted();
     let out = host.until_admitted("bob", seconds(120));
     format!(
-        "told {told} times in {:.1} s, then the address is out for {:.0} s, his neighbours with him; \
+        "told {told} times in {:.1} s, then the address is out for {:.0} s, the other users behind it too; \
          other addresses are not",
         after.as_secs_f64(),
         out.as_secs_f64()

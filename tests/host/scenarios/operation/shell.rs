@@ -18,7 +18,7 @@ const EXAMPLES: &str = "/usr/share/doc/pam_session_limit/examples";
 const PROMPT: &str = "]: > ";
 const INSIDE: &str = "]: useraccountprofile> ";
 
-/// `shell` on a terminal of root's, at its first question.
+/// `shell` on a terminal of root, at its first question.
 fn shell(host: &Host, words: &[&str]) -> Terminal {
     let mut terminal = Terminal::run(host.machine(), &[&["shell"], words].concat());
     terminal.expect("Login: ");
@@ -30,7 +30,7 @@ fn log_in<'t>(terminal: &'t mut Terminal, user: &str) -> &'t mut Terminal {
     terminal.send(user).expect("Password: ").send(&format!("password-of-{user}"))
 }
 
-fn leaves(terminal: &mut Terminal) {
+fn exits(terminal: &mut Terminal) {
     until("the program ends", seconds(20), || !terminal.is_running());
 }
 
@@ -59,7 +59,7 @@ fn the_dialogue_of_the_documentation_works_word_for_word(host: &mut Host) -> Str
 
     let mut sixth = shell(host, &[]);
     log_in(&mut sixth, "carol").expect(&WARNING.join("\r\n"));
-    leaves(&mut sixth);
+    exits(&mut sixth);
 
     let mut sixth = shell(host, &["--clear-sessions"]);
     log_in(&mut sixth, "carol").expect(PROMPT);
@@ -92,7 +92,7 @@ fn clearing_a_session_of_shell_leaves_the_login_around_it(host: &mut Host) -> St
     around.send("show user | grep concurrent_sessions").expect("| 1  ").expect(PROMPT);
     assert_eq!((host.recorded("alice"), host.recorded("bob")), (1, 1));
     around.send("exit");
-    leaves(&mut around);
+    exits(&mut around);
     "1 holder ended, the ssh login around it stayed".to_owned()
 }
 
@@ -117,7 +117,7 @@ fn a_locked_out_user_gets_in_through_the_rescue_account(host: &mut Host) -> Stri
     log_in(&mut rescue, "alice").expect(PROMPT);
     let took = forgotten.sees_its_connection_close(seconds(5));
     rescue.send("exit");
-    leaves(&mut rescue);
+    exits(&mut rescue);
     host.ssh("alice").is_admitted();
     format!("the forgotten session was over after {:.1} s", took.as_secs_f64())
 }
@@ -164,13 +164,13 @@ fn nothing_else_can_be_reached_from_the_rescue_account(host: &mut Host) -> Strin
     for asked in ["su - rescue", "su rescue", "su - rescue -c id", "su -s /bin/sh rescue -c id"] {
         let mut by_su = host.ssh("bob").on_a_terminal(&asked.split(' ').collect::<Vec<_>>());
         by_su.expect("assword: ").send("password-of-rescue").expect("Login: ").send("\u{3}");
-        leaves(&mut by_su);
+        exits(&mut by_su);
         assert!(!by_su.text().contains("uid="), "{asked}: {}", by_su.text());
     }
     // Ctrl-C at the questions ends the connection, not only the program.
     let mut cut = host.ssh("rescue").on_a_terminal(&[]);
     cut.expect("assword: ").send("password-of-rescue").expect("Login: ").send("\u{3}");
-    leaves(&mut cut);
+    exits(&mut cut);
     host.ok("userdel rescue; rm -f /etc/sudoers.d/rescue");
     "5 commands, sftp, 2 forwardings, 4 ways by su, 6 ways out of the prompt: none leads anywhere"
         .to_owned()

@@ -1,4 +1,4 @@
-//! What runs for a user without being a login of his.
+//! What runs for a user without being a login of theirs.
 
 use crate::host::Host;
 use crate::scenario::group;

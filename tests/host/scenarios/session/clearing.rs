@@ -21,7 +21,7 @@ group!("clearing":
 
 const EXAMPLES: &str = "/usr/share/doc/pam_session_limit/examples";
 const PORT: u16 = 2222;
-/// Nobody waits longer for a clearing login.
+/// No user waits longer for a clearing login.
 const LONGEST: Duration = seconds(5);
 
 /// The sample files, put where their first lines say.

@@ -1,4 +1,4 @@
-//! Sessions that end without a word.
+//! Sessions that end without being closed.
 
 use std::time::Instant;
 
@@ -16,8 +16,8 @@ group!("deaths":
     a_power_cycle_frees_every_slot,
 );
 
-/// Limit 1: the session dies by this script. As soon as sshd is gone, the very next login gets in.
-fn place_is_back_after(host: &Host, script: &str) -> String {
+/// Limit 1: the session is ended by this script. As soon as sshd is gone, the very next login gets in.
+fn slot_is_free_after(host: &Host, script: &str) -> String {
     host.limit("alice", 1);
     let mut only = host.ssh("alice").log_in_to_a_shell();
     only.ask("echo pid-of-shell-$$", "pid-of-shell-");
@@ -31,23 +31,23 @@ fn place_is_back_after(host: &Host, script: &str) -> String {
 }
 
 fn both_processes_of_a_session_killed(host: &mut Host) -> String {
-    place_is_back_after(host, "pkill -KILL -f '^sshd(-session)?: alice'")
+    slot_is_free_after(host, "pkill -KILL -f '^sshd(-session)?: alice'")
 }
 
 fn the_shell_killed(host: &mut Host) -> String {
-    place_is_back_after(host, "pkill -KILL -u alice -x bash")
+    slot_is_free_after(host, "pkill -KILL -u alice -x bash")
 }
 
 fn the_users_half_of_sshd_killed(host: &mut Host) -> String {
-    place_is_back_after(host, "pkill -KILL -u alice -f '^sshd(-session)?: alice@'")
+    slot_is_free_after(host, "pkill -KILL -u alice -f '^sshd(-session)?: alice@'")
 }
 
 fn the_monitor_terminated(host: &mut Host) -> String {
-    place_is_back_after(host, "pkill -TERM -f '^sshd(-session)?: alice \\[priv\\]'")
+    slot_is_free_after(host, "pkill -TERM -f '^sshd(-session)?: alice \\[priv\\]'")
 }
 
 fn the_monitor_hung_up(host: &mut Host) -> String {
-    place_is_back_after(host, "pkill -HUP -f '^sshd(-session)?: alice \\[priv\\]'")
+    slot_is_free_after(host, "pkill -HUP -f '^sshd(-session)?: alice \\[priv\\]'")
 }
 
 fn a_connection_whose_monitor_alone_was_killed_still_counts_while_it_lives(

@@ -60,12 +60,12 @@ fn a_refusal_leaves_no_logind_session_behind(host: &mut Host) -> String {
         host.ssh("alice").is_refused();
     }
     let count = "loginctl list-sessions --no-legend | grep -c 'alice.*pts\\|alice' || true";
-    // The manager's own session, where logind lists it, is of no person.
+    // The manager's own session, where logind lists it, is no login.
     let listed =
         host.ok("loginctl list-sessions --no-legend | grep alice | grep -v manager | wc -l");
     assert_eq!(listed, "1", "{}", host.ok(count));
     only.log_out().ok();
-    until("logind lists nobody", seconds(10), || {
+    until("logind lists no session of alice", seconds(10), || {
         host.ok("loginctl list-sessions --no-legend | grep alice | grep -v manager | wc -l") == "0"
     });
     "5 refused, 1 listed".to_owned()
