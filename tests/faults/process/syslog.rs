@@ -124,7 +124,7 @@ fn f7_descriptors_0_to_2_closed_stay_closed_and_clean() {
         assert_eq!(crate::damaged_files(&host), Vec::<String>::new());
         let lock = std::fs::read(host.path("state/sessions.db.lock")).unwrap();
         // No process waited for it, so not even a counter.
-        assert_eq!(lock, b"", "nothing was written by mistake");
+        assert_eq!(lock, b"", "nothing was written to it");
     }
     figure("F7", "descriptors 0 to 2 closed: counted as usual, and closed after each hook");
 }
