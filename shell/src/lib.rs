@@ -25,7 +25,7 @@
 //!   module would reject.
 //! * Every byte outside of what is changed stays.
 //! * Passwords are in locked pages, or in the process that holds the session, whose memory is locked as a whole.
-//! * No command starts another program.
+//! * No command starts another program; to learn what the user behind `sudo shell` may do, sudo is asked.
 //! * Rights are checked in one place, again for each command.
 #![forbid(unsafe_code)]
 

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod last_login;
 mod lock;
 mod lock_holder;
 mod migration;

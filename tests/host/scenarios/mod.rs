@@ -3,6 +3,7 @@
 use crate::scenario::Group;
 
 pub mod harness;
+mod hostile;
 mod login;
 mod operation;
 mod session;
@@ -21,6 +22,7 @@ pub const ALL: &[Group] = &[
     login::on_limit::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
+    hostile::GROUP,
     operation::penalties::GROUP,
     operation::journal::GROUP,
     harness::GROUP,
