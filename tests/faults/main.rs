@@ -16,10 +16,10 @@
 mod common;
 
 mod damage;
+mod guarantees;
 mod hostile;
 mod load;
 mod process;
-mod promise;
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! SECURITY.md: every sentence of the promise names a test, and every test that is named exists.
+//! SECURITY.md: every guarantee names a test, and every test that is named exists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,27 +28,27 @@ fn names_in(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_sentence_of_the_promise_is_backed_by_a_test_that_exists() {
-    let promise = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+fn every_guarantee_is_backed_by_a_test_that_exists() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let mut files = Vec::new();
     for directory in ["src", "core", "admin", "session", "tests", "shell"] {
         sources(&root().join(directory), &mut files);
     }
     let code: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let mut named = 0;
-    for name in names_in(&promise) {
+    for name in names_in(&page) {
         assert!(code.contains(&format!("fn {name}(")), "SECURITY.md names {name}: no such test");
         named += 1;
     }
     assert!(named > 30, "{named} names");
 
     let mut backed = 0;
-    for section in promise.split("\n## ").filter(|text| text.starts_with("What is")) {
+    for section in page.split("\n## ").filter(|text| text.starts_with("What is")) {
         for item in section.split("\n- ").skip(1) {
             let item = item.split("\n\n").next().unwrap();
             assert!(names_in(item).next().is_some(), "no test is named for: {item}");
             backed += 1;
         }
     }
-    assert!(backed > 15, "{backed} promises");
+    assert!(backed > 15, "{backed} guarantees");
 }
