@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, CString};
 
-/// The module is a plug-in: nothing of it can be imported.
+/// The module is a plug-in: none of its code can be imported.
 #[path = "../src/options.rs"]
 #[allow(dead_code, reason = "the properties use a part of it")]
 mod options;

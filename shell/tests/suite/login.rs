@@ -1,7 +1,7 @@
 //! Logging in, staying in, and being let in again.
 
 use crate::pty::{eventually, plain, prompt};
-use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World, module};
+use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World};
 
 fn limit(n: u32) -> String {
     format!(
@@ -109,8 +109,10 @@ fn a_plain_line_in_the_common_stack_does_not_stop_who_clears() {
     let Some(world) = World::new() else { return };
     world.configure(&limit(1));
     // What pam-auth-update writes where the profile of the module is enabled.
-    let line =
-        format!("account [success=ok perm_denied=die default=ignore] {}\n", module().display());
+    let line = format!(
+        "account [success=ok perm_denied=die default=ignore] {}\n",
+        testkit::module().display()
+    );
     world.write("etc/pam.d/common-account", &format!("account required pam_unix.so\n{line}"));
     let _first = world.logged_in("alice");
     let mut second = world.pty(&[]);

@@ -74,8 +74,7 @@ impl World {
         for service in ["shell", "shell-clear-sessions"] {
             let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pam.d").join(service);
             let text = fs::read_to_string(shipped).unwrap();
-            let module = module();
-            assert!(module.exists(), "{} is not built", module.display());
+            let module = testkit::module();
             let text = text.replace("pam_session_limit.so", module.to_str().unwrap());
             world.write(&format!("etc/pam.d/{service}"), &text);
         }
@@ -195,12 +194,3 @@ pub fn is_root() -> bool {
 
 /// The program under test.
 pub const SHELL: &str = env!("CARGO_BIN_EXE_shell");
-
-/// Returns the module under test: the one `make test` names, else what was built with this test.
-pub fn module() -> PathBuf {
-    if let Some(shipped) = std::env::var_os("PAM_SESSION_LIMIT_MODULE") {
-        return shipped.into();
-    }
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().join("libpam_session_limit.so")
-}

@@ -10,8 +10,8 @@ use crate::wait::{seconds, until};
 group!("hostile":
     permission_to_run_shell_by_sudo_gives_no_other_rights,
     a_program_called_sshd_keeps_no_slot_for_a_dead_session,
-    a_frozen_holder_of_the_lock_keeps_no_login_out,
-    clearing_from_inside_a_login_spares_that_login,
+    a_frozen_holder_of_the_lock_locks_no_login_out,
+    clearing_from_inside_a_login_does_not_end_that_login,
     a_group_of_a_hundred_thousand_members_limits_its_members,
     sessions_of_an_earlier_run_of_a_container_hold_no_slot,
 );
@@ -68,7 +68,7 @@ fn a_program_called_sshd_keeps_no_slot_for_a_dead_session(host: &mut Host) -> St
     "the very next login is in".to_owned()
 }
 
-fn a_frozen_holder_of_the_lock_keeps_no_login_out(host: &mut Host) -> String {
+fn a_frozen_holder_of_the_lock_locks_no_login_out(host: &mut Host) -> String {
     host.limit("alice", 2);
     drop(host.ssh("alice").log_in().log_out());
     host.ok(
@@ -99,7 +99,7 @@ fn a_frozen_holder_of_the_lock_keeps_no_login_out(host: &mut Host) -> String {
     )
 }
 
-fn clearing_from_inside_a_login_spares_that_login(host: &mut Host) -> String {
+fn clearing_from_inside_a_login_does_not_end_that_login(host: &mut Host) -> String {
     host.limit("alice", 3);
     let mut others = [host.ssh("alice").log_in(), host.ssh("alice").log_in()];
     let mut around = host.ssh("alice").on_a_terminal(&["sudo", "shell", "--clear-sessions"]);

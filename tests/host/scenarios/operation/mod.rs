@@ -1,0 +1,7 @@
+//! What an administrator does and sees: installation, faults, the journal, the command line.
+
+pub mod faults;
+pub mod install;
+pub mod journal;
+pub mod penalties;
+pub mod shell;
