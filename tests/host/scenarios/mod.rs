@@ -3,7 +3,6 @@
 use crate::scenario::Group;
 
 pub mod harness;
-mod hostile;
 mod login;
 mod operation;
 mod session;
@@ -22,7 +21,7 @@ pub const ALL: &[Group] = &[
     login::on_limit::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
-    hostile::GROUP,
+    operation::hostile::GROUP,
     operation::penalties::GROUP,
     operation::journal::GROUP,
     harness::GROUP,
