@@ -32,11 +32,15 @@ def packages(*arguments):
     }
 
 
+def is_notice(path):
+    return path.is_file() and path.name.lower().startswith(NOTICES)
+
+
 def reduce(directory):
-    """Leaves the manifest and an empty library."""
+    """Leaves the manifest, the licence and an empty library."""
     manifest = (directory / "Cargo.toml").read_text()
     for entry in directory.iterdir():
-        if entry.name in ("Cargo.toml", ".cargo-checksum.json"):
+        if entry.name in ("Cargo.toml", ".cargo-checksum.json") or is_notice(entry):
             continue
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     library = directory / "src" / "lib.rs"
@@ -63,9 +67,8 @@ def main():
             print(f"{name} {version}\t{package['license']}\t{authors}", file=index)
             if (name, version) not in used:
                 reduce(VENDOR / f"{name}-{version}")
-                continue
             for path in sorted((VENDOR / f"{name}-{version}").iterdir()):
-                if path.is_file() and path.name.lower().startswith(NOTICES):
+                if is_notice(path):
                     print(f"===== {name} {version}: {path.name}\n", file=texts)
                     print(path.read_text(errors="replace").strip() + "\n", file=texts)
 
