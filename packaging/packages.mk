@@ -25,3 +25,9 @@ reproducible: dist
 # The packages in fresh Debian 12 and 13 roots: install, enable, limit, upgrade, remove, purge.
 test-packages: debs
 	packaging/test-packages $(DIST)
+
+# For Fedora and RHEL; see the head of the spec for what this proves on Debian.
+rpm: dist
+	packaging/need packaging/apt-rpm-deps.txt
+	rpmbuild -ba --nodeps --define '_topdir $(abspath $(DIST))/rpm' --define '_sourcedir $(abspath $(DIST))' \
+		--define 'upstream_version $(shell packaging/release/version)' packaging/rpm/pam_session_limit.spec
