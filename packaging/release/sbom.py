@@ -7,13 +7,13 @@ Run where the package was built: it lists what is linked into the program of CRA
 that did it. The same source and toolchain give the same bytes.
 """
 
+import hashlib
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import uuid
 
 
 def output(*command):
@@ -80,14 +80,13 @@ def main():
         {"type": "library", "bom-ref": standard, "name": "rust-std", "version": release, "purl": standard}
     )
 
-    version = output("dpkg-parsechangelog", "-SVersion").strip() if pathlib.Path("debian/changelog").exists() else None
-    version = version or known_version(metadata)
+    own = next(entry for entry in metadata["packages"] if entry["name"] == "pam_session_limit")
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
         "metadata": {
-            "component": {"type": "application", "bom-ref": package, "name": package, "version": version},
+            "component": {"type": "application", "bom-ref": package, "name": package, "version": own["version"]},
             "properties": [
                 {"name": "build:rustc", "value": rustc.splitlines()[0]},
                 {"name": "build:target", "value": target},
@@ -96,14 +95,13 @@ def main():
         "components": components,
     }
     # The serial number is made from the content, so it is the same for the same content.
-    text = json.dumps(document, sort_keys=True)
-    document["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_URL, text).urn
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    # In the form of a UUID, version 8: its bits are ours to choose.
+    document["serialNumber"] = (
+        f"urn:uuid:{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+    )
     json.dump(document, sys.stdout, indent=2, sort_keys=True)
     print()
-
-
-def known_version(metadata):
-    return next(entry["version"] for entry in metadata["packages"] if entry["name"] == "pam_session_limit")
 
 
 main()
