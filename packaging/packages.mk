@@ -3,7 +3,7 @@
 DIST ?= dist
 ARCHIVE = $(DIST)/pam_session_limit-$(shell packaging/release/version).tar.xz
 
-.PHONY: dist deb debs rpm test-packages reproducible
+.PHONY: dist deb debs rpm test-packages lint-packages reproducible
 
 # Reaches for the crates over the network; all that follows works from the archive.
 dist:
@@ -25,6 +25,10 @@ reproducible: dist
 # The packages in fresh Debian 12 and 13 roots: install, enable, limit, upgrade, remove, purge.
 test-packages: debs
 	packaging/test-packages $(DIST)
+
+# lintian on what 'make debs' left, source and binary.
+lint-packages:
+	packaging/release/lint-packages $(DIST)
 
 # For Fedora and RHEL; see the head of the spec for what this proves on Debian.
 rpm: dist
