@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
+use session_limit_core::admission::options::Options;
 use session_limit_core::admission::{
     self, AdmissionError, LoginRequest, Outcome, SessionToken, Slot, must_release,
 };
@@ -14,7 +15,6 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::Origin;
 use session_limit_core::store::Store;
 
-use crate::options::Options;
 use crate::outcome::{PamResponse, error_text};
 use crate::{conversation, pam_data, panic_guard};
 

@@ -4,7 +4,8 @@ use std::ffi::CStr;
 
 use super::RESERVATION_MS;
 use super::request::{AdmissionError, LoginRequest, LoginSettings, SessionToken};
-use crate::config::{Config, assignment};
+use crate::config::Config;
+use crate::config::assignment::{self, AssignedProfile};
 use crate::model::profile::Limit;
 use crate::process;
 use crate::system::users::User;
@@ -24,6 +25,23 @@ pub fn settings_for(
         Some(path) => Config::load(path)?,
         None => Config::load_default()?,
     };
+    Ok(assess(request, &config)?.map(|assessment| assessment.settings))
+}
+
+/// What a login is checked by, and where that comes from.
+#[derive(Debug)]
+pub struct Assessment {
+    /// What it is checked by.
+    pub settings: LoginSettings,
+    /// The profile that holds, and what assigns it.
+    pub assigned: AssignedProfile,
+}
+
+/// Returns what a login is checked by under `config`; `None` where its service is not counted.
+pub fn assess(
+    request: &LoginRequest,
+    config: &Config,
+) -> Result<Option<Assessment>, AdmissionError> {
     let service = request.origin.service.as_str();
     // `machinectl shell` asks for the service of login(1), but only switches the user.
     let is_unit = service == "login" && process::is_becoming_a_unit();
@@ -31,10 +49,10 @@ pub fn settings_for(
         return Ok(None);
     }
     let user = user_named(&request.user)?;
-    let assigned = assignment::profile_for(&config, &user).map_err(|e| {
+    let assigned = assignment::profile_for(config, &user).map_err(|e| {
         AdmissionError::System(format!("group database: {}", system::error_text(&e)))
     })?;
-    Ok(Some(LoginSettings {
+    let settings = LoginSettings {
         user,
         service: service.to_owned(),
         config: request.config.clone(),
@@ -42,8 +60,9 @@ pub fn settings_for(
         on_limit: config.policy.on_limit,
         on_clear: config.policy.on_clear,
         read_at: clock::boot_ms(),
-        warnings: assigned.warnings,
-    }))
+        warnings: assigned.warnings.clone(),
+    };
+    Ok(Some(Assessment { settings, assigned }))
 }
 
 /// Returns whether `known` holds for `request`, and is not older than a reservation gets.

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod examine;
 mod lock;
 mod lock_holder;
 mod migration;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{QuarantinedStore, StoreError, TransactionError};
+pub use examine::StoreContent;
 pub use lock::Lock;
 pub use transaction::Transaction;
 
