@@ -25,7 +25,18 @@ pub fn settings_for(
         Some(path) => Config::load(path)?,
         None => Config::load_default()?,
     };
-    Ok(assess(request, &config)?.map(|assessment| assessment.settings))
+    if !is_counted(request, &config) {
+        return Ok(None);
+    }
+    Ok(Some(assess(request, &config)?.settings))
+}
+
+/// Returns whether logins of the request's service count.
+pub fn is_counted(request: &LoginRequest, config: &Config) -> bool {
+    let service = request.origin.service.as_str();
+    // `machinectl shell` asks for the service of login(1), but only switches the user.
+    let is_unit = service == "login" && process::is_becoming_a_unit();
+    !is_unit && config.policy.counts(service)
 }
 
 /// What a login is checked by, and where that comes from.
@@ -37,24 +48,15 @@ pub struct Assessment {
     pub assigned: AssignedProfile,
 }
 
-/// Returns what a login is checked by under `config`; `None` where its service is not counted.
-pub fn assess(
-    request: &LoginRequest,
-    config: &Config,
-) -> Result<Option<Assessment>, AdmissionError> {
-    let service = request.origin.service.as_str();
-    // `machinectl shell` asks for the service of login(1), but only switches the user.
-    let is_unit = service == "login" && process::is_becoming_a_unit();
-    if is_unit || !config.policy.counts(service) {
-        return Ok(None);
-    }
+/// Returns what a login is checked by under `config`, if its service is counted.
+pub fn assess(request: &LoginRequest, config: &Config) -> Result<Assessment, AdmissionError> {
     let user = user_named(&request.user)?;
     let assigned = assignment::profile_for(config, &user).map_err(|e| {
         AdmissionError::System(format!("group database: {}", system::error_text(&e)))
     })?;
     let settings = LoginSettings {
         user,
-        service: service.to_owned(),
+        service: request.origin.service.clone(),
         config: request.config.clone(),
         limit: Limit::from(assigned.profile.max_concurrent_sessions),
         on_limit: config.policy.on_limit,
@@ -62,7 +64,7 @@ pub fn assess(
         read_at: clock::boot_ms(),
         warnings: assigned.warnings.clone(),
     };
-    Ok(Some(Assessment { settings, assigned }))
+    Ok(Assessment { settings, assigned })
 }
 
 /// Returns whether `known` holds for `request`, and is not older than a reservation gets.

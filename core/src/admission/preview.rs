@@ -1,8 +1,8 @@
 //! What would become of a login, by the rules that the phases decide with. Nothing is recorded or ended.
 
-use super::context::assess;
+use super::context::{Assessment, assess, is_counted};
 use super::eviction::{DenialReason, requested_eviction};
-use super::live::{LivenessCheck, counted_sessions};
+use super::live::LivenessCheck;
 use super::request::{AdmissionError, LoginRequest, LoginSettings};
 use crate::config::Config;
 use crate::config::assignment::AssignedProfile;
@@ -30,32 +30,17 @@ pub enum ExpectedOutcome {
     Refused,
 }
 
-/// What is known of a login that counts.
-#[derive(Debug)]
-pub struct CountedLogin {
-    /// What it is checked by.
-    pub settings: LoginSettings,
-    /// The profile that holds, and what assigns it.
-    pub assigned: AssignedProfile,
-    /// The user's living sessions and reservations, oldest first.
-    pub live: Vec<Session>,
-}
-
-impl CountedLogin {
-    /// Returns how many of the user's sessions take a slot.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        counted_sessions(&self.live)
-    }
-}
-
 /// A login that has not been made.
 #[derive(Debug)]
 pub struct LoginPreview {
     /// What would become of it.
     pub outcome: ExpectedOutcome,
-    /// What it would be checked by; `None` where the service is not counted.
-    pub login: Option<CountedLogin>,
+    /// What it would be checked by.
+    pub settings: LoginSettings,
+    /// The profile that holds, and what assigns it.
+    pub assigned: AssignedProfile,
+    /// The user's living sessions and reservations, oldest first.
+    pub live: Vec<Session>,
     /// The service switches the user inside a login, or logs in inside one: where it is started inside a
     /// counted session of the same user, it is part of that session and needs no slot.
     pub may_be_nested: bool,
@@ -71,28 +56,18 @@ pub fn preview(
     config: &Config,
     store: &Store,
 ) -> Result<LoginPreview, AdmissionError> {
-    let may_be_nested = service_kind(&request.origin.service) != ServiceKind::Login;
-    let Some(assessment) = assess(request, config)? else {
-        return Ok(LoginPreview {
-            outcome: ExpectedOutcome::NotCounted,
-            login: None,
-            may_be_nested,
-        });
-    };
-    let (settings, assigned) = (assessment.settings, assessment.assigned);
+    let Assessment { settings, assigned } = assess(request, config)?;
     let live = live_sessions_of(settings.user.uid, store)?;
-    let login = CountedLogin { settings, assigned, live };
-    let outcome = match requested_eviction(request, &login.settings, None, &login.live) {
-        Ok(EvictionRequest::None) if login.settings.limit == Limit::Off => {
-            ExpectedOutcome::Unlimited
-        }
-        // With nothing to end, nothing is in the way.
+    let outcome = match requested_eviction(request, &settings, None, &live) {
+        _ if !is_counted(request, config) => ExpectedOutcome::NotCounted,
+        Ok(EvictionRequest::None) if settings.limit == Limit::Off => ExpectedOutcome::Unlimited,
         Ok(EvictionRequest::None) => ExpectedOutcome::SlotIsFree,
         Ok(eviction) => ExpectedOutcome::AfterEviction(eviction),
         Err(DenialReason::Ask { sessions }) => ExpectedOutcome::Asked(sessions),
         Err(DenialReason::Refuse) => ExpectedOutcome::Refused,
     };
-    Ok(LoginPreview { outcome, login: Some(login), may_be_nested })
+    let may_be_nested = service_kind(&request.origin.service) != ServiceKind::Login;
+    Ok(LoginPreview { outcome, settings, assigned, live, may_be_nested })
 }
 
 /// Returns the user's living sessions, oldest first, as they stand; stale rows stay where they are.
