@@ -33,6 +33,8 @@ pub enum Permission<'a> {
         /// The name of the profile that holds for who asks.
         own: &'a str,
     },
+    /// See how the host's stacks and files stand.
+    SeeStatus,
     /// See who is attached to what.
     SeeAttachments,
     /// Change the configuration.
@@ -69,12 +71,16 @@ impl AccessScope {
             (Self::OwnUser(_), Permission::SeeProfile { name, own }) => name == own,
             (
                 Self::OwnUser(_),
-                Permission::SeeOthers | Permission::SeeAttachments | Permission::Configure,
+                Permission::SeeOthers
+                | Permission::SeeStatus
+                | Permission::SeeAttachments
+                | Permission::Configure,
             ) => false,
         };
         let wanted = match deed {
             _ if allowed => return Ok(()),
             Permission::SeeOthers => "see other users",
+            Permission::SeeStatus => "see the status of the host",
             Permission::SeeProfile { .. } => "see other profiles than your own",
             Permission::SeeAttachments => "see the assignments",
             Permission::Configure => "change the configuration",
@@ -134,6 +140,7 @@ mod tests {
         }
         for deed in [
             Permission::SeeOthers,
+            Permission::SeeStatus,
             Permission::Clear(0),
             profile("D"),
             Permission::SeeAttachments,

@@ -66,7 +66,7 @@ pub struct Explanation {
     /// The PAM service of the login.
     pub service: String,
     /// The profile that holds.
-    pub user_profile: String,
+    pub user_profile_ref: String,
     /// What assigns it.
     pub assigned_by: String,
     /// The limit; 0 = no limit.
@@ -146,7 +146,7 @@ pub fn explain(
         user: user.name.to_string_lossy().into_owned(),
         uid: user.uid,
         service: service.to_owned(),
-        user_profile: expected.assigned.profile.name.clone(),
+        user_profile_ref: expected.assigned.profile.name.clone(),
         assigned_by: source_text(&expected.assigned.source),
         max_concurrent_sessions: expected.settings.limit.number(),
         sessions: expected.live.iter().map(in_use).collect(),

@@ -49,6 +49,8 @@ impl Engine {
     pub fn run(&self, command: &Command) -> Result<CommandOutcome, CommandError> {
         let reply = match command {
             Command::Show(what) => self.show(what)?,
+            Command::Status => self.status()?,
+            Command::Explain(user, service) => self.explain(user, service.as_deref())?,
             Command::Configure(kind, name, changes) => return self.configure(*kind, name, changes),
             Command::Delete(kind, name) => self.delete(*kind, name)?,
             Command::ClearSession(id) => self.clear_session(*id)?,
@@ -203,7 +205,7 @@ impl Engine {
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
     /// cannot probe for accounts.
-    fn visible_user(&self, config: &Config, name: &str) -> Result<User, CommandError> {
+    pub(super) fn visible_user(&self, config: &Config, name: &str) -> Result<User, CommandError> {
         if self.user.is_named(name) {
             return Ok(self.user.clone());
         }

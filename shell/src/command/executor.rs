@@ -190,7 +190,8 @@ impl<O: Write> Interpreter<O> {
 
     fn answer(&mut self, reply: &Response, filter: Option<&Filter>) -> Result<(), CommandError> {
         let text = reply.render(self.format, filter);
-        self.write(&text)
+        self.write(&text)?;
+        reply.failure().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
     fn text(&mut self, text: &str, filter: Option<&Filter>) -> Result<(), CommandError> {

@@ -5,7 +5,7 @@ pub use session_limit_admin::object::{Change, ObjectKind, PROFILE_REF};
 
 pub use super::syntax::{ArgumentKind, CommandSyntax, Next, SyntaxElement};
 
-use ArgumentKind::{Assignments, Files, Group, Profile, Session, User, Value};
+use ArgumentKind::{Assignments, Files, Group, Profile, Service, Session, User, Value};
 use SyntaxElement::{Many, Maybe, One, Word};
 
 /// What `show` can show; the name is optional everywhere.
@@ -32,6 +32,10 @@ pub enum Command {
     ClearSession(i64),
     /// `clear sessions [USER]`
     ClearSessions(Option<String>),
+    /// `status`
+    Status,
+    /// `explain USER [SERVICE]`
+    Explain(String, Option<String>),
     /// `import limits [FILE…] [--apply]`
     ImportLimits {
         /// Files to read instead of the host's.
@@ -103,6 +107,16 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         slots: &[Word("show"), Word("session"), Maybe(User)],
         help: "the sessions one by one",
         make: |a| Ok(Command::Show(Show::Sessions(first(a)))),
+    },
+    CommandSyntax {
+        slots: &[Word("status")],
+        help: "whether limits take effect on this host, and what to do if not",
+        make: |_| Ok(Command::Status),
+    },
+    CommandSyntax {
+        slots: &[Word("explain"), One(User), Maybe(Service)],
+        help: "why a user's next login is let in or refused",
+        make: |a| Ok(Command::Explain(needed(a), a.get(1).cloned())),
     },
     CommandSyntax {
         slots: &[Word("configure"), Word("useraccountprofile"), One(Profile), Many(Assignments)],

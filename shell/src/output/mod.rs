@@ -3,5 +3,6 @@
 pub mod exit_code;
 pub mod failure;
 pub mod response;
+pub mod status;
 pub mod table;
 pub mod views;

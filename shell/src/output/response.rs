@@ -25,6 +25,7 @@ pub struct Response {
     kind: &'static str,
     results: Vec<Value>,
     text: String,
+    failure: Option<CommandError>,
 }
 
 impl Response {
@@ -32,7 +33,19 @@ impl Response {
     pub fn new<R: Serialize>(kind: &'static str, results: &[R], text: impl Into<String>) -> Self {
         // The results are plain structures: their serialisation has no way to fail.
         let results = results.iter().map(|r| serde_json::to_value(r).unwrap_or_default()).collect();
-        Self { kind, results, text: text.into() }
+        Self { kind, results, text: text.into(), failure: None }
+    }
+
+    /// Makes the command fail once the answer has been shown.
+    #[must_use]
+    pub fn failing(self, failure: CommandError) -> Self {
+        Self { failure: Some(failure), ..self }
+    }
+
+    /// Returns what the command fails of once the answer has been shown.
+    #[must_use]
+    pub fn failure(&self) -> Option<&CommandError> {
+        self.failure.as_ref()
     }
 
     /// Writes the answer in a format, as far as the filter lets it through; ends in a line end.

@@ -93,7 +93,7 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
     plain(
         &["shew"],
         2,
-        "shell: unknown command `shew`, expected one of: show, configure, delete, clear, import, export, help, ?, history, exit\n",
+        "shell: unknown command `shew`, expected one of: show, status, explain, configure, delete, clear, import, export, help, ?, history, exit\n",
     );
     plain(&["-c", "show user 'x"], 2, "shell: a quote is not closed, expected another '\n");
     plain(
