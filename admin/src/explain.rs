@@ -126,9 +126,8 @@ pub fn explain(
     };
     let mut notes = expected.assigned.warnings.clone();
     if expected.outcome != ExpectedOutcome::NotCounted {
-        notes.extend(
-            stacks.problem().map(|problem| format!("the stack is not in order: {problem}")),
-        );
+        let problem = stacks.problem().filter(|_| is_asked);
+        notes.extend(problem.map(|problem| format!("the stack is not in order: {problem}")));
         if expected.may_be_nested {
             notes.push(
                 "started inside a counted session of the same user, it is part of that session and needs \

@@ -16,5 +16,6 @@ mod pty;
 mod secrets;
 mod seed;
 mod snapshots;
+mod status;
 mod terminal;
 mod world;
