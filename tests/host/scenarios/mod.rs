@@ -14,6 +14,7 @@ mod journal;
 mod on_limit;
 mod penalties;
 mod shell;
+mod status;
 mod storm;
 mod switching;
 mod systemd;
@@ -33,6 +34,7 @@ pub const ALL: &[Group] = &[
     on_limit::GROUP,
     faults::GROUP,
     shell::GROUP,
+    status::GROUP,
     penalties::GROUP,
     journal::GROUP,
     harness::GROUP,
