@@ -5,6 +5,8 @@
 //! limits_conf -> draft -> config_store -> config_edit      sessions      authorization
 //!                   |                          |
 //!                   +---> object <-------------+---> field                     error
+//!
+//! explain -> status: does a limit take effect, and for whom
 //! ```
 #![forbid(unsafe_code)]
 
