@@ -55,8 +55,7 @@ impl Object {
                 let mut fields = Vec::new();
                 fields.push(("uuid", profile.uuid.clone().unwrap_or_default()));
                 fields.push(("name", profile.name.clone()));
-                fields
-                    .extend(Field::ALL.map(|field| (field.name(), field.of(profile).to_string())));
+                fields.extend(Field::ALL.map(|field| (field.name(), field.shown(profile))));
                 fields
             }
             Self::ProfileAssignment(attachment) => vec![
@@ -175,6 +174,13 @@ impl ConfigDraft {
     #[must_use]
     pub fn current(&self) -> &Object {
         &self.current
+    }
+
+    /// Returns the fields that were given a value although nothing enforces them.
+    #[must_use]
+    pub fn entered_not_enforced(&self) -> Vec<Field> {
+        let entered = self.entered.iter().filter(|(_, change)| **change != KeyChange::Unset);
+        entered.map(|(&field, _)| field).filter(|field| !field.is_enforced()).collect()
     }
 
     /// Takes a change; returns the name of the field if a value entered before is overwritten.

@@ -93,7 +93,7 @@ impl Explanation {
 /// `config` and `store` hold where the service's lines name no others.
 ///
 /// # Errors
-/// When the name services or the store cannot be used, or a configuration that a line names is broken.
+/// When `service` is no name, when the name services or the store cannot be used, or a configuration that a line names is broken.
 pub fn explain(
     host: &HostFiles,
     config: &Config,
@@ -101,6 +101,12 @@ pub fn explain(
     user: &User,
     service: &str,
 ) -> Result<Explanation, AdminError> {
+    // As libpam has it: lower case, and no path. A path would name a file that the user may not read.
+    let service = &service.to_ascii_lowercase();
+    if service.is_empty() || service.contains('/') || service.starts_with('.') {
+        let text = format!("`{service}`, expected the name of a PAM service");
+        return Err(AdminError::new(AdminErrorKind::NotFound, text));
+    }
     let stacks = ServiceStacks::read(host, service);
     let try_phase = |options: Option<Options>| try_login(config, store, user, service, options);
     let has_account_check = service_kind(service) != ServiceKind::UserSwitchCheckedAtOpen;
@@ -144,7 +150,7 @@ pub fn explain(
     Ok(Explanation {
         user: user.name.to_string_lossy().into_owned(),
         uid: user.uid,
-        service: service.to_owned(),
+        service: service.clone(),
         user_profile_ref: expected.assigned.profile.name.clone(),
         assigned_by: source_text(&expected.assigned.source),
         max_concurrent_sessions: expected.settings.limit.number(),

@@ -9,6 +9,7 @@ use session_limit_core::log::{Level, Log};
 use session_limit_core::model::policy::OnClear;
 use session_limit_core::model::session::{Session, SessionState};
 use session_limit_core::process::{HostIdentity, Liveness};
+use session_limit_core::store::last_login::{LastLogin, LastLogins};
 use session_limit_core::store::{Store, StoreError};
 use session_limit_core::system;
 
@@ -54,6 +55,22 @@ impl Sessions {
             .collect())
     }
 
+    /// Returns the last login of a user; nothing where none is known.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read.
+    pub fn last_login(&self, uid: u32) -> Result<Option<LastLogin>, AdminError> {
+        LastLogins::beside(&self.path).of(uid).map_err(|error| store_error(&error))
+    }
+
+    /// Returns the last logins of all users, in the order of the user ids.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn last_logins(&self) -> Result<Vec<LastLogin>, AdminError> {
+        LastLogins::beside(&self.path).all().map_err(|error| store_error(&error))
+    }
+
     /// Ends sessions, as a login that clears does, and wipes the rows of those that are over.
     ///
     /// # Errors
@@ -75,7 +92,11 @@ fn told<T>(store: &Store, result: Result<T, StoreError>) -> Result<T, AdminError
     for quarantined in store.take_quarantined() {
         Log::new("admin", "store", false).write(Level::Critical, &quarantined.to_string());
     }
-    result.map_err(|error| AdminError::new(AdminErrorKind::Store, error.to_string()))
+    result.map_err(|error| store_error(&error))
+}
+
+fn store_error(error: &StoreError) -> AdminError {
+    AdminError::new(AdminErrorKind::Store, error.to_string())
 }
 
 /// How a row of the store stands now.

@@ -43,6 +43,9 @@ _shell() {
             shell,status)
                 cmd="shell__subcmd__status"
                 ;;
+            shell,watch)
+                cmd="shell__subcmd__watch"
+                ;;
             shell__subcmd__clear,session)
                 cmd="shell__subcmd__clear__subcmd__session"
                 ;;
@@ -88,6 +91,9 @@ _shell() {
             shell__subcmd__show,useractivity)
                 cmd="shell__subcmd__show__subcmd__useractivity"
                 ;;
+            shell__subcmd__watch,show)
+                cmd="shell__subcmd__watch__subcmd__show"
+                ;;
             *)
                 ;;
         esac
@@ -95,7 +101,7 @@ _shell() {
 
     case "${cmd}" in
         shell)
-            opts="-c -o -h --clear-sessions --user --command --output --check-config --config --state --help show status explain configure delete clear import export help"
+            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --help show watch status explain configure delete clear import export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,6 +471,34 @@ _shell() {
         shell__subcmd__status)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__watch)
+            opts="-h --help show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__watch__subcmd__show)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -10,6 +10,7 @@
 
 mod error;
 mod examine;
+pub mod last_login;
 mod lock;
 mod lock_holder;
 mod migration;

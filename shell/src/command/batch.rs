@@ -3,8 +3,10 @@
 use std::io::{BufRead, Read, Write};
 
 use crate::command::executor::{ControlFlow, Interpreter};
-use crate::command::grammar::{self, Command, Mode};
+use crate::command::grammar::{Command, Mode};
 use crate::command::lexer::MAX_LINE;
+use crate::command::parse;
+use crate::command::pipeline::Pipeline;
 use crate::output::exit_code::{CommandError, ExitCode};
 
 /// Runs the words of the command line as one command.
@@ -15,13 +17,13 @@ pub fn run_words<O: Write>(
     interpreter: &mut Interpreter<O>,
     words: &[String],
 ) -> Result<(), CommandError> {
-    if let Ok(Command::Configure(_, _, changes)) = grammar::command(words) {
+    if let Ok(Command::Configure(_, _, changes)) = parse::command(words) {
         if changes.is_empty() {
             let message = format!("`{}` is not complete, expected FIELD VALUE", words.join(" "));
             return Err(CommandError::new(ExitCode::Usage, message));
         }
     }
-    interpreter.words(words, None).map(drop)
+    interpreter.words(words, &Pipeline::default()).map(drop)
 }
 
 /// Runs lines given as `-c LINE`.

@@ -1,6 +1,7 @@
 //! The arguments of the process.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use session_limit_core::{config, store};
@@ -46,19 +47,23 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     pub output: Format,
 
-    /// Judge a configuration file and leave; the file in use by default
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    pub json: bool,
+
+    /// Check a configuration file and exit; the file in use by default
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["command", "words"])]
     pub check_config: Option<Option<PathBuf>>,
 
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
-    pub config: PathBuf,
+    /// The configuration file [default: /etc/session-limit/config.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
-    /// The store of sessions
-    #[arg(long, value_name = "FILE", default_value = store::DEFAULT_PATH)]
-    pub state: PathBuf,
+    /// The store of sessions [default: /run/session-limit/live-sessions.db]
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
 
-    /// Print the completions for a shell and leave
+    /// Print the completions for a shell and exit
     #[arg(long, value_name = "SHELL", hide = true)]
     pub completions: Option<clap_complete::Shell>,
 
@@ -69,6 +74,64 @@ pub struct Args {
     /// One command and its words
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub words: Vec<String>,
+}
+
+impl Args {
+    /// Returns the form of the answers.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.output }
+    }
+
+    /// Returns the path of the configuration.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH))
+    }
+
+    /// Returns the path of the store.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        self.state.as_deref().unwrap_or(Path::new(store::DEFAULT_PATH))
+    }
+
+    /// Returns whether the arguments name files that only root may name, for `shell` opens them with
+    /// the rights of root: they could grant, or show, what the user may not have.
+    #[must_use]
+    pub fn names_files(&self) -> bool {
+        self.config.is_some() || self.state.is_some() || matches!(self.check_config, Some(Some(_)))
+    }
+
+    /// Returns whether the command is a question for help, which needs no rights.
+    #[must_use]
+    pub fn asks_for_help(&self) -> bool {
+        match self.words.as_slice() {
+            [first, ..] if first == "help" || first == "?" => true,
+            [.., last] => last == "?",
+            [] => false,
+        }
+    }
+}
+
+/// Returns whether a command line that was not understood asks for JSON.
+#[must_use]
+pub fn wants_json(line: &[OsString]) -> bool {
+    let is = |word: &OsString, text: &str| word == text;
+    line.iter().any(|word| ["--json", "--output=json", "-ojson"].iter().any(|text| is(word, text)))
+        || line.windows(2).any(|pair| {
+            matches!(pair, [option, value]
+                if (is(option, "-o") || is(option, "--output")) && is(value, "json"))
+        })
+}
+
+/// Explains a word that a word processor made of an option: `–clear-sessions`.
+#[must_use]
+pub fn dash_hint(word: &str) -> Option<String> {
+    let option = word.strip_prefix(['\u{2010}', '\u{2011}', '\u{2013}', '\u{2014}', '\u{2212}'])?;
+    let option = option.trim_start_matches(['-', '\u{2013}', '\u{2014}']);
+    Some(format!(
+        "unknown command `{word}`: it begins with a dash that is no hyphen, expected `--{option}`"
+    ))
 }
 
 #[cfg(test)]
@@ -106,6 +169,34 @@ mod tests {
         ] {
             assert!(read(line).is_err(), "{line:?}");
         }
+    }
+
+    #[test]
+    fn json_is_asked_for_in_several_ways() {
+        for line in
+            [&["--json", "show", "user"][..], &["-o", "json"], &["-ojson"], &["--output=json"]]
+        {
+            assert_eq!(read(line).unwrap().format(), Format::Json, "{line:?}");
+            let raw: Vec<OsString> = line.iter().map(OsString::from).collect();
+            assert!(wants_json(&raw), "{line:?}");
+        }
+        assert!(!wants_json(&["-o".into(), "table".into(), "json".into()]));
+    }
+
+    #[test]
+    fn the_help_names_the_paths_that_are_used() {
+        let help = Args::command().render_help().to_string();
+        for path in [config::DEFAULT_PATH, store::DEFAULT_PATH] {
+            assert!(help.contains(&format!("[default: {path}]")), "{help}");
+        }
+    }
+
+    #[test]
+    fn a_dash_that_is_no_hyphen_is_explained() {
+        let hint = dash_hint("\u{2013}clear-sessions").unwrap();
+        assert!(hint.ends_with("expected `--clear-sessions`"), "{hint}");
+        assert!(dash_hint("\u{2014}-clear-sessions").unwrap().ends_with("`--clear-sessions`"));
+        assert_eq!(dash_hint("clear"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::command::grammar::{
     self, ArgumentKind, Mode, Next, ObjectKind, PROFILE_REF, SyntaxElement,
 };
 use crate::command::lexer::{quote, split};
+use crate::command::parse;
 use session_limit_admin::field::Field;
 
 /// One way to go on.
@@ -29,19 +30,20 @@ pub fn complete(
     let (done, partial) = before_cursor.split_at(start);
     // Inside quotes, or behind a |, there is nothing to offer.
     let Ok(line) = split(done) else { return (start, Vec::new()) };
-    if line.filter.is_some() || done.contains('|') {
+    if done.contains('|') {
         return (start, Vec::new());
     }
-    let mut candidates: Vec<Candidate> = grammar::expected(mode, &line.words)
+    let mut candidates: Vec<Candidate> = parse::expected(mode, &line.words)
         .into_iter()
         .flat_map(|(next, help)| ways(next, help, &line.words, &names))
         .filter(|candidate| candidate.word.starts_with(partial))
         .collect();
     candidates.dedup_by(|later, earlier| {
-        // `show` begins several commands: no one help text is its own.
         let same = later.word == earlier.word;
         if same {
-            earlier.help.clear();
+            // `show` begins several commands: the help of none of them is its own.
+            let help = grammar::first_word_help(&line.words, &earlier.word);
+            earlier.help = help.unwrap_or_default().to_owned();
         }
         same
     });
@@ -115,6 +117,8 @@ mod tests {
     fn commands_names_and_fields_are_completed() {
         let top = |line| words(Mode::Top, line);
         assert_eq!(top("sh"), ["show"]);
+        assert_eq!(top("sh u"), ["useraccountprofile", "user", "useractivity"]);
+        assert_eq!(top("watch show session a"), ["alice"]);
         assert_eq!(top("show u"), ["useraccountprofile", "user", "useractivity"]);
         assert_eq!(top("show useraccountprofile C"), ["Contractors"]);
         assert_eq!(top("show useraccountprofile "), ["Contractors", "\"No Lockout\""]);
@@ -144,6 +148,15 @@ mod tests {
         let (start, candidates) =
             complete(Mode::Configure(ObjectKind::Profile), "  account", |_| Vec::new());
         assert_eq!(start, 2);
-        assert_eq!(candidates[0].help, "minutes a lock lasts");
+        assert_eq!(candidates[0].help, "minutes a lock lasts (not enforced)");
+    }
+
+    #[test]
+    fn every_word_at_the_prompt_has_a_line_of_help() {
+        for mode in [Mode::Top, Mode::Configure(ObjectKind::Profile)] {
+            for candidate in complete(mode, "", |_| Vec::new()).1 {
+                assert_ne!(candidate.help, "", "{}", candidate.word);
+            }
+        }
     }
 }

@@ -71,7 +71,7 @@ fn alone(option: &Arg) -> Arg {
 
 /// Returns whether a command means nothing outside a prompt.
 fn is_for_a_prompt(word: &str) -> bool {
-    matches!(word, "?" | "history" | "exit")
+    matches!(word, "?" | "history" | "exit" | "quit" | "logout")
 }
 
 fn leaf<T>(word: &'static str, form: &CommandSyntax<T>) -> Command {

@@ -5,7 +5,7 @@ use session_limit_admin::explain;
 use session_limit_admin::status::{self, HostFiles};
 
 use crate::command::engine::Engine;
-use crate::output::exit_code::CommandError;
+use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::Response;
 use crate::output::status as views;
 
@@ -16,9 +16,12 @@ impl Engine {
     /// Looks at all that limits depend on. Works with a broken configuration, too; only root may then, for
     /// the file does not say who else may.
     pub(super) fn status(&self) -> Result<Response, CommandError> {
-        if self.user.uid != 0 {
-            self.reach(&self.read()?)?.check(Permission::SeeStatus)?;
+        let known = self.known()?;
+        let permitted = self.reach(&known.config)?.check(Permission::SeeStatus);
+        if let (Err(_), Some(mistake)) = (&permitted, known.mistake) {
+            return Err(CommandError::new(ExitCode::Configuration, mistake));
         }
+        permitted?;
         let host = HostFiles::default();
         Ok(views::status(&status::collect(&host, &self.config, self.sessions.path())))
     }

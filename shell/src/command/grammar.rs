@@ -1,8 +1,9 @@
-//! The commands: one table of forms, from which lines are read, completed and explained.
+//! The commands: one table of forms, from which lines are parsed, completed and explained.
 
 use session_limit_admin::field::{self, Field};
 pub use session_limit_admin::object::{Change, ObjectKind, PROFILE_REF};
 
+use super::parse;
 pub use super::syntax::{ArgumentKind, CommandSyntax, Next, SyntaxElement};
 
 use ArgumentKind::{Assignments, Files, Group, Profile, Service, Session, User, Value};
@@ -24,6 +25,8 @@ pub enum Show {
 pub enum Command {
     /// `show …`
     Show(Show),
+    /// `watch show …`
+    Watch(Show),
     /// `configure KIND NAME [FIELD VALUE]…`; without changes it opens the sub-mode.
     Configure(ObjectKind, String, Vec<Change>),
     /// `delete KIND NAME`
@@ -109,6 +112,11 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         make: |a| Ok(Command::Show(Show::Sessions(first(a)))),
     },
     CommandSyntax {
+        slots: &[Word("watch"), Word("show"), Many(ArgumentKind::Command)],
+        help: "repeat a show command every two seconds; q or Ctrl-C ends it",
+        make: |a| show(a).map(Command::Watch),
+    },
+    CommandSyntax {
         slots: &[Word("status")],
         help: "whether limits take effect on this host, and what to do if not",
         make: |_| Ok(Command::Status),
@@ -188,6 +196,12 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         help: "exit; also Ctrl-D",
         make: |_| Ok(Command::Exit),
     },
+    CommandSyntax { slots: &[Word("quit")], help: "the same as exit", make: |_| Ok(Command::Exit) },
+    CommandSyntax {
+        slots: &[Word("logout")],
+        help: "the same as exit",
+        make: |_| Ok(Command::Exit),
+    },
 ];
 
 const SAVE: CommandSyntax<SubCommand> = CommandSyntax {
@@ -213,7 +227,7 @@ const WHERE: CommandSyntax<SubCommand> = CommandSyntax {
 const DO: CommandSyntax<SubCommand> = CommandSyntax {
     slots: &[Word("do"), Word("show"), Many(ArgumentKind::Command)],
     help: "run a show command",
-    make: do_show,
+    make: |a| show(a).map(SubCommand::Do),
 };
 const SUB_HELP: CommandSyntax<SubCommand> = CommandSyntax {
     slots: &[Word("help"), Many(ArgumentKind::Command)],
@@ -294,78 +308,34 @@ pub fn forms_in(kind: ObjectKind) -> &'static [CommandSyntax<SubCommand>] {
     }
 }
 
-/// Reads words typed at the top.
-///
-/// # Errors
-/// One line: what does not fit and what was expected.
-pub fn command(words: &[String]) -> Result<Command, String> {
-    read(TOP, words)
-}
+/// What the first words mean that begin several commands, for lists of what may be typed.
+const FIRST_WORDS: [(&str, &str); 8] = [
+    ("show", "look at profiles, users, groups and sessions"),
+    ("watch", "repeat a show command"),
+    ("configure", "make or change a profile, or assign one"),
+    ("delete", "delete a profile or an assignment"),
+    ("clear", "end sessions"),
+    ("import", "take over limits of pam_limits"),
+    ("export", "print limits for pam_limits"),
+    ("do", "run a show command"),
+];
 
-/// Reads words typed inside `configure`.
-///
-/// # Errors
-/// One line: what does not fit and what was expected.
-pub fn sub_command(kind: ObjectKind, words: &[String]) -> Result<SubCommand, String> {
-    read(forms_in(kind), words)
-}
-
-/// Returns what may follow `words`, with the help of each; empty where they do not fit.
+/// Returns what a word means after `words`, where it begins several commands.
 #[must_use]
-pub fn expected(mode: Mode, words: &[String]) -> Vec<(Next, &'static str)> {
-    match (mode, words) {
-        (Mode::Configure(_), [first, rest @ ..]) if first == "do" && !rest.is_empty() => {
-            let mut after_do = nexts(TOP, rest);
-            after_do.retain(|_| rest.first().is_some_and(|word| word == "show"));
-            after_do
-        }
-        (Mode::Configure(kind), _) => nexts(forms_in(kind), words),
-        (Mode::Top, [help, rest @ ..]) if help == "help" || help == "?" => nexts(TOP, rest),
-        (Mode::Top, _) => nexts(TOP, words),
-    }
+pub fn first_word_help(words: &[String], word: &str) -> Option<&'static str> {
+    let of_word = FIRST_WORDS.iter().find(|(first, _)| words.is_empty() && *first == word);
+    of_word.map(|(_, help)| *help)
 }
 
-fn nexts<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Vec<(Next, &'static str)> {
-    forms.iter().filter_map(|form| form.next_slot(words).map(|next| (next, form.help))).collect()
-}
-
-fn read<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Result<T, String> {
-    for form in forms {
-        let complete = matches!(
-            form.next_slot(words),
-            Some(Next::End | Next::SyntaxElement(Maybe(_) | Many(_)))
-        );
-        if complete {
-            return (form.make)(&form.arguments(words));
-        }
-    }
-    Err(misfit(forms, words))
-}
-
-/// Says which word does not fit and what was expected in its place.
-fn misfit<T>(forms: &[CommandSyntax<T>], words: &[String]) -> String {
-    let fitting = |n: usize| nexts(forms, words.get(..n).unwrap_or_default());
-    let fits = (0..=words.len()).rev().find(|&n| !fitting(n).is_empty()).unwrap_or(0);
-    let mut expected: Vec<String> = Vec::new();
-    for (next, _) in fitting(fits) {
-        let text = match next {
-            Next::SyntaxElement(slot) => slot.to_string(),
-            Next::End => "nothing more".to_owned(),
-        };
-        if !expected.contains(&text) {
-            expected.push(text);
-        }
-    }
-    let expected = match expected.as_slice() {
-        [one] => one.clone(),
-        several => format!("one of: {}", several.join(", ")),
-    };
-    let before = words.get(..fits).unwrap_or_default().join(" ");
-    match words.get(fits) {
-        Some(word) if before.is_empty() => format!("unknown command `{word}`, expected {expected}"),
-        Some(word) => format!("`{word}` after `{before}`, expected {expected}"),
-        None => format!("`{before}` is not complete, expected {expected}"),
-    }
+/// Returns whether a form is of use only to root and the members of `admin_groups`: the help of
+/// others leaves it out.
+#[must_use]
+pub fn is_for_administrators(slots: &[SyntaxElement]) -> bool {
+    matches!(
+        slots,
+        [Word("status" | "configure" | "delete" | "import" | "export"), ..]
+            | [Word("show"), Word("group"), ..]
+    )
 }
 
 fn first(arguments: &[String]) -> Option<String> {
@@ -377,7 +347,12 @@ fn needed(arguments: &[String]) -> String {
     first(arguments).unwrap_or_default()
 }
 
+/// Returns the field of this name, or the only one whose name begins so.
 fn field_named(word: &str) -> Result<Field, String> {
+    let mut begun = Field::ALL.into_iter().filter(|field| field.name().starts_with(word));
+    if let (false, Some(only), None) = (word.is_empty(), begun.next(), begun.next()) {
+        return Ok(only);
+    }
     word.parse().map_err(|()| {
         let names = Field::ALL.map(Field::name).join(", ");
         format!("unknown field `{word}`, expected one of: {names}")
@@ -427,12 +402,13 @@ fn import(arguments: &[String]) -> Command {
     Command::ImportLimits { files, apply: !flags.is_empty() }
 }
 
-fn do_show(arguments: &[String]) -> Result<SubCommand, String> {
+/// Reads what follows the word `show`.
+fn show(arguments: &[String]) -> Result<Show, String> {
     let mut words = vec!["show".to_owned()];
     words.extend_from_slice(arguments);
-    match command(&words)? {
-        Command::Show(show) => Ok(SubCommand::Do(show)),
-        _ => Err("after `do` expected a show command".to_owned()),
+    match parse::command(&words)? {
+        Command::Show(show) => Ok(show),
+        _ => Err("expected a show command".to_owned()),
     }
 }
 

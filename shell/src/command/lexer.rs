@@ -1,6 +1,8 @@
-//! One typed line → words and an optional `| grep` filter. Knows quoting, nothing of commands.
+//! One typed line → words and the filters after `|`. Knows quoting, nothing of commands.
 
 use std::fmt;
+
+use super::pipeline::{Filter, Pipeline};
 
 /// The longest line that is read; longer ones are refused before anything looks at them.
 pub const MAX_LINE: usize = 4096;
@@ -10,34 +12,8 @@ pub const MAX_LINE: usize = 4096;
 pub struct ParsedLine {
     /// The words before the first `|`, quotes removed.
     pub words: Vec<String>,
-    /// What `| grep …` asks for.
-    pub filter: Option<Filter>,
-}
-
-/// `| grep [-i] [-v] TEXT`: keeps the output lines that hold a fixed text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// The text looked for, not a pattern.
-    pub text: String,
-    /// `-i`: capital and small letters are the same.
-    pub any_case: bool,
-    /// `-v`: keep the lines that do not hold it.
-    pub invert: bool,
-}
-
-impl Filter {
-    /// Returns the lines of `text` that the filter keeps, each with its line end.
-    #[must_use]
-    pub fn apply(&self, text: &str) -> String {
-        let wanted = self.fold(&self.text);
-        text.lines()
-            .filter(|line| self.fold(line).contains(&wanted) != self.invert)
-            .fold(String::new(), |kept, line| kept + line + "\n")
-    }
-
-    fn fold(&self, text: &str) -> String {
-        if self.any_case { text.to_lowercase() } else { text.to_owned() }
-    }
+    /// What the answer goes through.
+    pub pipeline: Pipeline,
 }
 
 /// Why a line could not be taken apart.
@@ -49,8 +25,8 @@ pub enum LexError {
     Unclosed(char),
     /// A control character, which no name or value may hold.
     Control,
-    /// Something other than `grep [-i] [-v] TEXT` after the `|`.
-    NotGrep,
+    /// Something other than a filter after a `|`, or nothing before it.
+    NotAFilter,
 }
 
 impl fmt::Display for LexError {
@@ -62,7 +38,9 @@ impl fmt::Display for LexError {
             }
             Self::Unclosed(quote) => write!(f, "a quote is not closed, expected another {quote}"),
             Self::Control => write!(f, "a control character, expected printable text"),
-            Self::NotGrep => write!(f, "after `|` expected `grep [-i] [-v] TEXT`"),
+            Self::NotAFilter => {
+                write!(f, "expected COMMAND | {}", super::pipeline::FORMS.join(" or | "))
+            }
         }
     }
 }
@@ -99,11 +77,12 @@ pub fn split(line: &str) -> Result<ParsedLine, LexError> {
     end_word(&mut parts, &mut word);
     let mut parts = parts.into_iter();
     let words = parts.next().unwrap_or_default();
-    let filter = parts.next().map(|after| filter(&after)).transpose()?;
-    if parts.next().is_some() || (filter.is_some() && words.is_empty()) {
-        return Err(LexError::NotGrep);
+    let filters: Option<Vec<Filter>> = parts.map(|after| Filter::parse(&after)).collect();
+    let pipeline = Pipeline(filters.ok_or(LexError::NotAFilter)?);
+    if words.is_empty() && !pipeline.0.is_empty() {
+        return Err(LexError::NotAFilter);
     }
-    Ok(ParsedLine { words, filter })
+    Ok(ParsedLine { words, pipeline })
 }
 
 /// Writes a word so that [`split`] reads it back as one.
@@ -150,28 +129,6 @@ fn end_word(parts: &mut [Vec<String>], word: &mut Option<String>) {
     }
 }
 
-fn filter(words: &[String]) -> Result<Filter, LexError> {
-    let mut filter = Filter { text: String::new(), any_case: false, invert: false };
-    let (grep, mut rest) = words.split_first().ok_or(LexError::NotGrep)?;
-    if grep != "grep" {
-        return Err(LexError::NotGrep);
-    }
-    while let [option, after @ ..] = rest {
-        match option.as_str() {
-            "-i" => filter.any_case = true,
-            "-v" => filter.invert = true,
-            "-iv" | "-vi" => (filter.any_case, filter.invert) = (true, true),
-            _ => break,
-        }
-        rest = after;
-    }
-    match rest {
-        [text] => text.clone_into(&mut filter.text),
-        _ => return Err(LexError::NotGrep),
-    }
-    Ok(filter)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,24 +157,15 @@ mod tests {
             ("show \"x\\", LexError::Unclosed('"')),
             ("show \\", LexError::Unclosed('\\')),
             ("show \u{1b}[2J", LexError::Control),
-            ("show x | more", LexError::NotGrep),
-            ("show x | grep", LexError::NotGrep),
-            ("show x | grep a | grep b", LexError::NotGrep),
-            ("| grep a", LexError::NotGrep),
+            ("show x | less", LexError::NotAFilter),
+            ("show x | grep", LexError::NotAFilter),
+            ("show x | grep a |", LexError::NotAFilter),
+            ("show x | more now", LexError::NotAFilter),
+            ("| grep a", LexError::NotAFilter),
         ] {
             assert_eq!(split(line), Err(why), "{line}");
         }
         assert_eq!(split(&"x".repeat(MAX_LINE + 1)), Err(LexError::TooLong));
-    }
-
-    #[test]
-    fn grep_keeps_or_drops_lines() {
-        let text = "| name | Alice |\n| uid | 1000 |\n";
-        let run = |line: &str| split(line).unwrap().filter.unwrap().apply(text);
-        assert_eq!(run("show x | grep Alice"), "| name | Alice |\n");
-        assert_eq!(run("show x|grep -i ALICE"), "| name | Alice |\n");
-        assert_eq!(run("show x | grep -v -i ALICE"), "| uid | 1000 |\n");
-        assert_eq!(run("show x | grep 'e | A'"), "| name | Alice |\n");
     }
 
     #[test]

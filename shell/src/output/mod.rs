@@ -3,6 +3,7 @@
 pub mod exit_code;
 pub mod failure;
 pub mod response;
+pub mod screen;
 pub mod status;
 pub mod table;
 pub mod views;

@@ -20,6 +20,7 @@ use shell::command::executor::Interpreter;
 use shell::command::grammar::{Change, ObjectKind};
 use shell::command::lexer::quote;
 use shell::output::response::Format;
+use shell::output::screen::NoScreen;
 
 use crate::world::{SHELL, is_root};
 
@@ -263,8 +264,9 @@ fn a_full_disk_leaves_the_old_file() {
 fn interpreter(file: &ConfigFile, folder: &Path) -> Interpreter<Vec<u8>> {
     let user = User { typed: c"root".to_owned(), name: c"root".to_owned(), uid: 0, gid: 0 };
     let sessions = Sessions::at(&folder.join("sessions.db"));
-    let engine = Engine { config: file.clone(), sessions, user, holder: None };
-    Interpreter::new(engine, Format::Table, Vec::new())
+    let actor = "root".to_owned();
+    let engine = Engine { config: file.clone(), sessions, user, actor, holder: None };
+    Interpreter::new(engine, Format::Table, Vec::new(), Box::new(NoScreen))
 }
 
 /// Returns the comments of a text, in order; no value in these tests holds a `#`.

@@ -59,6 +59,7 @@ fn every_command_is_in_the_page() {
     for slots in TOP.iter().map(|form| form.slots) {
         let words = words(slots).join(" ");
         let found = page.contains(&format!(".It Ic {words}"))
+            || page.contains(&format!(" , {words}"))
             || (words == "?" && page.contains(".Ic \\&?"));
         assert!(found, "{words}");
     }

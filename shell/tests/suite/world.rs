@@ -1,4 +1,4 @@
-//! A small host: users, PAM stacks, configuration and store, bound over /etc and /run in a mount
+//! A small host: users, PAM stacks, configuration and store, bound over /etc, /run and /var/lib in a mount
 //! namespace of each process. The host's own /etc is never written to.
 
 use std::fs;
@@ -28,8 +28,7 @@ pub struct World {
 }
 
 /// Binds the world's folders, then runs the program in its arguments.
-const ENTER: &str =
-    r#"mount --bind "$1/etc" /etc && mount --bind "$1/run" /run && shift && exec "$@""#;
+const ENTER: &str = r#"mount --bind "$1/etc" /etc && mount --bind "$1/run" /run && mount --bind "$1/lib" /var/lib && shift && exec "$@""#;
 
 impl World {
     /// Makes a host whose users are admin (of group sudo), alice and bob, all without a limit.
@@ -52,7 +51,7 @@ impl World {
 
     fn build() -> Self {
         let world = Self { folder: tempfile::tempdir().unwrap() };
-        for folder in ["etc/pam.d", "etc/session-limit", "run"] {
+        for folder in ["etc/pam.d", "etc/session-limit", "run", "lib"] {
             fs::create_dir_all(world.path(folder)).unwrap();
         }
         fs::set_permissions(world.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -122,7 +121,8 @@ impl World {
             .arg(self.folder.path())
             .args(program)
             .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("TERM", "xterm");
         command
     }
 

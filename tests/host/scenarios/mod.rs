@@ -9,6 +9,7 @@ mod counting;
 mod deaths;
 mod faults;
 pub mod harness;
+mod hostile;
 mod install;
 mod journal;
 mod on_limit;
@@ -35,6 +36,7 @@ pub const ALL: &[Group] = &[
     faults::GROUP,
     shell::GROUP,
     status::GROUP,
+    hostile::GROUP,
     penalties::GROUP,
     journal::GROUP,
     harness::GROUP,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::lexer::split;
+use crate::command::parse::{command, sub_command};
 
 fn top(line: &str) -> Result<Command, String> {
     command(&split(line).unwrap().words)
@@ -70,11 +71,57 @@ fn each_set_form_sets_the_field_it_is_called_by() {
 }
 
 #[test]
+fn words_may_be_abbreviated_as_long_as_they_are_unambiguous() {
+    let ambiguous = "`usera` is ambiguous, expected one of: useraccountprofile, useractivity";
+    assert_eq!(top("sh usera alice"), Err(ambiguous.to_owned()));
+    assert_eq!(top("sh useract alice"), top("show useractivity alice"));
+    // A whole word is itself, whatever else begins so.
+    assert_eq!(top("sh user alice"), top("show user alice"));
+    assert_eq!(top("cl session 7"), Ok(Command::ClearSession(7)));
+    assert_eq!(
+        top("conf useracc C max_con 5"),
+        top("configure useraccountprofile C max_concurrent_sessions 5")
+    );
+    // Names are never taken for words.
+    assert_eq!(
+        top("show user s"),
+        Ok(Command::Show(Show::Object(ObjectKind::User, Some("s".to_owned()))))
+    );
+    assert_eq!(
+        sub(ObjectKind::Profile, "max_c 5"),
+        Ok(SubCommand::Change(Change::Set(Field::MaxConcurrentSessions, 5)))
+    );
+    assert_eq!(sub(ObjectKind::Profile, "d sh session"), Ok(SubCommand::Do(Show::Sessions(None))));
+    assert_eq!(
+        sub(ObjectKind::Profile, "max_l 5"),
+        Ok(SubCommand::Change(Change::Set(Field::MaxLoginFailureCount, 5)))
+    );
+    assert_eq!(
+        sub(ObjectKind::Profile, "no max"),
+        Err("unknown field `max`, expected one of: max_password_history_count, max_login_failure_count, account_lock_timeout, max_concurrent_sessions, credentials_timeout_threshold".to_owned())
+    );
+}
+
+#[test]
+fn a_question_mark_at_the_end_asks_for_help() {
+    assert_eq!(top("show ?"), Ok(Command::Help(vec!["show".to_owned()])));
+    assert_eq!(top("conf user ?"), Ok(Command::Help(vec!["conf".to_owned(), "user".to_owned()])));
+    assert_eq!(sub(ObjectKind::User, "do ?"), Ok(SubCommand::Help(vec!["do".to_owned()])));
+    assert_eq!(top("?"), Ok(Command::Help(Vec::new())));
+}
+
+#[test]
+fn watch_repeats_show_commands_only() {
+    assert_eq!(top("watch show session"), Ok(Command::Watch(Show::Sessions(None))));
+    assert_eq!(top("watch clear sessions"), Err("`clear` after `watch`, expected show".to_owned()));
+}
+
+#[test]
 fn a_misfit_says_what_was_expected() {
     for (line, message) in [
         (
             "shoe",
-            "unknown command `shoe`, expected one of: show, status, explain, configure, delete, clear, import, export, help, ?, history, exit",
+            "unknown command `shoe`, expected one of: show, watch, status, explain, configure, delete, clear, import, export, help, ?, history, exit, quit, logout",
         ),
         (
             "show",
