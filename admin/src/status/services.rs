@@ -122,10 +122,13 @@ fn findings(service: &ServiceStacks) -> Findings {
         ),
         _ => {}
     }
-    for (phase, reach) in
-        [(Phase::Account, &service.account_reach), (Phase::Session, &service.session_reach)]
-    {
-        if let Some(line) = reach.line() {
+    for (phase, stack, reach) in [
+        (Phase::Account, &service.account, &service.account_reach),
+        (Phase::Session, &service.session, &service.session_reach),
+    ] {
+        if let Some((position, reason)) = stack.unusable() {
+            findings.problem(format!("every login fails at {position}: {reason}"));
+        } else if let Some(line) = reach.line() {
             describe(&mut findings, phase, reach, line);
         }
     }
@@ -151,10 +154,7 @@ fn describe(findings: &mut Findings, phase: Phase, reach: &Reach, line: &OwnLine
                 Phase::Session => findings.problem(text),
             }
         }
-        Reach::Never { unusable: Some((at, reason)), .. } => findings.problem(format!(
-            "every login fails at {at}, before the {word} line {position}: {reason}"
-        )),
-        Reach::Never { unusable: None, .. } => findings.problem(format!(
+        Reach::Never(_) => findings.problem(format!(
             "the {word} line {position} is never reached: the lines before it skip it or always fail; put \
              it first"
         )),
