@@ -85,7 +85,11 @@ fn lines(included: usize) -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig {
+        cases: 500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn what_libpam_does_is_among_what_the_reader_says(
         before in lines(0), after in lines(0), part0 in lines(1), part1 in lines(2), part2 in lines(3),

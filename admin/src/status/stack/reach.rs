@@ -153,7 +153,8 @@ fn successors(entries: &[Entry], (at, standing): Step, entry: &Entry, phase: Pha
                 next.push((at + 1, Standing::Undecided));
                 // In a substack it goes back to what was before the substack.
                 if entry.level > 0 {
-                    next.extend([(at + 1, Standing::Passing), (at + 1, Standing::Expired)]);
+                    let before = [Standing::Passing, Standing::Expired, standing];
+                    next.extend(before.map(|before| (at + 1, before)));
                 }
             }
             Action::Jump(count) => {
