@@ -25,7 +25,8 @@
 //!   module would reject.
 //! * Every byte outside of what is changed stays.
 //! * Passwords are in locked pages, or in the process that holds the session, whose memory is locked as a whole.
-//! * No command starts another program; to learn what the user behind `sudo shell` may do, sudo is asked.
+//! * No command starts another program; to learn what the user behind `sudo shell` may do, sudo is asked, and
+//!   for `status`, which only administrators may use, sshd for its configuration.
 //! * Rights are checked in one place, again for each command.
 #![forbid(unsafe_code)]
 

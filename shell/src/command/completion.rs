@@ -69,7 +69,8 @@ fn ways(
             ArgumentKind::Profile
             | ArgumentKind::User
             | ArgumentKind::Group
-            | ArgumentKind::Session => named(noun),
+            | ArgumentKind::Session
+            | ArgumentKind::Service => named(noun),
             ArgumentKind::Field => fields(),
             ArgumentKind::Assignments => assignment(words, named),
             ArgumentKind::Files => vec![plain("--apply")],

@@ -214,7 +214,8 @@ impl<O: Write> Interpreter<O> {
         if pipeline.pages() {
             return self.screen.page(&text, &mut self.out).or_else(not_printed);
         }
-        self.write(&text)
+        self.write(&text)?;
+        reply.failure().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
     fn warn(&self, reply: &Response) {

@@ -6,7 +6,7 @@ pub use session_limit_admin::object::{Change, ObjectKind, PROFILE_REF};
 use super::parse;
 pub use super::syntax::{ArgumentKind, CommandSyntax, Next, SyntaxElement};
 
-use ArgumentKind::{Assignments, Files, Group, Profile, Session, User, Value};
+use ArgumentKind::{Assignments, Files, Group, Profile, Service, Session, User, Value};
 use SyntaxElement::{Many, Maybe, One, Word};
 
 /// What `show` can show; the name is optional everywhere.
@@ -35,6 +35,10 @@ pub enum Command {
     ClearSession(i64),
     /// `clear sessions [USER]`
     ClearSessions(Option<String>),
+    /// `status`
+    Status,
+    /// `explain USER [SERVICE]`
+    Explain(String, Option<String>),
     /// `import limits [FILE…] [--apply]`
     ImportLimits {
         /// Files to read instead of the host's.
@@ -111,6 +115,16 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         slots: &[Word("watch"), Word("show"), Many(ArgumentKind::Command)],
         help: "repeat a show command every two seconds; q or Ctrl-C ends it",
         make: |a| show(a).map(Command::Watch),
+    },
+    CommandSyntax {
+        slots: &[Word("status")],
+        help: "whether limits take effect on this host, and what to do if not",
+        make: |_| Ok(Command::Status),
+    },
+    CommandSyntax {
+        slots: &[Word("explain"), One(User), Maybe(Service)],
+        help: "why a user's next login is let in or refused",
+        make: |a| Ok(Command::Explain(needed(a), a.get(1).cloned())),
     },
     CommandSyntax {
         slots: &[Word("configure"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
@@ -319,7 +333,7 @@ pub fn first_word_help(words: &[String], word: &str) -> Option<&'static str> {
 pub fn is_for_administrators(slots: &[SyntaxElement]) -> bool {
     matches!(
         slots,
-        [Word("configure" | "delete" | "import" | "export"), ..]
+        [Word("status" | "configure" | "delete" | "import" | "export"), ..]
             | [Word("show"), Word("group"), ..]
     )
 }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod completion;
 pub mod completion_scripts;
+mod diagnosis;
 pub mod engine;
 pub mod executor;
 pub mod grammar;

@@ -159,6 +159,10 @@ fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandErro
         (ArgumentKind::Group, AccessScope::All) => {
             config.groups.iter().map(|entry| entry.name.clone()).collect()
         }
+        (ArgumentKind::Service, _) => {
+            let patterns = config.policy.counted_services.iter();
+            patterns.filter(|pattern| !pattern.ends_with('*')).cloned().collect()
+        }
         (ArgumentKind::Session, _) => {
             let uid = match reach {
                 AccessScope::All => None,

@@ -4,5 +4,6 @@ pub mod exit_code;
 pub mod failure;
 pub mod response;
 pub mod screen;
+pub mod status;
 pub mod table;
 pub mod views;
