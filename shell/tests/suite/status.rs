@@ -11,7 +11,9 @@ use shell::command::pipeline::Pipeline;
 use shell::output::response::Format;
 use shell::output::status as views;
 
-use crate::world::{PASSWORD, World, module};
+use testkit::module;
+
+use crate::world::{PASSWORD, World};
 
 const LIMITED: &str = "\
 [[useraccountprofile]]
