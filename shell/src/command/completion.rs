@@ -4,7 +4,6 @@ use crate::command::grammar::{
     self, ArgumentKind, Mode, Next, ObjectKind, PROFILE_REF, SyntaxElement,
 };
 use crate::command::lexer::{quote, split};
-use crate::command::parse;
 use session_limit_admin::field::Field;
 
 /// One way to go on.
@@ -33,7 +32,7 @@ pub fn complete(
     if done.contains('|') {
         return (start, Vec::new());
     }
-    let mut candidates: Vec<Candidate> = parse::expected(mode, &line.words)
+    let mut candidates: Vec<Candidate> = grammar::expected(mode, &line.words)
         .into_iter()
         .flat_map(|(next, help)| ways(next, help, &line.words, &names))
         .filter(|candidate| candidate.word.starts_with(partial))

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::command::lexer::split;
-use crate::command::parse::{command, sub_command};
 
 fn top(line: &str) -> Result<Command, String> {
     command(&split(line).unwrap().words)
