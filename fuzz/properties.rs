@@ -2,9 +2,9 @@
 
 use session_limit_admin::config_edit::ConfigEditor;
 use session_limit_core::config::{Config, SourceLocation};
-use shell::command::completion::complete;
-use shell::command::grammar::{self, Command, Mode, ObjectKind};
-use shell::command::lexer::{quote, split};
+use shell::language::completion::complete;
+use shell::language::grammar::{self, Command, Mode, ObjectKind};
+use shell::language::lexer::{quote, split};
 
 const KINDS: [ObjectKind; 3] = [ObjectKind::Profile, ObjectKind::User, ObjectKind::Group];
 

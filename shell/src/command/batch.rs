@@ -3,10 +3,10 @@
 use std::io::{BufRead, Read, Write};
 
 use crate::command::executor::{ControlFlow, Interpreter};
-use crate::command::grammar::{self, Command, Mode};
-use crate::command::lexer::MAX_LINE;
-use crate::command::pipeline::Pipeline;
+use crate::language::grammar::{self, Command, Mode};
+use crate::language::lexer::MAX_LINE;
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::pipeline::Pipeline;
 
 /// Runs the words of the command line as one command.
 ///

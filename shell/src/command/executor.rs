@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::command::engine::{CommandOutcome, Engine};
-use crate::command::grammar::{self, Command, Mode, Show, SubCommand};
-use crate::command::help;
-use crate::command::lexer;
-use crate::command::pipeline::Pipeline;
+use crate::language::grammar::{self, Command, Mode, Show, SubCommand};
+use crate::language::help;
+use crate::language::lexer;
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::pipeline::Pipeline;
 use crate::output::response::{Format, Response, render_failure};
 use crate::output::screen::Screen;
 use crate::output::table::{Table, printable};

@@ -1,9 +1,9 @@
 //! Completion by Tab: what may stand where the cursor is. Pure; names come from a lookup.
 
-use crate::command::grammar::{
+use crate::language::grammar::{
     self, ArgumentKind, Mode, Next, ObjectKind, PROFILE_REF, SyntaxElement,
 };
-use crate::command::lexer::{quote, split};
+use crate::language::lexer::{quote, split};
 use session_limit_admin::field::Field;
 
 /// One way to go on.
