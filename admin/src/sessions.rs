@@ -51,7 +51,7 @@ impl Sessions {
         let check = LivenessCheck::new(&host, &store);
         Ok(rows
             .into_iter()
-            .map(|session| SessionView { standing: standing(&session, &host, &check), session })
+            .map(|session| SessionView { status: status(&session, &host, &check), session })
             .collect())
     }
 
@@ -132,7 +132,7 @@ pub struct SessionView {
     /// The row.
     pub session: Session,
     /// How it stands.
-    pub standing: SessionStatus,
+    pub status: SessionStatus,
 }
 
 /// Returns how many of the sessions are open.
@@ -144,7 +144,7 @@ pub fn count(sessions: &[SessionView]) -> usize {
 /// Returns whether the session is open and its leader lives.
 #[must_use]
 pub fn is_held(seen: &SessionView) -> bool {
-    seen.session.state == SessionState::Open && seen.standing != SessionStatus::Stale
+    seen.session.state == SessionState::Open && seen.status != SessionStatus::Stale
 }
 
 fn here() -> Result<HostIdentity, AdminError> {
@@ -152,7 +152,7 @@ fn here() -> Result<HostIdentity, AdminError> {
         .map_err(|error| AdminError::new(AdminErrorKind::Store, system::error_text(&error)))
 }
 
-fn standing(session: &Session, host: &HostIdentity, check: &LivenessCheck) -> SessionStatus {
+fn status(session: &Session, host: &HostIdentity, check: &LivenessCheck) -> SessionStatus {
     match (host.liveness(&session.leader), session.state) {
         _ if check.is_stale(session) => SessionStatus::Stale,
         (_, SessionState::Reserved { .. }) => SessionStatus::Reserved,

@@ -20,7 +20,7 @@ use super::secure_file::{self, with_suffix};
 use super::transaction::Transaction;
 use super::{StoreError, TransactionError};
 
-/// How often a copy is tried. Whoever writes is done within a millisecond.
+/// How often a copy is tried. A writer is done within a millisecond.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(2);
 /// Bytes of the largest store that is copied: about a million sessions.

@@ -14,7 +14,7 @@ use session_limit_admin::authorization::{AccessScope, Permission};
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::draft::{self, ConfigDraft, Object};
 
-use crate::command::grammar::{Change, Command, ObjectKind, Show};
+use crate::language::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::failure::failure_of;
 use crate::output::response::Response;
@@ -97,7 +97,7 @@ impl Engine {
             }
             Command::ExportLimits => {
                 let config = self.read()?;
-                self.reach(&config)?.check(Permission::SeeAttachments)?;
+                self.reach(&config)?.check(Permission::SeeAssignments)?;
                 views::exported(&limits_conf::export(&config))
             }
             Command::Help(_) | Command::Watch(_) | Command::History | Command::Exit => {
@@ -203,7 +203,7 @@ impl Engine {
             return self.show_user(&self.own_name());
         }
         let config = self.read()?;
-        Ok(views::attachments(ObjectKind::User, &config.users, is_known(ObjectKind::User)))
+        Ok(views::assignments(ObjectKind::User, &config.users, is_known(ObjectKind::User)))
     }
 
     fn show_user(&self, name: &str) -> Result<Response, CommandError> {
@@ -217,14 +217,14 @@ impl Engine {
 
     fn show_group(&self, name: Option<&str>) -> Result<Response, CommandError> {
         let config = self.read()?;
-        self.reach(&config)?.check(Permission::SeeAttachments)?;
+        self.reach(&config)?.check(Permission::SeeAssignments)?;
         let Some(name) = name else {
             let is_known = is_known(ObjectKind::Group);
-            return Ok(views::attachments(ObjectKind::Group, &config.groups, is_known));
+            return Ok(views::assignments(ObjectKind::Group, &config.groups, is_known));
         };
         let entry = config.groups.iter().find(|entry| entry.name == name);
         let entry = entry.ok_or_else(|| absent(ObjectKind::Group, name))?;
-        Ok(views::attachment(ObjectKind::Group, entry)
+        Ok(views::assignment(ObjectKind::Group, entry)
             .with_warnings(unknown_name(ObjectKind::Group, name)))
     }
 
@@ -402,7 +402,7 @@ fn is_known(kind: ObjectKind) -> impl Fn(&str) -> bool {
     }
 }
 
-/// Warns of an entry for a name that the host does not know: it limits nobody.
+/// Warns of an entry for a name that the host does not know: it applies to no user.
 fn unknown_name(kind: ObjectKind, name: &str) -> Option<String> {
     let word = kind.word();
     (!is_known(kind)(name))
@@ -412,6 +412,6 @@ fn unknown_name(kind: ObjectKind, name: &str) -> Option<String> {
 fn reply_of(kind: ObjectKind, object: &Object) -> Response {
     match object {
         Object::Profile(profile) => views::profile(profile),
-        Object::ProfileAssignment(entry) => views::attachment(kind, entry),
+        Object::ProfileAssignment(entry) => views::assignment(kind, entry),
     }
 }

@@ -4,12 +4,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::command::engine::{CommandOutcome, Engine};
-use crate::command::grammar::{Command, Mode, Show, SubCommand};
-use crate::command::help;
-use crate::command::lexer;
-use crate::command::parse;
-use crate::command::pipeline::Pipeline;
+use crate::language::grammar::{self, Command, Mode, Show, SubCommand};
+use crate::language::help;
+use crate::language::lexer;
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::pipeline::Pipeline;
 use crate::output::response::{Format, Response, render_failure};
 use crate::output::screen::Screen;
 use crate::output::table::{Table, printable};
@@ -56,7 +55,7 @@ impl<O: Write> Interpreter<O> {
         }
     }
 
-    /// Leaves the sub-mode, if in one, without a change.
+    /// Ends the sub-mode, if in one, without a change.
     pub fn cancel(&mut self) {
         self.draft = None;
     }
@@ -90,13 +89,13 @@ impl<O: Write> Interpreter<O> {
 
     /// Shows what a command failed of; on the same stream as the answers where a person reads both.
     pub fn report_error(&self, failure: &CommandError, to: &mut impl Write) {
-        // Nobody is left to tell if this fails too.
+        // If this fails too, no reader is left.
         let _ = to.write_all(render_failure(failure, self.format).as_bytes());
         let _ = to.flush();
     }
 
     fn top(&mut self, words: &[String], pipeline: &Pipeline) -> Result<ControlFlow, CommandError> {
-        match parse::command(words).map_err(usage)? {
+        match grammar::command(words).map_err(usage)? {
             Command::Exit => return Ok(ControlFlow::Exit),
             Command::Help(words) => {
                 let help = help::help(Mode::Top, &words, self.engine.administers());
@@ -122,7 +121,7 @@ impl<O: Write> Interpreter<O> {
         words: &[String],
         pipeline: &Pipeline,
     ) -> Result<ControlFlow, CommandError> {
-        let result = match parse::sub_command(draft.kind(), words).map_err(usage) {
+        let result = match grammar::sub_command(draft.kind(), words).map_err(usage) {
             Ok(SubCommand::Cancel) => return Ok(ControlFlow::Continue),
             Ok(SubCommand::Save) => match self.engine.save(&mut draft) {
                 Ok(reply) => return self.answer(&reply, pipeline).map(|()| ControlFlow::Continue),
@@ -219,7 +218,7 @@ impl<O: Write> Interpreter<O> {
     }
 
     fn warn(&self, reply: &Response) {
-        // Nobody is left to tell if this fails too.
+        // If this fails too, no reader is left.
         let _ = io::stderr().write_all(reply.warning_lines(self.format).as_bytes());
     }
 

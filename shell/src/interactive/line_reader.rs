@@ -10,11 +10,11 @@ use rustyline::{
     Validator,
 };
 
-use crate::command::completion::{Candidate, complete};
 use crate::command::engine::Engine;
-use crate::command::grammar::{ArgumentKind, Mode};
-use crate::command::lexer::MAX_LINE;
 use crate::interactive::{screen, terminal};
+use crate::language::completion::{Candidate, complete};
+use crate::language::grammar::{ArgumentKind, Mode};
+use crate::language::lexer::MAX_LINE;
 use crate::output::exit_code::CommandError;
 use crate::output::views;
 use session_limit_admin::authorization::AccessScope;
@@ -152,9 +152,9 @@ fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandErro
         }
         (ArgumentKind::User, AccessScope::OwnUser(_)) => vec![own],
         (ArgumentKind::User, AccessScope::All) => {
-            let attached = config.users.iter().map(|entry| entry.name.clone());
+            let assigned = config.users.iter().map(|entry| entry.name.clone());
             let active = engine.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
-            attached.chain(active).collect()
+            assigned.chain(active).collect()
         }
         (ArgumentKind::Group, AccessScope::All) => {
             config.groups.iter().map(|entry| entry.name.clone()).collect()

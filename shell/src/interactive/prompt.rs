@@ -2,16 +2,16 @@
 
 use std::io::{self, Write};
 
-use crate::command::cli::Args;
 use crate::command::engine::Engine;
 use crate::command::executor::{ControlFlow, Interpreter};
-use crate::command::grammar::Mode;
 use crate::interactive::line_reader::{Input, LineReader};
 use crate::interactive::login::{self, HeldSession, LoginError, Typed};
 use crate::interactive::screen::TerminalScreen;
 use crate::interactive::terminal;
+use crate::language::grammar::Mode;
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::views;
+use crate::program::args::Args;
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::model::sanitize::printable;
@@ -104,9 +104,9 @@ fn converse(
             continue;
         }
         interpreter.remember(&line);
-        // Who leaves needs no session for it.
-        let leaves = mode == Mode::Top && matches!(line.trim(), "exit" | "quit" | "logout");
-        if !leaves && !person.held.is_alive() {
+        // To exit needs no session.
+        let exits = mode == Mode::Top && matches!(line.trim(), "exit" | "quit" | "logout");
+        if !exits && !person.held.is_alive() {
             match person.validate_again(&mut interpreter) {
                 Ok(true) => {}
                 Ok(false) => continue,

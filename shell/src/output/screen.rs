@@ -25,7 +25,7 @@ pub trait Screen {
     fn pause(&mut self, how_long: Duration) -> io::Result<bool>;
 }
 
-/// Where no terminal is: texts are shown whole, and nobody can stop anything.
+/// Where there is no terminal: texts are shown whole, and no key stops anything.
 #[derive(Debug, Clone, Copy)]
 pub struct NoScreen;
 

@@ -13,7 +13,7 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
 
-use crate::command::grammar::{ObjectKind, PROFILE_REF};
+use crate::language::grammar::{ObjectKind, PROFILE_REF};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::{Response, timestamp};
 use session_limit_admin::draft::Object;
@@ -55,7 +55,7 @@ impl<'a> From<&'a Profile> for ProfileRow<'a> {
 
 /// An assignment as JSON shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct AttachmentRow<'a> {
+struct AssignmentRow<'a> {
     name: &'a str,
     user_profile_ref: &'a str,
     /// Whether the host knows the name; said in lists.
@@ -85,16 +85,16 @@ pub fn profiles(profiles: &[&Profile]) -> Response {
     Response::new(ObjectKind::Profile.word(), &rows, table.to_string())
 }
 
-/// Shows one attachment.
+/// Shows one assignment.
 #[must_use]
-pub fn attachment(kind: ObjectKind, entry: &ProfileAssignment) -> Response {
+pub fn assignment(kind: ObjectKind, entry: &ProfileAssignment) -> Response {
     let table = Table::of_fields(Object::ProfileAssignment(entry.clone()).fields());
     Response::new(kind.word(), &[row_of(entry)], table.to_string())
 }
 
 /// Lists assignments, and marks those of names that the host does not know.
 #[must_use]
-pub fn attachments(
+pub fn assignments(
     kind: ObjectKind,
     entries: &[ProfileAssignment],
     is_known: impl Fn(&str) -> bool,
@@ -108,13 +108,13 @@ pub fn attachments(
             entry.user_profile.clone(),
             if known { "yes" } else { "no, not on this host" }.to_owned(),
         ]);
-        rows.push(AttachmentRow { known: Some(known), ..row_of(entry) });
+        rows.push(AssignmentRow { known: Some(known), ..row_of(entry) });
     }
     Response::new(kind.word(), &rows, table.to_string())
 }
 
-fn row_of(entry: &ProfileAssignment) -> AttachmentRow<'_> {
-    AttachmentRow { name: &entry.name, user_profile_ref: &entry.user_profile, known: None }
+fn row_of(entry: &ProfileAssignment) -> AssignmentRow<'_> {
+    AssignmentRow { name: &entry.name, user_profile_ref: &entry.user_profile, known: None }
 }
 
 /// Looks up a user of the host.
@@ -210,7 +210,7 @@ struct SessionRow<'a> {
 pub fn sessions(sessions: &[SessionView]) -> Response {
     let mut table = Table::new(&["id", "user", "service", "tty", "rhost", "pid", "since", "state"]);
     let mut rows = Vec::new();
-    for SessionView { session, standing } in sessions {
+    for SessionView { session, status } in sessions {
         let origin = &session.origin;
         let row = SessionRow {
             id: session.id,
@@ -221,7 +221,7 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             rhost: origin.rhost.as_deref(),
             pid: session.leader.pid,
             since: timestamp(session.since),
-            state: *standing,
+            state: *status,
         };
         table.row([
             row.id.to_string(),
@@ -231,7 +231,7 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             row.rhost.unwrap_or_default().to_owned(),
             row.pid.to_string(),
             row.since.clone(),
-            standing.word().to_owned(),
+            status.word().to_owned(),
         ]);
         rows.push(row);
     }

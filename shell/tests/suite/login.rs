@@ -1,7 +1,7 @@
 //! Logging in, staying in, and being let in again.
 
 use crate::pty::{eventually, plain, prompt};
-use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World, module};
+use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World};
 
 fn limit(n: u32) -> String {
     format!(
@@ -109,8 +109,10 @@ fn a_plain_line_in_the_common_stack_does_not_stop_who_clears() {
     let Some(world) = World::new() else { return };
     world.configure(&limit(1));
     // What pam-auth-update writes where the profile of the module is enabled.
-    let line =
-        format!("account [success=ok perm_denied=die default=ignore] {}\n", module().display());
+    let line = format!(
+        "account [success=ok perm_denied=die default=ignore] {}\n",
+        testkit::module().display()
+    );
     world.write("etc/pam.d/common-account", &format!("account required pam_unix.so\n{line}"));
     let _first = world.logged_in("alice");
     let mut second = world.pty(&[]);
@@ -202,7 +204,7 @@ fn a_changed_password_is_told_and_login_is_offered_again() {
     pty.expect("Password: ");
     pty.line(OTHER_PASSWORD);
     pty.expect_prompt("bob");
-    // What alice typed is not run for bob; his own commands are.
+    // What alice typed is not run for bob; commands typed by bob are.
     let answer = pty.command("bob", "show user");
     assert!(answer.contains("| name                    | bob "), "{answer}");
 }
@@ -227,7 +229,7 @@ fn at_the_limit_a_cleared_prompt_is_warned_and_login_is_offered_again() {
 }
 
 #[test]
-fn the_wish_to_clear_is_never_repeated_by_itself() {
+fn clearing_is_never_repeated_by_itself() {
     let Some(world) = World::new() else { return };
     world.configure(&format!("{}[policy]\non_limit = \"ask\"\n", limit(1)));
     let enter = || {

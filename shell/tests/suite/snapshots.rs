@@ -8,8 +8,8 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssign
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
-use shell::command::grammar::ObjectKind;
-use shell::command::pipeline::Pipeline;
+use shell::language::grammar::ObjectKind;
+use shell::output::pipeline::Pipeline;
 use shell::output::response::{Format, Response};
 use shell::output::views::{self, ActivityRow, UserRow};
 
@@ -59,7 +59,7 @@ fn seen() -> Vec<SessionView> {
         (session(19, "login", None, reserved, 1_795_281_601), SessionStatus::Reserved),
         (session(20, "shell", None, SessionState::Open, 1_795_281_500), SessionStatus::Elsewhere),
     ];
-    all.map(|(session, standing)| SessionView { session, standing }).to_vec()
+    all.map(|(session, status)| SessionView { session, status }).to_vec()
 }
 
 fn alice() -> User {
@@ -109,13 +109,13 @@ fn the_profiles() {
 }
 
 #[test]
-fn attachments() {
+fn assignments() {
     let entries = ["operators", "opreators"].map(|name| ProfileAssignment {
         name: name.to_owned(),
         user_profile: "Contractors".to_owned(),
     });
     check(
-        &views::attachments(ObjectKind::Group, &entries, |name| name == "operators"),
+        &views::assignments(ObjectKind::Group, &entries, |name| name == "operators"),
         "\
 +-----------+------------------+----------------------+
 | name      | user_profile_ref | known                |
@@ -127,7 +127,7 @@ fn attachments() {
         r#"{"count":2,"kind":"group","results":[{"known":true,"name":"operators","user_profile_ref":"Contractors"},{"known":false,"name":"opreators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &views::attachment(ObjectKind::User, &entries[0]),
+        &views::assignment(ObjectKind::User, &entries[0]),
         "\
 +------------------+-------------+
 | Field            | Value       |
@@ -139,7 +139,7 @@ fn attachments() {
         r#"{"count":1,"kind":"user","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &views::attachments(ObjectKind::User, &[], |_| true),
+        &views::assignments(ObjectKind::User, &[], |_| true),
         "\
 +------+------------------+-------+
 | name | user_profile_ref | known |

@@ -7,11 +7,13 @@ use std::path::Path;
 use serde_json::Value;
 use session_limit_admin::explain::{Decision, Explanation, SessionInUse};
 use session_limit_admin::status::{Check, Verdict};
-use shell::command::pipeline::Pipeline;
+use shell::output::pipeline::Pipeline;
 use shell::output::response::Format;
 use shell::output::status as views;
 
-use crate::world::{PASSWORD, World, module};
+use testkit::module;
+
+use crate::world::{PASSWORD, World};
 
 const LIMITED: &str = "\
 [[useraccountprofile]]
