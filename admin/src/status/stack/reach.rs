@@ -111,7 +111,7 @@ fn passed_by(end: usize, first: usize, reached_from: &BTreeMap<Step, Step>) -> O
     let passing = [Standing::Passing, Standing::Expired, Standing::FailingExpired];
     let mut step = passing.into_iter().find_map(|standing| reached_from.get(&(end, standing)))?;
     // Back to the line that leads over it, or that settled the result before.
-    while step.0 >= first || step.1 == Standing::FailingExpired {
+    while step.0 > 0 && (step.0 >= first || step.1 == Standing::FailingExpired) {
         step = reached_from.get(step)?;
     }
     Some(step.0)
