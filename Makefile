@@ -33,7 +33,7 @@ build: deps
 
 # The module is the one that is shipped; those who drive it are debug builds, as in the tests.
 demo: build
-	$(CARGO) build --locked --example pam_actor --example demo
+	$(CARGO) build --locked --package testkit --example pam_actor --example demo
 	$(TARGET_DIR)/debug/examples/demo $(abspath $(MODULE))
 
 # The tests load the module that is shipped, not a debug build of it.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures what a login pays for this module, beside other modules, in one run.
+"""Measures the cost of this module per login, beside other modules, in one run.
 
-Everything happens in a mount namespace of its own, on tmpfs: nothing of the machine, or of the root
-folder named by --root, is changed. Needs root. Writes one JSON file; report.py makes tables and
+Everything happens in a mount namespace of its own, on tmpfs: neither the machine nor the root
+directory named by --root is changed. Needs root. Writes one JSON file; report.py makes tables and
 plots of it.
 """
 
@@ -118,9 +118,9 @@ class Bench:
 
     def stage(self):
         """Puts tmpfs over all that modules write to, and in /mnt what they read."""
-        for folder in ["mnt", "run", "dev", "var/log", "var/lib/lastlog", "var/lib/wtmpdb"]:
-            if (self.root / folder).is_dir():
-                self.mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+        for directory in ["mnt", "run", "dev", "var/log", "var/lib/lastlog", "var/lib/wtmpdb"]:
+            if (self.root / directory).is_dir():
+                self.mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", directory)
         if self.root != pathlib.Path("/"):
             self.mount("-t", "proc", "proc", "proc")
         for name, major, minor in [("null", 1, 3), ("zero", 1, 5), ("random", 1, 8), ("urandom", 1, 9)]:
@@ -131,8 +131,8 @@ class Bench:
         for name, module in zip(["module.so", "other.so"], self.options.module):
             (scratch / name).touch()
             self.mount("--bind", str(module.resolve()), f"mnt/{name}")
-        self.read_anew([*scratch.glob("*.so"), *self.root.glob("usr/lib/*/*.so*"),
-                        *self.root.glob("usr/lib/*/security/*.so")])
+        self.drop_from_cache([*scratch.glob("*.so"), *self.root.glob("usr/lib/*/*.so*"),
+                              *self.root.glob("usr/lib/*/security/*.so")])
         (scratch / "config.toml").write_text(CONFIG)
         (scratch / "limits.conf").write_text(f"* hard maxlogins {LIMIT}\n")
         names = [("root", 0), ("unlimited", 3999), *((f"u{n:03}", 4000 + n) for n in range(USERS))]
@@ -149,8 +149,8 @@ class Bench:
         self.read_log()
 
     @staticmethod
-    def read_anew(files):
-        """Has the kernel forget files, as a boot does: how it keeps them depends on how they came there."""
+    def drop_from_cache(files):
+        """Drops files from the page cache, as a reboot does: how they are cached depends on who read them first."""
         for file in files:
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())

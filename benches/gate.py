@@ -3,7 +3,7 @@
 
 Counted by callgrind, less those of a cycle with pam_permit alone, so neither the pace of the machine
 nor its load matters. What does matter is the compiler and the C library: the figure is kept for one
-kind of machine, and elsewhere there is nothing to compare with. Then this says so and passes.
+kind of machine, and elsewhere there is nothing to compare with. Then the gate prints that and passes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! What a login pays: whole PAM cycles through the real libpam, in processes that have not loaded
+//! The cost of a login: whole PAM cycles through the real libpam, in processes that have not loaded
 //! a module before. `benches/bench.py` runs it and knows what the numbers are for.
 //!
 //! Every command prints lines of tab-separated fields on stdout. Times are microseconds.
@@ -8,7 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a measurement: whatever goes wrong ends it"
+    reason = "a measurement: any error ends it"
 )]
 
 use std::ffi::{CStr, CString};
@@ -157,11 +157,11 @@ fn shuffle<T>(things: &mut [T], round: u32) {
 /// Prints for each: login time (start to open), its worst code, logout time, its code.
 fn herd(confdir: &Path, service: &CStr, count: u32) {
     let (release, released) = UnixStream::pair().expect("a socket pair");
-    let (leave, left) = UnixStream::pair().expect("a socket pair");
+    let (log_out, logging_out) = UnixStream::pair().expect("a socket pair");
     let (mut results, result) = UnixStream::pair().expect("a socket pair");
     let children: Vec<_> = (0..count)
         .map(|n| {
-            in_child([&release, &leave, &results], || {
+            in_child([&release, &log_out, &results], || {
                 let user = CString::new(format!("u{n:03}")).expect("a name");
                 wait_for_end(&released);
                 // SAFETY: as above.
@@ -174,7 +174,7 @@ fn herd(confdir: &Path, service: &CStr, count: u32) {
                 let open = if acct == 0 { handle.open(0) } else { acct };
                 let login = micros(began.elapsed());
                 report(&result, &format!("login {login:.0} {open}"));
-                wait_for_end(&left);
+                wait_for_end(&logging_out);
                 let began = Instant::now();
                 let close = if open == 0 { handle.close(0) } else { 0 };
                 handle.end(0);
@@ -185,7 +185,7 @@ fn herd(confdir: &Path, service: &CStr, count: u32) {
         .collect();
     // Let every child reach its starting line.
     std::thread::sleep(std::time::Duration::from_millis(200 + u64::from(count)));
-    for gate in [release, leave] {
+    for gate in [release, log_out] {
         drop(gate);
         for _ in 0..count {
             println!("{}", one_report(&mut results));
@@ -266,7 +266,7 @@ fn fill(state: &Path, others: u32, own: u32, uid: u32, leader: i32) {
 
 // Processes.
 
-/// Runs `work` in a forked child that leaves by `_exit` with its result; returns the pid.
+/// Runs `work` in a forked child that exits by `_exit` with its result; returns the pid.
 fn in_child<'a>(
     parents_ends: impl IntoIterator<Item = &'a UnixStream>,
     work: impl FnOnce() -> i32,

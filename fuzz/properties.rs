@@ -2,13 +2,13 @@
 
 use session_limit_admin::config_edit::ConfigEditor;
 use session_limit_core::config::{Config, SourceLocation};
-use shell::command::completion::complete;
-use shell::command::grammar::{self, Command, Mode, ObjectKind};
-use shell::command::lexer::{quote, split};
+use shell::language::completion::complete;
+use shell::language::grammar::{self, Command, Mode, ObjectKind};
+use shell::language::lexer::{quote, split};
 
 const KINDS: [ObjectKind; 3] = [ObjectKind::Profile, ObjectKind::User, ObjectKind::Group];
 
-/// Any line is a command or one line of complaint, and Tab offers words that begin as typed.
+/// Any line is a command or a one-line error, and Tab offers words that begin as typed.
 pub fn grammar(line: &str) {
     for mode in [Mode::Top].into_iter().chain(KINDS.map(Mode::Configure)) {
         let (start, candidates) = complete(mode, line, |_| vec!["a name".to_owned()]);
@@ -24,45 +24,46 @@ pub fn grammar(line: &str) {
             assert!(read.words.contains(&name))
         }
         Ok(_) => {}
-        Err(complaint) => {
-            assert!(!complaint.is_empty() && !complaint.contains('\n'), "{complaint:?}")
+        Err(problem) => {
+            assert!(!problem.is_empty() && !problem.contains('\n'), "{problem:?}")
         }
     }
     for kind in KINDS {
-        if let Err(complaint) = grammar::sub_command(kind, &read.words) {
-            assert!(!complaint.is_empty() && !complaint.contains('\n'), "{complaint:?}");
+        if let Err(problem) = grammar::sub_command(kind, &read.words) {
+            assert!(!problem.is_empty() && !problem.contains('\n'), "{problem:?}");
         }
     }
 }
 
-/// Any text is a configuration or one line of complaint with a place inside the text.
+/// Any text is a configuration or a one-line error with a position inside the text.
 pub fn config(text: &str) {
     match Config::parse(text) {
         Ok(config) => assert!(!config.profiles.is_empty()),
-        Err(mistake) => {
+        Err(problem) => {
             assert!(
-                !mistake.message.is_empty() && !mistake.message.contains('\n'),
+                !problem.message.is_empty() && !problem.message.contains('\n'),
                 "{:?}",
-                mistake.message
+                problem.message
             );
-            if let Some(span) = mistake.span {
+            if let Some(span) = problem.span {
                 assert!(span.start <= span.end && span.end <= text.len(), "{span:?}");
-                let place = SourceLocation::of(text.as_bytes(), span.start);
-                assert!(place.line <= text.lines().count().max(1) + 1);
+                let location = SourceLocation::of(text.as_bytes(), span.start);
+                assert!(location.line <= text.lines().count().max(1) + 1);
             }
         }
     }
 }
 
-/// A good configuration stays good under changes, keeps its comments, and means what was said.
+/// A valid configuration stays valid under edits, keeps its comments, and has the value that was set.
 pub fn edit(text: &str, name: &str, value: u32) {
     let Ok(before) = Config::parse(text) else { return };
-    let name_is_good = !name.is_empty() && name.len() <= 256 && !name.chars().any(char::is_control);
-    if !name_is_good {
+    let is_valid_name =
+        !name.is_empty() && name.len() <= 256 && !name.chars().any(char::is_control);
+    if !is_valid_name {
         return;
     }
     let Ok(mut edit) = ConfigEditor::new(text.to_owned()) else {
-        panic!("the reader takes what the writer does not: {text:?}");
+        panic!("the parser accepts what the editor does not: {text:?}");
     };
     let Ok(has) = edit.has(ObjectKind::Profile, name) else { return };
     if !has {
@@ -70,7 +71,7 @@ pub fn edit(text: &str, name: &str, value: u32) {
     }
     edit.set(ObjectKind::Profile, name, "max_concurrent_sessions", i64::from(value)).unwrap();
     let now = Config::parse(edit.text())
-        .unwrap_or_else(|mistake| panic!("{mistake:?} in {:?}", edit.text()));
+        .unwrap_or_else(|problem| panic!("{problem:?} in {:?}", edit.text()));
     assert_eq!(now.profile(name).map(|profile| profile.max_concurrent_sessions), Some(value));
     assert_eq!(
         (&now.users, &now.groups, &now.policy),

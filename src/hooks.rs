@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
+use session_limit_core::admission::options::Options;
 use session_limit_core::admission::{
     self, AdmissionError, LoginRequest, Outcome, SessionToken, Slot, must_release,
 };
@@ -13,8 +14,9 @@ use session_limit_core::log::{Level, Log};
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::Origin;
 use session_limit_core::store::Store;
+use session_limit_core::store::last_login::{LastLogin, LastLogins};
+use session_limit_core::system::clock;
 
-use crate::options::Options;
 use crate::outcome::{PamResponse, error_text};
 use crate::{conversation, pam_data, panic_guard};
 
@@ -105,6 +107,9 @@ fn decide(
             | Outcome::Reserved { token, .. }
             | Outcome::Opened { token, .. },
         ) => {
+            if token.slot.as_ref().is_some_and(|slot| slot.open) {
+                keep_last_login(&token, &request, log);
+            }
             let (slot, user) = (token.slot.clone(), token.settings.user.name.clone());
             if !pam_data::store(handle, token, handle_ended) {
                 // Without its token the slot could not be released later.
@@ -119,6 +124,21 @@ fn decide(
         _ => {}
     }
     response.code
+}
+
+/// Keeps what `shell show useractivity` tells of a user who is not logged in any more. No login depends
+/// on it.
+fn keep_last_login(token: &SessionToken, request: &LoginRequest, log: &Log) {
+    let user = &token.settings.user;
+    let login = LastLogin {
+        uid: user.uid,
+        user: printable(user.name.to_bytes()),
+        time: clock::epoch_seconds(),
+        origin: request.origin.clone(),
+    };
+    if let Err(error) = LastLogins::beside(&request.state).keep(&login) {
+        log.write(Level::Info, &format!("the last login is not kept: {error}"));
+    }
 }
 
 /// Releases a slot; what goes wrong is logged, and never keeps a user from logging out.

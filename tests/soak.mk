@@ -7,7 +7,7 @@ soak: test-deps build
 		$(CARGO) test --locked --test faults -- --nocapture --test-threads=1 $(ROW)
 
 # Every fuzz target for a while; needs cargo-fuzz and a nightly compiler. SQLite is linked into the module
-# and into the target, which AddressSanitizer takes for a mistake unless it is told.
+# and into the target, which AddressSanitizer reports as an error unless it is told not to.
 .PHONY: fuzz
 FUZZ_SECONDS ?= 60
 fuzz:

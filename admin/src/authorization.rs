@@ -21,7 +21,7 @@ pub enum AccessScope {
     OwnUser(u32),
 }
 
-/// What needs a right.
+/// What needs a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission<'a> {
     /// Look at other users than oneself, or even ask whether they exist.
@@ -30,11 +30,13 @@ pub enum Permission<'a> {
     SeeProfile {
         /// The profile's name.
         name: &'a str,
-        /// The name of the profile that holds for who asks.
+        /// The name of the profile that applies to the user who asks.
         own: &'a str,
     },
-    /// See who is attached to what.
-    SeeAttachments,
+    /// See how the host's stacks and files stand.
+    SeeStatus,
+    /// See which users and groups are assigned to which profile.
+    SeeAssignments,
     /// Change the configuration.
     Configure,
     /// End sessions of a user.
@@ -58,25 +60,29 @@ impl AccessScope {
         Ok(Self::OwnUser(user.uid))
     }
 
-    /// Says whether a deed is allowed.
+    /// Checks a permission.
     ///
     /// # Errors
-    /// A line for who may not.
-    pub fn check(self, deed: Permission<'_>) -> Result<(), AdminError> {
-        let allowed = match (self, deed) {
+    /// One line for the user who does not have it.
+    pub fn check(self, permission: Permission<'_>) -> Result<(), AdminError> {
+        let allowed = match (self, permission) {
             (Self::All, _) => true,
             (Self::OwnUser(own), Permission::Clear(uid)) => own == uid,
             (Self::OwnUser(_), Permission::SeeProfile { name, own }) => name == own,
             (
                 Self::OwnUser(_),
-                Permission::SeeOthers | Permission::SeeAttachments | Permission::Configure,
+                Permission::SeeOthers
+                | Permission::SeeStatus
+                | Permission::SeeAssignments
+                | Permission::Configure,
             ) => false,
         };
-        let wanted = match deed {
+        let wanted = match permission {
             _ if allowed => return Ok(()),
             Permission::SeeOthers => "see other users",
+            Permission::SeeStatus => "see the status of the host",
             Permission::SeeProfile { .. } => "see other profiles than your own",
-            Permission::SeeAttachments => "see the assignments",
+            Permission::SeeAssignments => "see the assignments",
             Permission::Configure => "change the configuration",
             Permission::Clear(_) => "end sessions of other users",
         };
@@ -129,18 +135,23 @@ mod tests {
     fn others_see_and_clear_their_own() {
         let own = AccessScope::OwnUser(1000);
         let profile = |name| Permission::SeeProfile { name, own: "C" };
-        for deed in [Permission::Clear(1000), profile("C")] {
-            assert_eq!(own.check(deed), Ok(()));
+        for permission in [Permission::Clear(1000), profile("C")] {
+            assert_eq!(own.check(permission), Ok(()));
         }
-        for deed in [
+        for permission in [
             Permission::SeeOthers,
+            Permission::SeeStatus,
             Permission::Clear(0),
             profile("D"),
-            Permission::SeeAttachments,
+            Permission::SeeAssignments,
             Permission::Configure,
         ] {
-            assert_eq!(own.check(deed).unwrap_err().kind, AdminErrorKind::Forbidden, "{deed:?}");
-            assert_eq!(AccessScope::All.check(deed), Ok(()));
+            assert_eq!(
+                own.check(permission).unwrap_err().kind,
+                AdminErrorKind::Forbidden,
+                "{permission:?}"
+            );
+            assert_eq!(AccessScope::All.check(permission), Ok(()));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::config_store::{ConfigFile, SaveError};
 use crate::field::Field;
 use crate::object::{Change, ObjectKind, PROFILE_REF};
 
-/// The key of an attachment's profile in the file.
+/// The key of an assignment's profile in the file.
 const PROFILE_KEY: &str = "user_profile";
 
 /// An object as it stands in the configuration.
@@ -19,7 +19,7 @@ const PROFILE_KEY: &str = "user_profile";
 pub enum Object {
     /// A profile.
     Profile(Profile),
-    /// A user's or group's attachment; the profile's name is empty until it is given.
+    /// A user's or group's assignment; the profile's name is empty until it is given.
     ProfileAssignment(ProfileAssignment),
 }
 
@@ -27,13 +27,13 @@ impl Object {
     /// Returns the object called `name`, if there is one.
     #[must_use]
     pub fn find(config: &Config, kind: ObjectKind, name: &str) -> Option<Self> {
-        let attached = |list: &[ProfileAssignment]| {
+        let assigned = |list: &[ProfileAssignment]| {
             list.iter().find(|entry| entry.name == name).cloned().map(Self::ProfileAssignment)
         };
         match kind {
             ObjectKind::Profile => config.profile(name).cloned().map(Self::Profile),
-            ObjectKind::User => attached(&config.users),
-            ObjectKind::Group => attached(&config.groups),
+            ObjectKind::User => assigned(&config.users),
+            ObjectKind::Group => assigned(&config.groups),
         }
     }
 
@@ -55,13 +55,12 @@ impl Object {
                 let mut fields = Vec::new();
                 fields.push(("uuid", profile.uuid.clone().unwrap_or_default()));
                 fields.push(("name", profile.name.clone()));
-                fields
-                    .extend(Field::ALL.map(|field| (field.name(), field.of(profile).to_string())));
+                fields.extend(Field::ALL.map(|field| (field.name(), field.shown(profile))));
                 fields
             }
-            Self::ProfileAssignment(attachment) => vec![
-                ("name", attachment.name.clone()),
-                (PROFILE_REF, attachment.user_profile.clone()),
+            Self::ProfileAssignment(assignment) => vec![
+                ("name", assignment.name.clone()),
+                (PROFILE_REF, assignment.user_profile.clone()),
             ],
         }
     }
@@ -177,6 +176,13 @@ impl ConfigDraft {
         &self.current
     }
 
+    /// Returns the fields that were given a value although nothing enforces them.
+    #[must_use]
+    pub fn entered_not_enforced(&self) -> Vec<Field> {
+        let entered = self.entered.iter().filter(|(_, change)| **change != KeyChange::Unset);
+        entered.map(|(&field, _)| field).filter(|field| !field.is_enforced()).collect()
+    }
+
     /// Takes a change; returns the name of the field if a value entered before is overwritten.
     pub fn apply(&mut self, change: &Change) -> Option<&'static str> {
         let existed = self.base.is_some();
@@ -195,8 +201,8 @@ impl ConfigDraft {
                 self.entered.insert(*field, KeyChange::Unset);
                 None
             }
-            (Change::Attach(profile), Object::ProfileAssignment(attachment)) => {
-                let before = std::mem::replace(&mut attachment.user_profile, profile.clone());
+            (Change::Assign(profile), Object::ProfileAssignment(assignment)) => {
+                let before = std::mem::replace(&mut assignment.user_profile, profile.clone());
                 (!before.is_empty()).then_some(PROFILE_REF)
             }
             // The grammar gives each kind its own changes only.
@@ -259,8 +265,8 @@ impl ConfigDraft {
             edit.create(self.kind, &self.name)?;
         }
         match &mut self.current {
-            Object::ProfileAssignment(attachment) => {
-                edit.set(self.kind, &self.name, PROFILE_KEY, attachment.user_profile.as_str())
+            Object::ProfileAssignment(assignment) => {
+                edit.set(self.kind, &self.name, PROFILE_KEY, assignment.user_profile.as_str())
             }
             Object::Profile(profile) => {
                 if !edit.has_key(self.kind, &self.name, "uuid")? && self.name != DEFAULT_PROFILE {
@@ -283,7 +289,7 @@ impl ConfigDraft {
     /// Puts what was entered on top of what the object is now.
     fn rebase(&mut self, now: Option<Object>) {
         let entered_profile = match &self.current {
-            Object::ProfileAssignment(attachment) => Some(attachment.user_profile.clone()),
+            Object::ProfileAssignment(assignment) => Some(assignment.user_profile.clone()),
             Object::Profile(_) => None,
         };
         self.current = now.clone().unwrap_or_else(|| Object::new(self.kind, &self.name));
@@ -296,8 +302,8 @@ impl ConfigDraft {
                     };
                 }
             }
-            (Object::ProfileAssignment(attachment), Some(entered)) => {
-                attachment.user_profile = entered
+            (Object::ProfileAssignment(assignment), Some(entered)) => {
+                assignment.user_profile = entered
             }
             (Object::ProfileAssignment(_), None) => {}
         }
@@ -332,12 +338,12 @@ fn check_unused(config: &Config, name: &str) -> Result<(), DraftError> {
                 .to_owned(),
         );
     }
-    let attached = |list: &[ProfileAssignment], kind: ObjectKind| -> Vec<String> {
+    let assigned = |list: &[ProfileAssignment], kind: ObjectKind| -> Vec<String> {
         let users = list.iter().filter(|entry| entry.user_profile == name);
         users.map(|entry| format!("{} `{}`", kind.word(), entry.name)).collect()
     };
-    let mut all = attached(&config.users, ObjectKind::User);
-    all.extend(attached(&config.groups, ObjectKind::Group));
+    let mut all = assigned(&config.users, ObjectKind::User);
+    all.extend(assigned(&config.groups, ObjectKind::Group));
     if all.is_empty() {
         Ok(())
     } else {

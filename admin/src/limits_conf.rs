@@ -39,7 +39,7 @@ enum Domain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
     /// 0
-    Nobody,
+    NoLogin,
     /// At least 1.
     AtMost(u32),
     /// `-`, `-1`, `unlimited`, `infinity`
@@ -186,7 +186,7 @@ fn meaning(domain: &str, value: &str) -> Result<(Domain, Allowed), &'static str>
     let allowed = match value {
         "-" | "-1" | "unlimited" | "infinity" => Allowed::Any,
         number => match number.parse() {
-            Ok(0) => Allowed::Nobody,
+            Ok(0) => Allowed::NoLogin,
             Ok(n) => Allowed::AtMost(n),
             Err(_) => return Err("the value is no number"),
         },
@@ -220,7 +220,7 @@ fn winners(rules: &[Rule]) -> BTreeMap<Domain, (usize, Allowed)> {
 fn propose(rule: &Rule, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Proposal {
     let (proposal, carried_over) = match &rule.meaning {
         Err(why) => (format!("not carried over: {why}"), false),
-        Ok((_, Allowed::Nobody)) => (
+        Ok((_, Allowed::NoLogin)) => (
             "not carried over: 0 lets no user in there and every user here; lock the account instead"
                 .to_owned(),
             false,
@@ -249,7 +249,7 @@ fn propose(rule: &Rule, winners: &BTreeMap<Domain, (usize, Allowed)>) -> Proposa
 fn sessions(allowed: Allowed) -> u32 {
     match allowed {
         Allowed::AtMost(n) => n,
-        Allowed::Any | Allowed::Nobody => 0,
+        Allowed::Any | Allowed::NoLogin => 0,
     }
 }
 
@@ -257,7 +257,7 @@ fn sessions(allowed: Allowed) -> u32 {
 fn profile_name(allowed: Allowed) -> String {
     match allowed {
         Allowed::AtMost(n) => format!("Limits-{n}"),
-        Allowed::Any | Allowed::Nobody => "Limits-Unlimited".to_owned(),
+        Allowed::Any | Allowed::NoLogin => "Limits-Unlimited".to_owned(),
     }
 }
 
@@ -268,7 +268,7 @@ fn write(
 ) -> Result<(), DraftError> {
     let mut wanted: Vec<(&Domain, usize, Allowed)> = winners
         .iter()
-        .filter(|(_, (_, allowed))| *allowed != Allowed::Nobody)
+        .filter(|(_, (_, allowed))| *allowed != Allowed::NoLogin)
         .map(|(domain, &(place, allowed))| (domain, place, allowed))
         .collect();
     // Of a user's groups the last line wins there, the first entry here.
@@ -294,7 +294,7 @@ fn write(
                 Domain::Group(name) => (ObjectKind::Group, name),
             };
             let mut draft = ConfigDraft::begin(config, kind, name);
-            draft.apply(&Change::Attach(profile));
+            draft.apply(&Change::Assign(profile));
             draft.write(edit).map_err(failed)?;
         }
         Ok(())

@@ -33,7 +33,7 @@ pub enum Change {
     /// `no FIELD` of a profile.
     Unset(Field),
     /// `user_profile_ref PROFILE` of a user or group.
-    Attach(String),
+    Assign(String),
 }
 
 /// The one field of a user or a group.

@@ -9,6 +9,7 @@ use session_limit_core::log::{Level, Log};
 use session_limit_core::model::policy::OnClear;
 use session_limit_core::model::session::{Session, SessionState};
 use session_limit_core::process::{HostIdentity, Liveness};
+use session_limit_core::store::last_login::{LastLogin, LastLogins};
 use session_limit_core::store::{Store, StoreError};
 use session_limit_core::system;
 
@@ -25,6 +26,12 @@ impl Sessions {
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
+    }
+
+    /// Returns where the store is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns the sessions of one user, or of all, and how each stands.
@@ -44,8 +51,24 @@ impl Sessions {
         let check = LivenessCheck::new(&host, &store);
         Ok(rows
             .into_iter()
-            .map(|session| SessionView { standing: standing(&session, &host, &check), session })
+            .map(|session| SessionView { status: status(&session, &host, &check), session })
             .collect())
+    }
+
+    /// Returns the last login of a user; nothing where none is known.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read.
+    pub fn last_login(&self, uid: u32) -> Result<Option<LastLogin>, AdminError> {
+        LastLogins::beside(&self.path).of(uid).map_err(|error| store_error(&error))
+    }
+
+    /// Returns the last logins of all users, in the order of the user ids.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn last_logins(&self) -> Result<Vec<LastLogin>, AdminError> {
+        LastLogins::beside(&self.path).all().map_err(|error| store_error(&error))
     }
 
     /// Ends sessions, as a login that clears does, and wipes the rows of those that are over.
@@ -69,7 +92,11 @@ fn told<T>(store: &Store, result: Result<T, StoreError>) -> Result<T, AdminError
     for quarantined in store.take_quarantined() {
         Log::new("admin", "store", false).write(Level::Critical, &quarantined.to_string());
     }
-    result.map_err(|error| AdminError::new(AdminErrorKind::Store, error.to_string()))
+    result.map_err(|error| store_error(&error))
+}
+
+fn store_error(error: &StoreError) -> AdminError {
+    AdminError::new(AdminErrorKind::Store, error.to_string())
 }
 
 /// How a row of the store stands now.
@@ -105,7 +132,7 @@ pub struct SessionView {
     /// The row.
     pub session: Session,
     /// How it stands.
-    pub standing: SessionStatus,
+    pub status: SessionStatus,
 }
 
 /// Returns how many of the sessions are open.
@@ -117,7 +144,7 @@ pub fn count(sessions: &[SessionView]) -> usize {
 /// Returns whether the session is open and its leader lives.
 #[must_use]
 pub fn is_held(seen: &SessionView) -> bool {
-    seen.session.state == SessionState::Open && seen.standing != SessionStatus::Stale
+    seen.session.state == SessionState::Open && seen.status != SessionStatus::Stale
 }
 
 fn here() -> Result<HostIdentity, AdminError> {
@@ -125,7 +152,7 @@ fn here() -> Result<HostIdentity, AdminError> {
         .map_err(|error| AdminError::new(AdminErrorKind::Store, system::error_text(&error)))
 }
 
-fn standing(session: &Session, host: &HostIdentity, check: &LivenessCheck) -> SessionStatus {
+fn status(session: &Session, host: &HostIdentity, check: &LivenessCheck) -> SessionStatus {
     match (host.liveness(&session.leader), session.state) {
         _ if check.is_stale(session) => SessionStatus::Stale,
         (_, SessionState::Reserved { .. }) => SessionStatus::Reserved,

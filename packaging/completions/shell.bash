@@ -25,6 +25,9 @@ _shell() {
             shell,delete)
                 cmd="shell__subcmd__delete"
                 ;;
+            shell,explain)
+                cmd="shell__subcmd__explain"
+                ;;
             shell,export)
                 cmd="shell__subcmd__export"
                 ;;
@@ -36,6 +39,12 @@ _shell() {
                 ;;
             shell,show)
                 cmd="shell__subcmd__show"
+                ;;
+            shell,status)
+                cmd="shell__subcmd__status"
+                ;;
+            shell,watch)
+                cmd="shell__subcmd__watch"
                 ;;
             shell__subcmd__clear,session)
                 cmd="shell__subcmd__clear__subcmd__session"
@@ -82,6 +91,9 @@ _shell() {
             shell__subcmd__show,useractivity)
                 cmd="shell__subcmd__show__subcmd__useractivity"
                 ;;
+            shell__subcmd__watch,show)
+                cmd="shell__subcmd__watch__subcmd__show"
+                ;;
             *)
                 ;;
         esac
@@ -89,7 +101,7 @@ _shell() {
 
     case "${cmd}" in
         shell)
-            opts="-c -o -h --clear-sessions --user --command --output --check-config --config --state --help show configure delete clear import export help"
+            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --help show watch status explain configure delete clear import export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -288,6 +300,20 @@ _shell() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        shell__subcmd__explain)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         shell__subcmd__export)
             opts="-h --help limits"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -429,6 +455,48 @@ _shell() {
             return 0
             ;;
         shell__subcmd__show__subcmd__useractivity)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__status)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__watch)
+            opts="-h --help show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__watch__subcmd__show)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

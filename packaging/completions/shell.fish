@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_shell_global_optspecs
-    string join \n clear-sessions user= c/command= o/output= check-config= config= state= h/help
+    string join \n clear-sessions user= c/command= o/output= json check-config= config= state= h/help
 end
 
 function __fish_shell_needs_command
@@ -28,12 +28,16 @@ complete -c shell -n "__fish_shell_needs_command" -l user -d 'Log in as NAME; on
 complete -c shell -n "__fish_shell_needs_command" -s c -l command -d 'Run a command line; may be given again' -r
 complete -c shell -n "__fish_shell_needs_command" -s o -l output -d 'The form of the answers' -r -f -a "table\t'Tables and sentences'
 json\t'One JSON object for each answer, on one line'"
-complete -c shell -n "__fish_shell_needs_command" -l check-config -d 'Judge a configuration file and leave; the file in use by default' -r -F
-complete -c shell -n "__fish_shell_needs_command" -l config -d 'The configuration file' -r -F
-complete -c shell -n "__fish_shell_needs_command" -l state -d 'The store of sessions' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l check-config -d 'Check a configuration file and exit; the file in use by default' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l config -d 'The configuration file [default: /etc/session-limit/config.toml]' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l state -d 'The store of sessions [default: /run/session-limit/live-sessions.db]' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l clear-sessions -d 'End your other sessions once name and password are accepted'
+complete -c shell -n "__fish_shell_needs_command" -l json -d 'The same as --output json'
 complete -c shell -n "__fish_shell_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c shell -n "__fish_shell_needs_command" -f -a "show"
+complete -c shell -n "__fish_shell_needs_command" -f -a "watch"
+complete -c shell -n "__fish_shell_needs_command" -f -a "status" -d 'whether limits take effect on this host, and what to do if not'
+complete -c shell -n "__fish_shell_needs_command" -f -a "explain" -d 'why a user\'s next login is let in or refused'
 complete -c shell -n "__fish_shell_needs_command" -f -a "configure"
 complete -c shell -n "__fish_shell_needs_command" -f -a "delete"
 complete -c shell -n "__fish_shell_needs_command" -f -a "clear"
@@ -51,6 +55,11 @@ complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcom
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from useractivity" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from session" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand watch; and not __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand watch; and not __fish_seen_subcommand_from show" -f -a "show" -d 'repeat a show command every two seconds; q or Ctrl-C ends it'
+complete -c shell -n "__fish_shell_using_subcommand watch; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand status" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "useraccountprofile" -d 'make or change a profile'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "user" -d 'assign a user to a profile (user_profile_ref)'

@@ -118,7 +118,7 @@ impl Style {
     }
 }
 
-/// Whoever talks to the user for the modules.
+/// What talks to the user for the modules.
 pub trait Conversation {
     /// Shows a message; answers it if its style is a question. Nothing means: give the login up.
     fn converse(&mut self, style: Style, text: &str) -> Option<Answer>;
@@ -245,7 +245,7 @@ impl<'c> Transaction<'c> {
     /// Asks who it is.
     ///
     /// # Errors
-    /// When name or password are wrong, or cannot be judged.
+    /// When name or password are wrong, or cannot be checked.
     pub fn authenticate(&mut self) -> Result<(), PamError> {
         // SAFETY: the handle is live.
         let code = unsafe { pam_authenticate(self.handle, 0) };

@@ -1,28 +1,54 @@
 //! `shell`: the administrator's and the user's command line of `pam_session_limit`.
 
+#![forbid(unsafe_code)]
+
 use std::io::{self, IsTerminal, Write};
+use std::panic::{self, PanicHookInfo};
+use std::path::Path;
 
 use clap::Parser;
 use rustix::fs::Mode;
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
-use session_limit_core::system::users::User;
+use session_limit_core::log::{Level, Log};
 use session_limit_session::session_process;
-use shell::command::batch;
-use shell::command::check;
-use shell::command::cli::Args;
-use shell::command::completion_scripts;
 use shell::command::engine::Engine;
 use shell::command::executor::Interpreter;
-use shell::interactive::prompt;
+use shell::command::{batch, check};
+use shell::interactive::screen::TerminalScreen;
+use shell::interactive::{prompt, terminal};
+use shell::language::grammar::Mode as CommandMode;
+use shell::language::help;
 use shell::output::exit_code::{CommandError, ExitCode};
-use shell::output::response::render_failure;
-use shell::output::views;
+use shell::output::pipeline::Pipeline;
+use shell::output::response::{Format, render_failure};
+use shell::output::screen::{NoScreen, Screen};
+use shell::output::table::printable;
+use shell::program::args::{self, Args};
+use shell::program::caller::Caller;
+use shell::program::completion_scripts;
+
+/// What a user may not do through sudo without the rights of root.
+const NAMES_FILES: &str = "only root may name --config, --state or a file to check";
 
 fn main() -> std::process::ExitCode {
-    // clap ends the program itself, with Exit::Usage's number, where it does not understand.
-    let args = Args::parse();
-    std::process::ExitCode::from(run(&args).code())
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return std::process::ExitCode::from(not_understood(&error).code()),
+    };
+    panic::set_hook(Box::new(log_panic));
+    let exit = panic::catch_unwind(|| run(&args)).unwrap_or_else(|_| {
+        terminal::restore();
+        fail(&args, CommandError::new(ExitCode::Failed, "internal error, see the system's log"))
+    });
+    std::process::ExitCode::from(exit.code())
+}
+
+/// A panic is a line in the log, not on the user's screen; a store that made SQLite's wrapper panic is
+/// reported as damaged by those who read it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let text = format!("internal error: {}", panic.to_string().replace('\n', " "));
+    Log::new("shell", "panic", false).write(Level::Critical, &text);
 }
 
 fn run(args: &Args) -> ExitCode {
@@ -32,16 +58,26 @@ fn run(args: &Args) -> ExitCode {
     if let Some(shell) = args.completions {
         return print(&completion_scripts::script(shell));
     }
-    if let Some(file) = &args.check_config {
-        let path = file.as_deref().unwrap_or(&args.config);
-        return match check::check(path) {
-            Ok(reply) => print(&reply.render(args.output, None)),
-            Err(failure) => fail(args, without_drawing(failure)),
-        };
+    if let Some(hint) = args.words.first().and_then(|word| args::dash_hint(word)) {
+        return fail(args, CommandError::new(ExitCode::Usage, hint));
     }
-    if !rustix::process::geteuid().is_root() {
-        let message = "must be run as root; try `sudo shell`";
-        return fail(args, CommandError::new(ExitCode::NeedsRoot, message));
+    if args.asks_for_help() {
+        return help(args);
+    }
+    if let Some(file) = &args.check_config {
+        return check_config(args, file.as_deref());
+    }
+    let caller = match Caller::identify() {
+        Ok(caller) if args.names_files() && !caller.is_root() => {
+            return fail(args, CommandError::new(ExitCode::NotAllowed, NAMES_FILES));
+        }
+        Ok(caller) => caller,
+        Err(failure) => return fail(args, failure),
+    };
+    if let (Some(path), false) = (&args.state, args.state().exists()) {
+        let message =
+            format!("{}: there is no store of sessions", printable(&path.to_string_lossy()));
+        return fail(args, CommandError::new(ExitCode::Store, message));
     }
     // The configuration is for all to read, whatever the caller's mask.
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
@@ -50,21 +86,68 @@ fn run(args: &Args) -> ExitCode {
     if wants_login || (!has_commands && io::stdin().is_terminal()) {
         return prompt::run(args);
     }
-    match run_commands(args) {
+    match run_commands(args, caller) {
         Ok(()) => ExitCode::Success,
         Err(failure) => fail(args, failure),
     }
 }
 
+/// Says what the arguments should have been, or prints `--help` and `--version`.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let line: Vec<_> = std::env::args_os().collect();
+    if !error.use_stderr() || !args::wants_json(&line) {
+        // If this fails, no reader is left.
+        let _ = error.print();
+        return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+    }
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let failure = CommandError::new(ExitCode::Usage, message);
+    let _ = io::stderr().write_all(render_failure(&failure, Format::Json).as_bytes());
+    ExitCode::Usage
+}
+
+/// Explains the commands; that needs no rights.
+fn help(args: &Args) -> ExitCode {
+    let words = match args.words.as_slice() {
+        [first, rest @ ..] if first == "help" || first == "?" => rest,
+        [words @ .., _] => words,
+        [] => &[],
+    };
+    print(&help::help(CommandMode::Top, words, true).render(args.format(), &Pipeline::default()))
+}
+
+/// Checks a configuration file, with the caller's own rights unless they are root's.
+fn check_config(args: &Args, file: Option<&Path>) -> ExitCode {
+    if rustix::process::geteuid().is_root() && args.names_files() {
+        match Caller::identify() {
+            Ok(caller) if caller.is_root() => {}
+            Ok(_) => return fail(args, CommandError::new(ExitCode::NotAllowed, NAMES_FILES)),
+            Err(failure) => return fail(args, failure),
+        }
+    }
+    match check::check(file.unwrap_or(args.config())) {
+        Ok(reply) => print(&reply.render(args.format(), &Pipeline::default())),
+        Err(failure) => fail(args, without_drawing(failure)),
+    }
+}
+
 /// Runs what needs no login, with the rights of the caller.
-fn run_commands(args: &Args) -> Result<(), CommandError> {
+fn run_commands(args: &Args, caller: Caller) -> Result<(), CommandError> {
+    let actor = caller.actor();
     let engine = Engine {
-        config: ConfigFile::at(&args.config),
-        sessions: Sessions::at(&args.state),
-        user: caller()?,
+        config: ConfigFile::at(args.config()),
+        sessions: Sessions::at(args.state()),
+        user: caller.user,
+        actor,
         holder: None,
     };
-    let mut interpreter = Interpreter::new(engine, args.output, io::stdout());
+    let screen: Box<dyn Screen> = if terminal::is_interactive() && terminal::prepare().is_ok() {
+        Box::new(TerminalScreen)
+    } else {
+        Box::new(NoScreen)
+    };
+    let mut interpreter = Interpreter::new(engine, args.format(), io::stdout(), screen);
     if !args.words.is_empty() {
         batch::run_words(&mut interpreter, &args.words)
     } else if !args.command.is_empty() {
@@ -72,15 +155,6 @@ fn run_commands(args: &Args) -> Result<(), CommandError> {
     } else {
         batch::run_script(&mut interpreter, io::stdin().lock())
     }
-}
-
-/// Returns the user who started the program: root, as long as it is not installed setuid.
-fn caller() -> Result<User, CommandError> {
-    let uid = rustix::process::getuid();
-    if uid.is_root() {
-        return views::user_named("root");
-    }
-    Err(CommandError::new(ExitCode::NeedsRoot, "must be run as root; try `sudo shell`"))
 }
 
 /// Programs get one line; a drawing is for people.
@@ -98,8 +172,8 @@ fn print(text: &str) -> ExitCode {
 
 fn fail(args: &Args, failure: CommandError) -> ExitCode {
     if failure.exit != ExitCode::Success {
-        // Nobody is left to tell if this fails too.
-        let _ = io::stderr().write_all(render_failure(&failure, args.output).as_bytes());
+        // If this fails too, no reader is left.
+        let _ = io::stderr().write_all(render_failure(&failure, args.format()).as_bytes());
     }
     failure.exit
 }

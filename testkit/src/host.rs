@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::login::Login;
 
-/// The shipped control list: an error or a missing module never locks the host, a refusal stops.
+/// The shipped control list, which fails open: an error or a missing module locks no user out, a refusal ends
+/// the stack.
 pub const FAIL_OPEN: &str = "[success=ok new_authtok_reqd=ok ignore=ignore module_unknown=ignore \
                                 perm_denied=die default=ignore]";
 /// The control list that fails closed: a login that cannot be checked is denied.
@@ -76,14 +77,14 @@ impl Stack {
         self
     }
 
-    /// Another control list.
+    /// Sets the control list.
     #[must_use]
     pub fn control(mut self, control: &str) -> Self {
         control.clone_into(&mut self.control);
         self
     }
 
-    /// Lines behind the module's own.
+    /// Adds lines after the module's own.
     #[must_use]
     pub fn followed_by(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.after);
@@ -106,10 +107,10 @@ impl Host {
     #[must_use]
     pub fn new(actor: PathBuf, module: PathBuf) -> Self {
         assert!(module.exists(), "{}: the module is not built", module.display());
-        let scratch = scratch_folder();
+        let scratch = scratch_directory();
         let host = Self { scratch, actor, module, environment: Vec::new() };
-        for folder in ["etc", "pam.d", "state"] {
-            fs::create_dir(host.path(folder)).unwrap();
+        for directory in ["etc", "pam.d", "state"] {
+            fs::create_dir(host.path(directory)).unwrap();
         }
         fs::set_permissions(host.path("state"), fs::Permissions::from_mode(0o700)).unwrap();
         // The scratch directory itself must be passable for tests that drop their rights.
@@ -160,21 +161,30 @@ impl Host {
     /// Writes the stack of a service.
     pub fn stack(&self, service: &str, stack: &Stack) {
         let module = self.module.display();
-        let places = format!("config={} state={}", self.config().display(), self.state().display());
+        let arguments_of_this_host =
+            format!("config={} state={}", self.config().display(), self.state().display());
         let mut text =
             String::from("auth required pam_permit.so\naccount required pam_permit.so\n");
         if let Some(arguments) = &stack.account {
-            let _ = writeln!(text, "account {} {module} {places}{arguments}", stack.control);
+            let _ = writeln!(
+                text,
+                "account {} {module} {arguments_of_this_host}{arguments}",
+                stack.control
+            );
         }
         if let Some(arguments) = &stack.session {
-            let _ = writeln!(text, "session {} {module} {places}{arguments}", stack.control);
+            let _ = writeln!(
+                text,
+                "session {} {module} {arguments_of_this_host}{arguments}",
+                stack.control
+            );
         }
         text.push_str(&stack.after);
         text.push_str("session required pam_permit.so\n");
         fs::write(self.path("pam.d").join(service), text).unwrap();
     }
 
-    /// Runs the applications of this host under another program name, as `sshd` for one.
+    /// Runs the applications of this host under another program name, such as `sshd`.
     #[must_use]
     pub fn with_program_name(mut self, name: &str) -> Self {
         let copy = self.path(name);
@@ -183,7 +193,7 @@ impl Host {
         self
     }
 
-    /// Runs the applications of this host by another program, as `valgrind` for one.
+    /// Runs the applications of this host by another program, such as `valgrind`.
     #[must_use]
     pub fn run_by(mut self, command: &str) -> Self {
         let script = self.path("run");
@@ -225,16 +235,20 @@ impl Host {
         self.conversing(service, user, "scripted")
     }
 
-    /// The same with another manner of conversation; see [`crate::actor`].
+    /// The same with another conversation mode; see [`crate::actor`].
     #[must_use]
-    pub fn conversing(&self, service: &str, user: &str, manner: &str) -> Login {
+    pub fn conversing(&self, service: &str, user: &str, mode: &str) -> Login {
         let mut login = self.application();
-        let started = login.start(service.as_bytes(), Some(user.as_bytes()), manner);
+        let started = login.start(service.as_bytes(), Some(user.as_bytes()), mode);
         assert_eq!(started, 0, "pam_start");
         login
     }
 
-    /// Logs a user in, which must work.
+    /// Logs a user in.
+    ///
+    /// # Panics
+    ///
+    /// If the login is refused.
     #[must_use]
     pub fn logged_in(&self, service: &str, user: &str) -> Login {
         let mut login = self.login(service, user);
@@ -263,8 +277,8 @@ impl Host {
     }
 }
 
-/// Creates a directory in memory, as `/run` is, where that can be had and `TMPDIR` says nothing else.
-fn scratch_folder() -> TempDir {
+/// Creates a directory in memory, as `/run` is, if possible and if `TMPDIR` is not set.
+fn scratch_directory() -> TempDir {
     let mut builder = tempfile::Builder::new();
     builder.prefix("pam_session_limit-");
     let in_memory = builder.tempdir_in("/dev/shm").ok();

@@ -1,22 +1,22 @@
-//! All that a module could change in the process it is a guest of.
+//! The state of the application's process that a module could change.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::fmt::Write as _;
 use std::fs;
 
-/// What the kernel and the C library know of this process, by name.
+/// The state of this process as the kernel and the C library report it, by name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HostState(BTreeMap<String, String>);
 
 impl HostState {
-    /// Looks at everything.
+    /// Reads the current state.
     #[must_use]
     pub fn now() -> Self {
         let mut all = BTreeMap::new();
         signal_table(&mut all);
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        // What is pending for the whole process (ShdPnd) anybody may have sent meanwhile.
+        // Not ShdPnd: any process may have sent a signal meanwhile.
         for line in status.lines() {
             let Some((name, value)) = line.split_once(':') else { continue };
             let is_kept = matches!(
@@ -105,7 +105,7 @@ fn signal_table(all: &mut BTreeMap<String, String>) {
 fn descriptors(all: &mut BTreeMap<String, String>) {
     let entries = match fs::read_dir("/proc/self/fd") {
         Ok(entries) => entries,
-        // No memory to look with is none to say so with: the end that an application comes to then.
+        // Without memory to look, there is none to report it: end as an application would.
         Err(e) if e.raw_os_error() == Some(libc::ENOMEM) => std::process::abort(),
         Err(_) => return,
     };

@@ -13,6 +13,7 @@
 )]
 
 pub mod actor;
+mod built;
 pub mod hex;
 mod host;
 mod host_state;
@@ -21,6 +22,7 @@ mod login;
 mod sqlite;
 
 pub use actor::fault_injection::{IGNORED, MARK};
+pub use built::{example, module};
 pub use host::{FAIL_CLOSED, FAIL_OPEN, Host, Stack, User, default_limit};
 pub use libpam::{SILENT, code};
 pub use login::{Login, Message};

@@ -59,7 +59,7 @@ unsafe extern "C" {
     fn pam_end(handle: *mut c_void, status: c_int) -> c_int;
 }
 
-/// How an application converses.
+/// How the conversation function of an application behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConversationMode {
     /// Shows messages, answers prompts from the queue; `PAM_CONV_ERR` when that is empty.
@@ -72,21 +72,21 @@ pub enum ConversationMode {
     Null,
 }
 
-/// What an application heard and will answer.
+/// What an application received and will answer.
 #[derive(Debug)]
 pub struct ConversationLog {
     /// See [`ConversationMode`].
-    pub manner: ConversationMode,
+    pub mode: ConversationMode,
     /// Answers to prompts, first to last.
     pub answers: Vec<CString>,
     /// Style and text of what the module said.
-    pub heard: Vec<(i32, Vec<u8>)>,
+    pub received: Vec<(i32, Vec<u8>)>,
 }
 
 /// One PAM handle.
 pub struct Handle {
     handle: *mut c_void,
-    talk: *mut ConversationLog,
+    log: *mut ConversationLog,
 }
 
 // SAFETY: libpam keeps nothing per thread; a handle has one owner, which uses it from one thread at
@@ -103,16 +103,16 @@ impl Handle {
         confdir: &Path,
         service: &CStr,
         user: Option<&CStr>,
-        manner: ConversationMode,
+        mode: ConversationMode,
     ) -> Result<Self, i32> {
-        let talk = Box::into_raw(Box::new(ConversationLog {
-            manner,
+        let log = Box::into_raw(Box::new(ConversationLog {
+            mode,
             answers: Vec::new(),
-            heard: Vec::new(),
+            received: Vec::new(),
         }));
         let function: Option<ConvFn> =
-            if manner == ConversationMode::Null { None } else { Some(converse) };
-        let conversation = Conversation { function, data: talk.cast() };
+            if mode == ConversationMode::Null { None } else { Some(converse) };
+        let conversation = Conversation { function, data: log.cast() };
         let confdir =
             CString::new(confdir.as_os_str().as_encoded_bytes()).map_err(|_| code::ABORT)?;
         let mut handle = std::ptr::null_mut();
@@ -126,7 +126,7 @@ impl Handle {
                 &raw mut handle,
             )
         };
-        if started == code::SUCCESS { Ok(Self { handle, talk }) } else { Err(started) }
+        if started == code::SUCCESS { Ok(Self { handle, log }) } else { Err(started) }
     }
 
     /// Sets a string item.
@@ -154,17 +154,17 @@ impl Handle {
         unsafe { pam_close_session(self.handle, flags) }
     }
 
-    /// Ends the transaction; the handle is not to be used again.
+    /// Ends the transaction; the handle must not be used again.
     pub fn end(&mut self, status: i32) -> i32 {
         // SAFETY: the handle is open; the caller gives it up.
         unsafe { pam_end(self.handle, status) }
     }
 
-    /// What was heard, and what will be answered.
-    pub fn talk(&mut self) -> &mut ConversationLog {
+    /// The messages received, and the answers to prompts.
+    pub fn conversation(&mut self) -> &mut ConversationLog {
         // SAFETY: made by `start`, never freed; libpam uses it only inside its own calls, which
         // need the handle that is borrowed here.
-        unsafe { &mut *self.talk }
+        unsafe { &mut *self.log }
     }
 }
 
@@ -174,8 +174,8 @@ unsafe extern "C" fn converse(
     responses: *mut *mut Response,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: `data` is the talk of the handle that libpam is working for.
-    let talk = unsafe { &mut *data.cast::<ConversationLog>() };
+    // SAFETY: `data` is the log of the handle that libpam is working for.
+    let log = unsafe { &mut *data.cast::<ConversationLog>() };
     if count != 1 {
         return code::CONV_ERR;
     }
@@ -186,17 +186,17 @@ unsafe extern "C" fn converse(
     // SAFETY: a message's text is terminated.
     let text = unsafe { CStr::from_ptr(message.text) };
     let is_prompt = matches!(message.style, 1 | 2);
-    if is_prompt && talk.manner == ConversationMode::TextOnly {
+    if is_prompt && log.mode == ConversationMode::TextOnly {
         return code::CONV_ERR;
     }
-    talk.heard.push((message.style, text.to_bytes().to_vec()));
+    log.received.push((message.style, text.to_bytes().to_vec()));
     let mut answer = std::ptr::null_mut();
-    if is_prompt && talk.manner == ConversationMode::Scripted {
-        if talk.answers.is_empty() {
+    if is_prompt && log.mode == ConversationMode::Scripted {
+        if log.answers.is_empty() {
             return code::CONV_ERR;
         }
         // SAFETY: strdup copies a terminated string.
-        answer = unsafe { libc::strdup(talk.answers.remove(0).as_ptr()) };
+        answer = unsafe { libc::strdup(log.answers.remove(0).as_ptr()) };
     }
     // SAFETY: malloc of one plain struct; the module frees it.
     let response = unsafe { libc::malloc(size_of::<Response>()) }.cast::<Response>();
@@ -205,7 +205,7 @@ unsafe extern "C" fn converse(
     }
     // SAFETY: `response` was just made, malloc aligns it.
     unsafe { response.write(Response { text: answer, retcode: 0 }) };
-    // SAFETY: libpam passes a place for the pointer.
+    // SAFETY: libpam passes a valid location for the pointer.
     unsafe { responses.write(response) };
     code::SUCCESS
 }

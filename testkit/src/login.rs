@@ -57,7 +57,7 @@ impl Login {
         }
     }
 
-    /// Gives a command of [`crate::actor`], without waiting for the answer.
+    /// Sends a command of [`crate::actor`] without waiting for the answer.
     pub fn begin(&mut self, command: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{command}").unwrap();
     }
@@ -93,16 +93,16 @@ impl Login {
         }
     }
 
-    /// Gives a command and returns the code it ended with.
+    /// Sends a command and returns its code.
     pub fn tell(&mut self, command: &str) -> i32 {
         self.begin(command);
         self.finish()
     }
 
-    /// Starts the PAM transaction; `None` leaves the user out. See [`crate::actor`] for `manner`.
-    pub fn start(&mut self, service: &[u8], user: Option<&[u8]>, manner: &str) -> i32 {
+    /// Starts the PAM transaction; `None` leaves the user out. See [`crate::actor`] for `mode`.
+    pub fn start(&mut self, service: &[u8], user: Option<&[u8]>, mode: &str) -> i32 {
         let user = user.map_or("-".to_owned(), to_hex);
-        self.tell(&format!("start {} {user} {manner}", to_hex(service)))
+        self.tell(&format!("start {} {user} {mode}", to_hex(service)))
     }
 
     /// Sets a PAM item by its number; `None` unsets it.
@@ -135,7 +135,7 @@ impl Login {
         }
     }
 
-    /// The same, where the application may have to end for want of memory; `None` where it did.
+    /// The same where the application may abort because it is out of memory; `None` if it did.
     pub fn try_log_in(&mut self) -> Option<i32> {
         for phase in ["acct", "open"] {
             self.begin(phase);
@@ -175,7 +175,7 @@ impl Login {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    /// Kills the application and leaves it a zombie.
+    /// Kills the application, which stays a zombie.
     pub fn kill_unreaped(&mut self) {
         // SAFETY: the child was not waited for, so the pid is its own.
         unsafe { libc::kill(self.pid(), libc::SIGKILL) };
@@ -193,7 +193,7 @@ impl Login {
         self.child.wait().unwrap();
     }
 
-    /// Lets the application come to its own end; returns its exit status.
+    /// Closes the application's input, so that it exits; returns its exit status.
     pub fn quit(&mut self) -> Option<i32> {
         self.stdin.take();
         self.child.wait().unwrap().code()

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 ///
 /// # Panics
 ///
-/// A statement failed, or sqlite3 is not installed.
+/// If a statement fails or sqlite3 is not installed.
 #[must_use]
 pub fn sqlite(database: &Path, statements: &str) -> String {
     let mut child = command(database).stderr(Stdio::piped()).spawn().expect("sqlite3 is installed");
@@ -26,16 +26,16 @@ fn command(database: &Path) -> Command {
     command
 }
 
-/// Whoever reads the database for as long as the value lives.
+/// A program that reads the database until this value is dropped.
 #[derive(Debug)]
 pub struct Reader(Child);
 
 impl Reader {
-    /// Begins to read the rows of the sessions.
+    /// Starts to read the rows of the sessions.
     ///
     /// # Panics
     ///
-    /// They cannot be read.
+    /// If they cannot be read.
     #[must_use]
     pub fn of(database: &Path) -> Self {
         let mut child = command(database).spawn().expect("sqlite3 is installed");

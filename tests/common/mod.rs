@@ -1,28 +1,14 @@
 //! What every test on the real libpam needs: a scratch host, the module under test, its rows.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use session_limit_core::model::session::Session;
 use session_limit_core::store::Store;
-use testkit::Host;
+use testkit::{Host, example, module};
 
-/// Where cargo put what was built for these tests.
-pub fn built(name: &str) -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
-    let folder =
-        if name.starts_with("examples/") { folder.parent().unwrap().to_owned() } else { folder };
-    folder.join(name)
-}
-
-/// The module under test: what was built with the tests, or the one that is going to be shipped.
-pub fn module() -> PathBuf {
-    std::env::var_os("PAM_SESSION_LIMIT_MODULE")
-        .map_or_else(|| built("libpam_session_limit.so"), PathBuf::from)
-}
-
+/// A scratch host with the module under test.
 pub fn host() -> Host {
-    Host::new(built("examples/pam_actor"), module())
+    Host::new(example("pam_actor"), module())
 }
 
 /// The rows in the store of `host`, stale ones included.

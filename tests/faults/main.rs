@@ -1,4 +1,4 @@
-//! Load, faults and hostile input, one file for each row or two of the matrix in `README.md` here.
+//! Load, faults and hostile input, by the rows of the matrix in `README.md` here.
 //!
 //! In an ordinary run the counts are small; `make soak` runs the full ones. Each row prints the
 //! figure it measured (`cargo test --test faults -- --nocapture`).
@@ -15,31 +15,18 @@
 #[allow(dead_code, reason = "shared with the other tests")]
 mod common;
 
-mod circumstances;
-mod config_text;
-mod exactness;
-mod forks;
-mod identity;
-mod images;
-mod items;
-mod kills;
+mod damage;
+mod guarantees;
+mod hostile;
 mod load;
-mod memcheck;
-mod memory;
-mod paths;
-mod promise;
-mod rights;
-mod stacks;
-mod stopped;
-mod syslog;
-mod system_calls;
+mod process;
 
 use std::fmt::Display;
 
-use common::{alone, built, host, rows};
+use common::{alone, host, rows};
 use testkit::Host;
 
-/// Returns how often to do something: `full` in a soak, `short` else.
+/// Returns how often to do something: `full` in a soak, otherwise `short`.
 fn amount(short: i32, full: i32) -> i32 {
     if std::env::var_os("SOAK").is_some() { full } else { short }
 }
@@ -49,7 +36,7 @@ fn figure(row: &str, what: impl Display) {
     println!("{row}: {what}");
 }
 
-/// Says loudly that a row could not be run here.
+/// Prints that a row could not be run here.
 fn skipped(row: &str, why: impl Display) {
     println!("{row}: SKIPPED, {why}");
 }
@@ -64,12 +51,12 @@ fn add_users(host: &Host, prefix: &str, count: i32) {
     std::fs::write(host.path("etc/passwd"), passwd).unwrap();
 }
 
-/// Writes text as the commands of the application take it.
+/// Encodes text for the commands of the application.
 fn hex(text: impl AsRef<[u8]>) -> String {
     testkit::hex::to_hex(text.as_ref())
 }
 
-/// The databases that were given up.
+/// The databases that were moved aside.
 fn damaged_files(host: &Host) -> Vec<String> {
     std::fs::read_dir(host.path("state"))
         .unwrap()

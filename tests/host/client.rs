@@ -66,7 +66,7 @@ impl Client {
             if self.shows(self.sign) {
                 return Some(true);
             }
-            // The last words may still be in the pipe when the program is gone.
+            // The last output may still be in the pipe when the program is gone.
             (!self.is_running()).then(|| {
                 self.stdout.drain();
                 self.stderr.drain();
@@ -118,12 +118,12 @@ impl Client {
         }
     }
 
-    /// Waits for the end, which somebody else brings about, and returns how long it took.
+    /// Waits for the program to be ended from outside, and returns how long it took.
     pub fn sees_its_connection_close(&mut self, limit: Duration) -> Duration {
         until("the client's connection closes", limit, || !self.is_running())
     }
 
-    /// Kills the program where it runs, without a word to the other side.
+    /// Kills the program where it runs, without notice to the other side.
     pub fn kill(&mut self) {
         kill_tree(self.child.id());
     }
@@ -164,7 +164,7 @@ impl Pipe {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Waits a moment for the end of the output; a grandchild may hold it open for ever.
+    /// Waits a moment for the end of the output; a grandchild may hold it open indefinitely.
     fn drain(&mut self) {
         let deadline = Instant::now() + Duration::from_millis(500);
         if let Some(reader) = self.reader.take() {

@@ -1,4 +1,4 @@
-//! A test host: a machine with the module installed, and the words of the scenarios.
+//! A test host: a machine with the module installed, and what the scenarios do with it.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -33,7 +33,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// This user may hold so many sessions.
+    /// Limits a user to `limit` sessions.
     pub fn user(mut self, name: &str, limit: u32) -> Self {
         write!(
             self.profiles,
@@ -44,7 +44,7 @@ impl Rules {
         self
     }
 
-    /// The members of this group may hold so many sessions each.
+    /// Limits each member of a group to `limit` sessions.
     pub fn group(mut self, name: &str, limit: u32) -> Self {
         write!(
             self.profiles,
@@ -63,7 +63,7 @@ impl Rules {
 }
 
 impl Host {
-    /// Boots a copy of `root` with the module installed and enabled, the way an administrator does it.
+    /// Boots a copy of `root` with the module installed and enabled as an administrator would do it.
     pub fn boot(release: Release, root: &Path) -> Self {
         let host = Self {
             release,
@@ -95,7 +95,7 @@ impl Host {
         self.await_up();
     }
 
-    /// Brings a used host back to where a scenario starts: nobody is in, no limit is set.
+    /// Brings a used host back to where a scenario starts: no user is logged in, no limit is set.
     pub fn reset(&self) {
         self.write(CONFIG, "");
         self.run(
@@ -103,7 +103,7 @@ impl Host {
              systemctl stop 'container-getty@*' sshd-clear-sessions 2>/dev/null; systemctl reset-failed",
         );
         // Again and again: a login that was on its way may still get through.
-        until("nobody is in before the scenario", seconds(60), || {
+        until("no user is logged in before the scenario", seconds(60), || {
             self.run(
                 "for user in alice bob carol; do
                      pgrep -u $user >/dev/null || continue
@@ -118,15 +118,16 @@ impl Host {
 
     /// `make install` once more, into the running host.
     pub fn install_again(&self) {
-        let folder = self.machine.path("/");
-        let status =
-            Command::new("sh").args(["-c", &install_into(&folder.display().to_string())]).status();
+        let directory = self.machine.path("/");
+        let status = Command::new("sh")
+            .args(["-c", &install_into(&directory.display().to_string())])
+            .status();
         assert!(status.is_ok_and(|status| status.success()));
     }
 
-    // What a scenario says.
+    // The vocabulary of the scenarios.
 
-    /// Only these limits hold from now on.
+    /// Replaces all limits.
     pub fn rules(&self, rules: Rules) {
         self.write(CONFIG, &format!("{}[policy]\n{}", rules.profiles, rules.policy));
     }
@@ -194,7 +195,7 @@ impl Host {
         self.ok(&query).parse().unwrap_or(0)
     }
 
-    /// How many ssh connections of the user are open (of anybody: ""), by sshd's processes.
+    /// How many ssh connections of the user are open (of any user: ""), by sshd's processes.
     pub fn connections(&self, user: &str) -> usize {
         self.run(&format!("pgrep -c -f '^sshd[a-z-]*: {user}.*\\[priv\\]'"))
             .stdout
@@ -266,15 +267,15 @@ pub fn runs_in(root: PathBuf) -> Result<PathBuf, String> {
 }
 
 /// `make install` of what was built for this run.
-fn install_into(folder: &str) -> String {
+fn install_into(directory: &str) -> String {
     format!(
-        "make --silent --no-print-directory -C '{}' install DESTDIR='{folder}' TARGET_DIR='{}'",
+        "make --silent --no-print-directory -C '{}' install DESTDIR='{directory}' TARGET_DIR='{}'",
         env!("CARGO_MANIFEST_DIR"),
         target_dir().display()
     )
 }
 
-/// The folder that this test was built in: three levels above it.
+/// The directory that this test was built in: three levels above it.
 pub fn target_dir() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(3).unwrap().to_owned()

@@ -32,7 +32,7 @@ while
 do :; done
 "#;
 
-/// `$1` names the control groups. A process outside the machine's groups would puzzle its systemd.
+/// `$1` names the control groups. A process outside the machine's groups would confuse its systemd.
 const ENTER: &str = r#"
 for group in $1; do
     if [ -d "$group/payload/init.scope" ]; then echo 0 >"$group/payload/init.scope/cgroup.procs"; fi
@@ -164,7 +164,7 @@ impl Machine {
         let mut text = Vec::new();
         let mut file = &self.console;
         if file.rewind().is_ok() {
-            // The text is for a person who looks into a failure; a part of it is better than none.
+            // The text is for the analysis of a failure; a part of it is better than none.
             let _ = file.read_to_end(&mut text);
         }
         String::from_utf8_lossy(&text).into_owned()

@@ -1,4 +1,4 @@
-//! The Debian roots: made once by debootstrap, kept outside the repository, never written again.
+//! The Debian roots: made once by debootstrap, kept outside the repository, never changed afterwards.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -52,15 +52,16 @@ pub fn obstacle() -> Option<String> {
 }
 
 fn on_path(tool: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()))
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|directory| directory.join(tool).is_file())
+    })
 }
 
-/// The folder of the release's root, made first when there is none of this package list.
+/// The directory of the release's root, built first if there is none for this package list.
 ///
 /// # Errors
 ///
-/// One line of why it could not be made: the registry is not reached, mostly.
+/// Why it could not be built, in one line: usually the package mirror is not reachable.
 pub fn ready(release: Release) -> Result<PathBuf, String> {
     let packages: Vec<&str> =
         PACKAGES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();

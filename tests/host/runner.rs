@@ -21,7 +21,7 @@ struct Choice {
 }
 
 thread_local! {
-    /// What broke the scenario, and where; printed with its verdict.
+    /// What failed in the scenario, and where; printed with its verdict.
     static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -123,8 +123,8 @@ fn run_release(
     results: &Mutex<Results>,
 ) {
     for group in groups {
-        // Shared by the scenarios of the group, until one of them fails: what comes after a failure
-        // shall not suffer from it.
+        // Shared by the scenarios of the group, until one of them fails: a failure must not affect
+        // what comes after it.
         let mut host: Option<Host> = None;
         for scenario in group.scenarios {
             let name = full_name(release, group.name, scenario.name);
@@ -182,15 +182,15 @@ fn report(results: &Results, total: usize, start: Instant) -> i32 {
             reason.unwrap_or("?")
         );
     }
-    // Where the scenarios have to run, a skip is a failure.
+    // Where the scenarios are required, a skip is a failure.
     let demanded = std::env::var_os("HOST_TESTS_REQUIRED").is_some();
-    let good = failed == 0 && !(demanded && skipped > 0);
+    let passes = failed == 0 && !(demanded && skipped > 0);
     println!(
         "\ntest result: {}. {passed} passed; {failed} failed; {skipped} ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
-        if good { "ok" } else { "FAILED" },
+        if passes { "ok" } else { "FAILED" },
         total - results.len(),
         start.elapsed().as_secs_f64()
     );
     crate::table::write_if_asked(results);
-    i32::from(!good)
+    i32::from(!passes)
 }

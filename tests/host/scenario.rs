@@ -2,8 +2,8 @@
 
 use crate::host::Host;
 
-/// A promise of the module's on a whole host. It panics when the promise is broken and returns the
-/// figure for the table: what was counted or measured.
+/// A statement about the module on a whole host. The function panics if it does not hold and otherwise returns
+/// the figure for the table: what was counted or measured.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     /// The function's name, which is a sentence.

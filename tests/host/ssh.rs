@@ -12,12 +12,12 @@ pub const WARNING: [&str; 2] = [
     "Please clear the sessions using shell --clear-sessions",
 ];
 
-/// Says that it is in, then stays until its input ends.
+/// Prints that it is in, then stays until its input ends.
 const STAY: &str = "echo you-are-in; exec cat >/dev/null";
 /// The same with a shell that takes commands.
 const SHELL: &str = "echo you-are-in; exec bash";
 
-/// An ssh client to be. Every choice has a default: alice's key, port 22, a command.
+/// A description of an ssh client. Every choice has a default: alice's key, port 22, a command.
 #[derive(Clone)]
 pub struct Ssh<'h> {
     host: &'h Host,
@@ -44,7 +44,7 @@ impl<'h> Ssh<'h> {
         self.with_password("keyboard-interactive", &password)
     }
 
-    /// Tries these methods, with this password where one is asked for.
+    /// Tries these methods, with this password if one is asked for.
     pub fn with_password(mut self, methods: &str, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self.option(&format!("PreferredAuthentications={methods}"))
@@ -77,7 +77,7 @@ impl<'h> Ssh<'h> {
         Client::start(self.command(&[STAY]), "you-are-in")
     }
 
-    /// Starts `ssh -N`: a connection without a command, which says nothing on its own.
+    /// Starts `ssh -N`: a connection without a command, which prints nothing by itself.
     pub fn start_without_command(&self) -> Client {
         let command = self.clone().flag("-N").flag("-v").command(&[]);
         Client::start(command, "Entering interactive session")
@@ -105,8 +105,8 @@ impl<'h> Ssh<'h> {
         Terminal::run(self.host.machine(), &words)
     }
 
-    /// Tries a login that has to be refused in the promised way: the client ends with 255, has read
-    /// both lines of the warning, and its standard output is clean.
+    /// Tries a login that must be refused as documented: the client exits with 255, shows both lines of
+    /// the warning, and its standard output is empty.
     pub fn is_refused(&self) -> Ended {
         let ended = self.run("echo you-are-in");
         assert_refused(&ended);
@@ -126,7 +126,7 @@ impl<'h> Ssh<'h> {
         client
     }
 
-    /// The client where nobody sits at a keyboard: what it may be asked for is given beforehand.
+    /// The client without a person at a keyboard: the answers to its questions are given in advance.
     fn command(&self, remote: &[&str]) -> Command {
         let mut words = match &self.password {
             Some(password) => vec!["sshpass", "-p", password, "ssh"],

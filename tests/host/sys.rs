@@ -20,12 +20,12 @@ pub fn die_with_this_thread(command: &mut Command) -> &mut Command {
 
 /// Gives the child a session of its own, so that a signal to our group does not reach it.
 pub fn in_own_session(command: &mut Command) -> &mut Command {
-    let leave_ours = || {
+    let new_session = || {
         // SAFETY: setsid takes nothing.
         checked(unsafe { libc::setsid() })
     };
     // SAFETY: between fork and exec only an async-signal-safe call is made.
-    unsafe { command.pre_exec(leave_ours) }
+    unsafe { command.pre_exec(new_session) }
 }
 
 fn checked(result: libc::c_int) -> io::Result<()> {
@@ -51,7 +51,7 @@ pub fn open_pty(devpts: &Path) -> io::Result<(File, u32)> {
     Ok((master, number))
 }
 
-/// Takes the lock of a file, waiting for it. The kernel gives it back when its holder dies.
+/// Takes the lock of a file, waiting for it. The kernel releases it when its holder exits.
 pub fn lock(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open for as long as the call lasts.
     checked(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) })

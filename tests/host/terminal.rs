@@ -24,7 +24,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// A terminal nobody sits at yet.
+    /// A terminal without a program.
     pub fn open(machine: &Machine) -> Self {
         let (master, number) = sys::open_pty(&machine.path("/dev/pts")).unwrap();
         let screen = Arc::new(Mutex::new(Vec::new()));
@@ -40,7 +40,7 @@ impl Terminal {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .extend_from_slice(&buffer[..count]),
-                    // EIO: nobody has the slave open. The next getty will.
+                    // EIO: no process has the slave open. The next getty will.
                     Err(_) if Arc::strong_count(&sink) > 1 => {
                         std::thread::sleep(Duration::from_millis(20))
                     }

@@ -1,4 +1,4 @@
-//! Waiting for a state instead of sleeping: polls until a deadline and says what did not come.
+//! Waiting for a state instead of sleeping: polls until a deadline and says what did not happen.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ pub fn until_some<T>(
     limit: Duration,
     value: impl FnMut() -> Option<T>,
 ) -> (T, Duration) {
-    within(limit, value).unwrap_or_else(|| panic!("waited {limit:?} in vain for this: {what}"))
+    within(limit, value).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
 }
 
 pub const fn seconds(count: u64) -> Duration {

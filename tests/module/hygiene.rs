@@ -1,10 +1,10 @@
-//! A guest in somebody else's process.
+//! The module as a guest in the application's process.
 
 use std::process::Command;
 
-use testkit::code;
+use testkit::{code, example, module};
 
-use crate::{alone, built, host, module};
+use crate::{alone, host};
 
 #[test]
 fn the_module_exports_the_six_hooks_and_nothing_else() {
@@ -54,7 +54,7 @@ fn three_thousand_reloads_on_threads_leave_memory_and_descriptors_flat() {
 #[test]
 fn a_panic_in_a_hook_becomes_pam_abort_and_prints_nothing() {
     let host = host();
-    let panicking = built("examples/libpanicking_module.so");
+    let panicking = example("libpanicking_module.so");
     let module = panicking.display();
     std::fs::write(
         host.path("pam.d/login"),

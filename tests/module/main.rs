@@ -13,18 +13,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod anchor;
-mod clearing;
-mod configuration;
-mod counting;
-mod exactness;
+mod config;
 mod hygiene;
-mod items;
-mod kills;
-mod lifecycle;
-mod liveness;
-mod mistakes;
-mod refusal;
+mod limit;
+mod session;
 mod store_faults;
 
-use common::{alone, built, eventually, host, module, rewrite_rows, rows};
+use common::{alone, eventually, host, rewrite_rows, rows};

@@ -1,4 +1,4 @@
-//! A store that is damaged, unsafe, out of reach or gone.
+//! A store that is damaged, unsafe, unreachable or missing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,8 +7,8 @@ use testkit::{FAIL_OPEN, Host, Reader, Stack, code, sqlite};
 
 use crate::{host, rows};
 
-/// A host with limit 1 whose stack shows the module's own code.
-fn strict() -> Host {
+/// A host with limit 1 whose stack returns the module's own code.
+fn fail_closed() -> Host {
     let host = host();
     host.limit(1);
     host.stack("login", &Stack::both().control("required"));
@@ -33,8 +33,8 @@ fn mode(path: &std::path::Path) -> u32 {
 }
 
 #[test]
-fn the_first_login_makes_folder_and_files_that_only_root_can_read() {
-    let host = strict();
+fn the_first_login_creates_a_directory_and_files_that_only_root_can_read() {
+    let host = fail_closed();
     fs::remove_dir(host.path("state")).unwrap();
     let _login = host.logged_in("login", "alice");
     assert_eq!(mode(&host.path("state")), 0o700);
@@ -51,7 +51,7 @@ fn a_damaged_or_alien_file_is_moved_aside_once_and_kept() {
         fs::read(path).unwrap()
     };
     let truncated = {
-        let host = strict();
+        let host = fail_closed();
         let _ = host.logged_in("login", "alice");
         fs::read(host.state()).unwrap().get(..3000).unwrap().to_vec()
     };
@@ -62,7 +62,7 @@ fn a_damaged_or_alien_file_is_moved_aside_once_and_kept() {
         ("zeroes", vec![0; 8192]),
     ];
     for (what, image) in images {
-        let host = strict();
+        let host = fail_closed();
         fs::write(host.state(), &image).unwrap();
         fs::set_permissions(host.state(), fs::Permissions::from_mode(0o600)).unwrap();
         let _login = host.logged_in("login", "alice");
@@ -83,7 +83,7 @@ fn a_damaged_or_alien_file_is_moved_aside_once_and_kept() {
 
 #[test]
 fn tables_of_another_shape_are_moved_aside() {
-    let host = strict();
+    let host = fail_closed();
     drop(host.logged_in("login", "alice"));
     let _ = sqlite(&host.state(), "DROP TABLE session; CREATE TABLE session (uid TEXT)");
     let _login = host.logged_in("login", "alice");
@@ -92,7 +92,7 @@ fn tables_of_another_shape_are_moved_aside() {
 
 #[test]
 fn a_store_of_a_later_version_is_left_alone_by_logins_and_closings() {
-    let host = strict();
+    let host = fail_closed();
     let mut open = host.logged_in("login", "alice");
     let _ = sqlite(&host.state(), "PRAGMA user_version = 99");
     let image = fs::read(host.state()).unwrap();
@@ -106,7 +106,7 @@ fn a_store_of_a_later_version_is_left_alone_by_logins_and_closings() {
 
 #[test]
 fn a_closing_that_meets_a_damaged_store_leaves_it_where_it_is() {
-    let host = strict();
+    let host = fail_closed();
     let mut open = host.logged_in("login", "alice");
     let text = "no database at all, but some text of a certain length".repeat(100);
     fs::write(host.state(), &text).unwrap();
@@ -117,7 +117,7 @@ fn a_closing_that_meets_a_damaged_store_leaves_it_where_it_is() {
 
 #[test]
 fn a_row_with_a_value_that_is_not_ours_is_damage() {
-    let host = strict();
+    let host = fail_closed();
     let _first = host.logged_in("login", "alice");
     let _ = sqlite(
         &host.state(),
@@ -130,7 +130,7 @@ fn a_row_with_a_value_that_is_not_ours_is_damage() {
 
 #[test]
 fn a_schema_changed_between_two_phases_is_noticed() {
-    let host = strict();
+    let host = fail_closed();
     let mut login = host.login("login", "alice");
     assert_eq!(login.acct(), 0);
     let trigger = "CREATE TRIGGER t AFTER INSERT ON session BEGIN DELETE FROM session; END";
@@ -141,13 +141,13 @@ fn a_schema_changed_between_two_phases_is_noticed() {
 }
 
 #[test]
-fn a_store_replaced_between_two_phases_is_read_anew() {
-    let host = strict();
+fn a_store_replaced_between_two_phases_is_read_again() {
+    let host = fail_closed();
     host.limit(2);
     let mut login = host.login("login", "alice");
     assert_eq!(login.acct(), 0);
     // As many changes later, so that only the file itself tells the difference.
-    let other = strict();
+    let other = fail_closed();
     let _held = other.logged_in("login", "bob");
     fs::rename(other.state(), host.state()).unwrap();
     assert_eq!(login.open(), 0);
@@ -158,7 +158,7 @@ fn a_store_replaced_between_two_phases_is_read_anew() {
 
 #[test]
 fn a_reader_with_another_program_is_waited_for() {
-    let host = strict();
+    let host = fail_closed();
     drop(host.logged_in("login", "alice"));
     let reader = Reader::of(&host.state());
     // For half a second: it must not hold up every login of the host.
@@ -175,7 +175,7 @@ fn a_reader_with_another_program_is_waited_for() {
 
 #[test]
 fn another_program_reads_rows_and_finds_no_fault() {
-    let host = strict();
+    let host = fail_closed();
     host.limit(5);
     let _open = [host.logged_in("login", "alice"), host.logged_in("login", "alice")];
     let text = |statement: &str| sqlite(&host.state(), statement);
@@ -190,8 +190,8 @@ fn another_program_reads_rows_and_finds_no_fault() {
 }
 
 #[test]
-fn an_empty_file_is_begun_as_a_new_store() {
-    let host = strict();
+fn an_empty_file_becomes_a_new_store() {
+    let host = fail_closed();
     fs::write(host.state(), "").unwrap();
     fs::set_permissions(host.state(), fs::Permissions::from_mode(0o600)).unwrap();
     let _login = host.logged_in("login", "alice");
@@ -200,8 +200,8 @@ fn an_empty_file_is_begun_as_a_new_store() {
 }
 
 #[test]
-fn a_store_deleted_under_open_sessions_is_begun_anew() {
-    let host = strict();
+fn a_store_deleted_under_open_sessions_is_created_again() {
+    let host = fail_closed();
     let mut open = host.logged_in("login", "alice");
     fs::remove_dir_all(host.path("state")).unwrap();
     let _second = host.logged_in("login", "alice");
@@ -210,54 +210,54 @@ fn a_store_deleted_under_open_sessions_is_begun_anew() {
 }
 
 /// Breaks a host, then expects `SYSTEM_ERR` from the module and a login that passes by the shipped lines.
-fn is_refused(what: &str, break_it: impl Fn(&Host)) {
-    let host = strict();
+fn is_rejected(what: &str, break_it: impl Fn(&Host)) {
+    let host = fail_closed();
     break_it(&host);
     assert_eq!(host.login("login", "alice").acct(), code::SYSTEM_ERR, "{what}: account");
     host.stack("login", &Stack::session_only().control("required"));
     assert_eq!(host.login("login", "alice").open(), code::SYSTEM_ERR, "{what}: session");
     host.stack("login", &Stack::both().control(FAIL_OPEN));
-    assert_eq!(host.login("login", "alice").log_in(), 0, "{what}: availability");
+    assert_eq!(host.login("login", "alice").log_in(), 0, "{what}: fail open");
     host.stack("login", &Stack::both().control(testkit::FAIL_CLOSED));
-    assert_ne!(host.login("login", "alice").log_in(), 0, "{what}: strict");
+    assert_ne!(host.login("login", "alice").log_in(), 0, "{what}: fail closed");
 }
 
 #[test]
-fn unsafe_folders_and_files_are_refused() {
+fn unsafe_directories_and_files_are_rejected() {
     let chmod = |path: std::path::PathBuf, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    is_refused("open folder", |host| chmod(host.path("state"), 0o755));
-    is_refused("world-writable folder", |host| chmod(host.path("state"), 0o777));
-    is_refused("writable folder above", |host| chmod(host.path(""), 0o777));
-    is_refused("folder is a file", |host| {
+    is_rejected("open directory", |host| chmod(host.path("state"), 0o755));
+    is_rejected("world-writable directory", |host| chmod(host.path("state"), 0o777));
+    is_rejected("writable directory above", |host| chmod(host.path(""), 0o777));
+    is_rejected("directory is a file", |host| {
         fs::remove_dir(host.path("state")).unwrap();
         fs::write(host.path("state"), "a file").unwrap();
     });
-    is_refused("readable file", |host| {
+    is_rejected("readable file", |host| {
         fs::write(host.state(), "").unwrap();
         chmod(host.state(), 0o644);
     });
-    is_refused("file is a folder", |host| fs::create_dir(host.state()).unwrap());
-    is_refused("file is a symbolic link", |host| {
+    is_rejected("file is a directory", |host| fs::create_dir(host.state()).unwrap());
+    is_rejected("file is a symbolic link", |host| {
         std::os::unix::fs::symlink(host.path("elsewhere"), host.state()).unwrap();
     });
-    is_refused("folder is a symbolic link", |host| {
+    is_rejected("directory is a symbolic link", |host| {
         fs::rename(host.path("state"), host.path("moved")).unwrap();
         std::os::unix::fs::symlink(host.path("moved"), host.path("state")).unwrap();
     });
-    is_refused("lock is a FIFO", |host| {
+    is_rejected("lock is a FIFO", |host| {
         mkfifo(host.path("state/sessions.db.lock"));
     });
-    is_refused("file is a FIFO", |host| {
+    is_rejected("file is a FIFO", |host| {
         mkfifo(host.state());
     });
-    is_refused("hard link", |host| {
+    is_rejected("hard link", |host| {
         fs::write(host.path("other"), "").unwrap();
         chmod(host.path("other"), 0o600);
         fs::hard_link(host.path("other"), host.state()).unwrap();
     });
-    is_refused("foreign owner", |host| {
+    is_rejected("foreign owner", |host| {
         fs::write(host.state(), "").unwrap();
         chmod(host.state(), 0o600);
         std::os::unix::fs::chown(host.state(), Some(4001), Some(4001)).unwrap();
@@ -266,7 +266,7 @@ fn unsafe_folders_and_files_are_refused() {
 
 #[test]
 fn a_stopped_holder_of_the_lock_stops_others_no_longer_than_the_deadline() {
-    let host = strict();
+    let host = fail_closed();
     let _first = host.logged_in("login", "alice");
     let lock = fs::File::options()
         .read(true)
@@ -285,7 +285,7 @@ fn a_stopped_holder_of_the_lock_stops_others_no_longer_than_the_deadline() {
 
 #[test]
 fn an_unprivileged_caller_is_ignored() {
-    let host = strict();
+    let host = fail_closed();
     drop(host.logged_in("login", "alice"));
     let mut locker = host.login("login", "alice");
     assert_eq!(locker.tell("seteuid 4001"), 0);
@@ -302,8 +302,8 @@ fn an_unprivileged_caller_is_ignored() {
 }
 
 #[test]
-fn whose_check_is_off_is_never_kept_out_by_a_broken_store() {
-    let host = strict();
+fn a_user_without_a_limit_is_never_locked_out_by_a_broken_store() {
+    let host = fail_closed();
     host.limit(0);
     fs::create_dir(host.state()).unwrap();
     let mut login = host.logged_in("login", "root");

@@ -134,7 +134,7 @@ fn check_owner(path: &Path, meta: &fs::Metadata) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// It exists, or cannot be created.
-fn create_file(path: &Path) -> Result<File, StoreError> {
+pub(super) fn create_file(path: &Path) -> Result<File, StoreError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

@@ -28,28 +28,26 @@ impl User {
     ///
     /// The name service failed, so that nothing is known.
     pub fn named(name: &CStr) -> io::Result<Option<Self>> {
-        answer_of(|buffer| {
-            // SAFETY: passwd is integers and pointers, for which all zeroes is a value.
-            let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
-            let mut found = std::ptr::null_mut();
+        let found = user_entry(|entry, buffer, found| {
             // SAFETY: `name` is terminated; entry, buffer (with its length) and `found` are valid
             // to write to and outlive the call.
-            let error = unsafe {
-                libc::getpwnam_r(
-                    name.as_ptr(),
-                    &raw mut entry,
-                    buffer.as_mut_ptr(),
-                    buffer.len(),
-                    &raw mut found,
-                )
-            };
-            if error != 0 || found.is_null() {
-                return (error, None);
+            unsafe {
+                libc::getpwnam_r(name.as_ptr(), entry, buffer.as_mut_ptr(), buffer.len(), found)
             }
-            // SAFETY: on success pw_name points to a terminated string inside `buffer`.
-            let spelled = unsafe { CStr::from_ptr(entry.pw_name) };
-            let (typed, name) = (name.to_owned(), spelled.to_owned());
-            (error, Some(Self { typed, name, uid: entry.pw_uid, gid: entry.pw_gid }))
+        })?;
+        Ok(found.map(|user| Self { typed: name.to_owned(), ..user }))
+    }
+
+    /// Looks the user with this id up; `None` means that there is no such user.
+    ///
+    /// # Errors
+    ///
+    /// The name service failed, so that nothing is known.
+    pub fn with_uid(uid: u32) -> io::Result<Option<Self>> {
+        user_entry(|entry, buffer, found| {
+            // SAFETY: entry, buffer (with its length) and `found` are valid to write to and outlive
+            // the call.
+            unsafe { libc::getpwuid_r(uid, entry, buffer.as_mut_ptr(), buffer.len(), found) }
         })
     }
 
@@ -120,6 +118,25 @@ pub fn group_name(gid: u32) -> io::Result<Option<CString>> {
     .map(|group| group.map(|(_, name)| name))
 }
 
+/// Returns the user that `lookup` finds.
+fn user_entry(
+    lookup: impl Fn(*mut libc::passwd, &mut [libc::c_char], *mut *mut libc::passwd) -> libc::c_int,
+) -> io::Result<Option<User>> {
+    answer_of(|buffer| {
+        // SAFETY: passwd is integers and pointers, for which all zeroes is a value.
+        let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+        let mut found = std::ptr::null_mut();
+        let error = lookup(&raw mut entry, buffer, &raw mut found);
+        if error != 0 || found.is_null() {
+            return (error, None);
+        }
+        // SAFETY: on success pw_name points to a terminated string inside `buffer`.
+        let name = unsafe { CStr::from_ptr(entry.pw_name) }.to_owned();
+        let user = User { typed: name.clone(), name, uid: entry.pw_uid, gid: entry.pw_gid };
+        (error, Some(user))
+    })
+}
+
 /// Returns the id and name of the group that `lookup` finds.
 fn group_entry(
     lookup: impl Fn(*mut libc::group, &mut [libc::c_char], *mut *mut libc::group) -> libc::c_int,
@@ -162,6 +179,12 @@ fn answer_of<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_is_found_by_id_too() {
+        assert_eq!(User::with_uid(0).unwrap().unwrap().name.as_bytes(), b"root");
+        assert_eq!(User::with_uid(4_000_000_000).unwrap(), None);
+    }
 
     #[test]
     fn root_has_uid_zero_and_nobody_is_called_that_name() {

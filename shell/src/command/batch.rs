@@ -3,9 +3,10 @@
 use std::io::{BufRead, Read, Write};
 
 use crate::command::executor::{ControlFlow, Interpreter};
-use crate::command::grammar::{self, Command, Mode};
-use crate::command::lexer::MAX_LINE;
+use crate::language::grammar::{self, Command, Mode};
+use crate::language::lexer::MAX_LINE;
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::pipeline::Pipeline;
 
 /// Runs the words of the command line as one command.
 ///
@@ -21,7 +22,7 @@ pub fn run_words<O: Write>(
             return Err(CommandError::new(ExitCode::Usage, message));
         }
     }
-    interpreter.words(words, None).map(drop)
+    interpreter.words(words, &Pipeline::default()).map(drop)
 }
 
 /// Runs lines given as `-c LINE`.

@@ -20,7 +20,7 @@ struct Verdict {
     groups: usize,
 }
 
-/// Judges a file.
+/// Checks a file.
 ///
 /// # Errors
 /// The line that the module would log, and below it a drawing of the place.

@@ -1,15 +1,21 @@
 //! Lines → effects: the modes, the history, and what is printed. The same for people and scripts.
 
-use crate::output::table::Table;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use crate::command::engine::{CommandOutcome, Engine};
-use crate::command::grammar::{self, Command, Mode, SubCommand};
-use crate::command::help;
-use crate::command::lexer::{self, Filter};
+use crate::language::grammar::{self, Command, Mode, Show, SubCommand};
+use crate::language::help;
+use crate::language::lexer;
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::pipeline::Pipeline;
 use crate::output::response::{Format, Response, render_failure};
+use crate::output::screen::Screen;
+use crate::output::table::{Table, printable};
 use session_limit_admin::draft::ConfigDraft;
+
+/// How long `watch` shows an answer.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What follows a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +34,13 @@ pub struct Interpreter<O> {
     draft: Option<Box<ConfigDraft>>,
     history: Vec<String>,
     out: O,
+    screen: Box<dyn Screen>,
 }
 
 impl<O: Write> Interpreter<O> {
-    /// Makes an interpreter that prints to `out`.
-    pub fn new(engine: Engine, format: Format, out: O) -> Self {
-        Self { engine, format, draft: None, history: Vec::new(), out }
+    /// Makes an interpreter that prints to `out`, with what the terminal can do.
+    pub fn new(engine: Engine, format: Format, out: O, screen: Box<dyn Screen>) -> Self {
+        Self { engine, format, draft: None, history: Vec::new(), out, screen }
     }
 
     /// Returns where the next line is typed.
@@ -48,7 +55,7 @@ impl<O: Write> Interpreter<O> {
         }
     }
 
-    /// Leaves the sub-mode, if in one, without a change.
+    /// Ends the sub-mode, if in one, without a change.
     pub fn cancel(&mut self) {
         self.draft = None;
     }
@@ -59,7 +66,7 @@ impl<O: Write> Interpreter<O> {
     /// What the command failed of, to be shown by [`Interpreter::report_error`].
     pub fn line(&mut self, line: &str) -> Result<ControlFlow, CommandError> {
         let typed = lexer::split(line).map_err(|error| usage(error.to_string()))?;
-        self.words(&typed.words, typed.filter.as_ref())
+        self.words(&typed.words, &typed.pipeline)
     }
 
     /// Runs one command whose words are known already.
@@ -69,37 +76,37 @@ impl<O: Write> Interpreter<O> {
     pub fn words(
         &mut self,
         words: &[String],
-        filter: Option<&Filter>,
+        pipeline: &Pipeline,
     ) -> Result<ControlFlow, CommandError> {
         if words.is_empty() {
             return Ok(ControlFlow::Continue);
         }
         match self.draft.take() {
-            None => self.top(words, filter),
-            Some(draft) => self.inside(draft, words, filter),
+            None => self.top(words, pipeline),
+            Some(draft) => self.inside(draft, words, pipeline),
         }
     }
 
     /// Shows what a command failed of; on the same stream as the answers where a person reads both.
     pub fn report_error(&self, failure: &CommandError, to: &mut impl Write) {
-        // Nobody is left to tell if this fails too.
+        // If this fails too, no reader is left.
         let _ = to.write_all(render_failure(failure, self.format).as_bytes());
         let _ = to.flush();
     }
 
-    fn top(
-        &mut self,
-        words: &[String],
-        filter: Option<&Filter>,
-    ) -> Result<ControlFlow, CommandError> {
+    fn top(&mut self, words: &[String], pipeline: &Pipeline) -> Result<ControlFlow, CommandError> {
         match grammar::command(words).map_err(usage)? {
             Command::Exit => return Ok(ControlFlow::Exit),
-            Command::Help(words) => self.text(&help::help(Mode::Top, &words), filter)?,
-            Command::History => self.show_history(filter)?,
+            Command::Help(words) => {
+                let help = help::help(Mode::Top, &words, self.engine.administers());
+                self.answer(&help, pipeline)?;
+            }
+            Command::Watch(show) => self.watch(&show, pipeline)?,
+            Command::History => self.show_history(pipeline)?,
             command => match self.engine.run(&command)? {
-                CommandOutcome::Response(reply) => self.answer(&reply, filter)?,
+                CommandOutcome::Response(reply) => self.answer(&reply, pipeline)?,
                 CommandOutcome::Configure(draft) => {
-                    self.print_draft_intro(&draft, filter)?;
+                    self.print_draft_intro(&draft, pipeline)?;
                     self.draft = Some(draft);
                 }
             },
@@ -112,15 +119,15 @@ impl<O: Write> Interpreter<O> {
         &mut self,
         mut draft: Box<ConfigDraft>,
         words: &[String],
-        filter: Option<&Filter>,
+        pipeline: &Pipeline,
     ) -> Result<ControlFlow, CommandError> {
         let result = match grammar::sub_command(draft.kind(), words).map_err(usage) {
             Ok(SubCommand::Cancel) => return Ok(ControlFlow::Continue),
             Ok(SubCommand::Save) => match self.engine.save(&mut draft) {
-                Ok(reply) => return self.answer(&reply, filter).map(|()| ControlFlow::Continue),
+                Ok(reply) => return self.answer(&reply, pipeline).map(|()| ControlFlow::Continue),
                 Err(failure) => Err(failure),
             },
-            Ok(command) => self.stay(&mut draft, command, filter),
+            Ok(command) => self.stay(&mut draft, command, pipeline),
             Err(failure) => Err(failure),
         };
         self.draft = Some(draft);
@@ -131,7 +138,7 @@ impl<O: Write> Interpreter<O> {
         &mut self,
         draft: &mut ConfigDraft,
         command: SubCommand,
-        filter: Option<&Filter>,
+        pipeline: &Pipeline,
     ) -> Result<(), CommandError> {
         match command {
             SubCommand::Change(change) => match draft.apply(&change) {
@@ -141,7 +148,6 @@ impl<O: Write> Interpreter<O> {
                 None => Ok(()),
             },
             SubCommand::Where => {
-                self.print_notice("Tenant: admin\n")?;
                 let table = Table::of_fields(draft.current().fields()).to_string();
                 let fields: serde_json::Map<_, _> = draft
                     .current()
@@ -149,17 +155,16 @@ impl<O: Write> Interpreter<O> {
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), value.into()))
                     .collect();
-                self.answer(&Response::new("where", &[fields], table), filter)
+                self.answer(&Response::new("where", &[fields], table), pipeline)
             }
             SubCommand::Do(show) => {
                 let reply = self.engine.show(&show)?;
-                self.answer(&reply, filter)
+                self.answer(&reply, pipeline)
             }
             SubCommand::Help(words) => {
-                let text = help::help(Mode::Configure(draft.kind()), &words);
-                self.text(&text, filter)
+                self.answer(&help::help(Mode::Configure(draft.kind()), &words, true), pipeline)
             }
-            SubCommand::History => self.show_history(filter),
+            SubCommand::History => self.show_history(pipeline),
             SubCommand::Save | SubCommand::Cancel => Ok(()),
         }
     }
@@ -167,7 +172,7 @@ impl<O: Write> Interpreter<O> {
     fn print_draft_intro(
         &mut self,
         draft: &ConfigDraft,
-        filter: Option<&Filter>,
+        pipeline: &Pipeline,
     ) -> Result<(), CommandError> {
         let text = if draft.is_new() {
             "New object being created\n".to_owned()
@@ -177,27 +182,44 @@ impl<O: Write> Interpreter<O> {
                 Table::of_fields(draft.current().fields())
             )
         };
-        self.print_notice(&filter.map_or(text.clone(), |filter| filter.apply(&text)))
+        self.print_notice(&pipeline.apply(&text))
     }
 
-    fn show_history(&mut self, filter: Option<&Filter>) -> Result<(), CommandError> {
-        let lines = (1..).zip(&self.history);
-        let text: String = lines
-            .map(|(n, line)| format!("{n:5}  {}\n", crate::output::table::printable(line)))
-            .collect();
-        self.text(&text, filter)
-    }
-
-    fn answer(&mut self, reply: &Response, filter: Option<&Filter>) -> Result<(), CommandError> {
-        let text = reply.render(self.format, filter);
-        self.write(&text)
-    }
-
-    fn text(&mut self, text: &str, filter: Option<&Filter>) -> Result<(), CommandError> {
-        match filter {
-            Some(filter) => self.write(&filter.apply(text)),
-            None => self.write(text),
+    /// Shows something again and again, until the user stops it or the reader is gone.
+    fn watch(&mut self, show: &Show, pipeline: &Pipeline) -> Result<(), CommandError> {
+        loop {
+            let reply = self.engine.show(show)?;
+            self.warn(&reply);
+            let text = reply.render(self.format, pipeline);
+            self.screen.clear().map_err(|error| cannot_print(&error))?;
+            self.write(&text)?;
+            if self.screen.pause(WATCH_INTERVAL).map_err(|error| cannot_print(&error))? {
+                return Ok(());
+            }
         }
+    }
+
+    fn show_history(&mut self, pipeline: &Pipeline) -> Result<(), CommandError> {
+        let text: String = (1..)
+            .zip(&self.history)
+            .map(|(n, line)| format!("{n:5}  {}\n", printable(line)))
+            .collect();
+        self.answer(&Response::new("history", &self.history, text), pipeline)
+    }
+
+    fn answer(&mut self, reply: &Response, pipeline: &Pipeline) -> Result<(), CommandError> {
+        self.warn(reply);
+        let text = reply.render(self.format, pipeline);
+        if pipeline.pages() {
+            return self.screen.page(&text, &mut self.out).or_else(not_printed);
+        }
+        self.write(&text)?;
+        reply.failure().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    fn warn(&self, reply: &Response) {
+        // If this fails too, no reader is left.
+        let _ = io::stderr().write_all(reply.warning_lines(self.format).as_bytes());
     }
 
     /// Prints what only people need; programs get the answers alone.
@@ -209,19 +231,21 @@ impl<O: Write> Interpreter<O> {
     }
 
     fn write(&mut self, text: &str) -> Result<(), CommandError> {
-        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-        match written {
-            // Whoever read (`| head`) has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Err(CommandError::new(ExitCode::Success, ""))
-            }
-            Err(error) => Err(CommandError::new(
-                ExitCode::Failed,
-                format!("cannot print: {}", session_limit_core::system::error_text(&error)),
-            )),
-            Ok(()) => Ok(()),
-        }
+        self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).or_else(not_printed)
     }
+}
+
+/// Says why there is no output; a reader that is gone (`| head`) has seen enough.
+fn not_printed(error: io::Error) -> Result<(), CommandError> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Err(CommandError::new(ExitCode::Success, "")),
+        _ => Err(cannot_print(&error)),
+    }
+}
+
+fn cannot_print(error: &io::Error) -> CommandError {
+    let reason = session_limit_core::system::error_text(error);
+    CommandError::new(ExitCode::Failed, format!("cannot print: {reason}"))
 }
 
 fn usage(message: String) -> CommandError {

@@ -101,7 +101,7 @@ pub fn log_in(
         Ok(user) => Ok(HeldSession { holder, socket, user }),
         Err(error) => {
             drop(socket);
-            // It leaves by itself now that its socket is closed.
+            // It exits by itself now that its socket is closed.
             let _ = holder.wait();
             Err(error)
         }

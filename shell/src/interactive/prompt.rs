@@ -2,23 +2,19 @@
 
 use std::io::{self, Write};
 
-use rustyline::completion::{Completer, Pair};
-use rustyline::error::ReadlineError;
-use rustyline::history::MemHistory;
-use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
-
-use crate::command::cli::Args;
-use crate::command::completion::complete;
 use crate::command::engine::Engine;
 use crate::command::executor::{ControlFlow, Interpreter};
-use crate::command::grammar::{ArgumentKind, Mode};
+use crate::interactive::line_reader::{Input, LineReader};
 use crate::interactive::login::{self, HeldSession, LoginError, Typed};
+use crate::interactive::screen::TerminalScreen;
 use crate::interactive::terminal;
+use crate::language::grammar::Mode;
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::views;
-use session_limit_admin::authorization::AccessScope;
+use crate::program::args::Args;
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
+use session_limit_core::model::sanitize::printable;
 use session_limit_session::hardening;
 use session_limit_session::pam_client::{self, LoginStart, Verdict};
 
@@ -28,8 +24,6 @@ const SERVICE: &str = "shell";
 const CLEARING_SERVICE: &str = "shell-clear-sessions";
 /// How often name and password may be wrong.
 const TRIES: usize = 3;
-
-type Prompt = Editor<Tab, MemHistory>;
 
 /// Logs a user in and runs what they type.
 #[must_use]
@@ -43,11 +37,14 @@ pub fn run(args: &Args) -> ExitCode {
         report_error(&format!("the terminal cannot be prepared: {error}"))
     };
     // The editor takes SIGINT for itself when it is made; made first, it is asked second.
-    let prompt = match editor() {
+    let prompt = match LineReader::new() {
         Ok(prompt) => prompt,
         Err(error) => return unfit(&error),
     };
-    if let Err(error) = hardening::protect().and_then(|()| terminal::prepare()) {
+    if let Err(error) = hardening::protect()
+        .and_then(|()| terminal::prepare())
+        .and_then(|()| terminal::forbid_suspension())
+    {
         return unfit(&error);
     }
     let (credentials, held) = match first_login(args) {
@@ -85,35 +82,38 @@ struct InteractiveAnswers<'a> {
     held: HeldSession,
 }
 
-fn converse(mut prompt: Prompt, person: &mut InteractiveAnswers<'_>, engine: Engine) -> ExitCode {
-    let mut interpreter = Interpreter::new(engine, person.args.output, io::stdout());
+fn converse(
+    mut reader: LineReader,
+    person: &mut InteractiveAnswers<'_>,
+    engine: Engine,
+) -> ExitCode {
+    let mut interpreter =
+        Interpreter::new(engine, person.args.format(), io::stdout(), Box::new(TerminalScreen));
     loop {
         let mode = interpreter.mode();
-        prompt.set_helper(Some(Tab { mode, engine: interpreter.engine.clone() }));
-        let line = match prompt.readline(&text(person.held.user(), mode)) {
-            Ok(line) => line,
-            Err(ReadlineError::Interrupted) => continue,
-            Err(ReadlineError::Eof) if mode != Mode::Top => {
+        let line = match reader.read(&text(person.held.user(), mode), mode, &interpreter.engine) {
+            Input::Line(line) => line,
+            Input::Interrupted => continue,
+            Input::End if mode != Mode::Top => {
                 interpreter.cancel();
                 continue;
             }
-            Err(_) => return ExitCode::Success,
+            Input::End => return ExitCode::Success,
         };
         if line.trim().is_empty() {
             continue;
         }
-        let _ = prompt.add_history_entry(&line);
         interpreter.remember(&line);
-        // Who leaves needs no session for it.
-        let leaves = mode == Mode::Top && line.trim() == "exit";
-        if !leaves && !person.held.is_alive() {
+        // To exit needs no session.
+        let exits = mode == Mode::Top && matches!(line.trim(), "exit" | "quit" | "logout");
+        if !exits && !person.held.is_alive() {
             match person.validate_again(&mut interpreter) {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(exit) => return exit,
             }
         }
-        match interpreter.line(&line) {
+        match terminal::while_running(|| interpreter.line(&line)) {
             Ok(ControlFlow::Continue) => {}
             Ok(ControlFlow::Exit) => return ExitCode::Success,
             Err(failure) => interpreter.report_error(&failure, &mut io::stderr()),
@@ -214,10 +214,12 @@ fn start(service: &str, user: Option<&str>) -> LoginStart {
 }
 
 fn engine_for(args: &Args, held: &HeldSession) -> Result<Engine, CommandError> {
+    let user = views::user_named(held.user())?;
     Ok(Engine {
-        config: ConfigFile::at(&args.config),
-        sessions: Sessions::at(&args.state),
-        user: views::user_named(held.user())?,
+        config: ConfigFile::at(args.config()),
+        sessions: Sessions::at(args.state()),
+        actor: printable(user.name.to_bytes()),
+        user,
         holder: held.pid(),
     })
 }
@@ -230,79 +232,4 @@ fn text(user: &str, mode: Mode) -> String {
         Mode::Configure(kind) => kind.word(),
     };
     format!("[{}:{host}]: {mode}> ", crate::output::table::printable(user))
-}
-
-fn editor() -> rustyline::Result<Prompt> {
-    let config = Config::builder()
-        .completion_type(CompletionType::List)
-        // A signal that ends the program restores the terminal's settings, and only those.
-        .bracketed_paste(false)
-        .build();
-    Editor::with_history(config, MemHistory::new())
-}
-
-/// What Tab knows.
-#[derive(Helper, Highlighter, Hinter, Validator)]
-struct Tab {
-    mode: Mode,
-    engine: Engine,
-}
-
-impl Completer for Tab {
-    type Candidate = Pair;
-
-    fn complete(
-        &self,
-        line: &str,
-        pos: usize,
-        _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let before = line.get(..pos).unwrap_or_default();
-        let (start, candidates) =
-            complete(self.mode, before, |noun| names(&self.engine, noun).unwrap_or_default());
-        let pairs = candidates.into_iter().map(|candidate| Pair {
-            display: match candidate.help.as_str() {
-                "" => candidate.word.clone(),
-                help => format!("{}  ({help})", candidate.word),
-            },
-            // The space saves a key; rustyline keeps what several candidates share.
-            replacement: format!("{} ", candidate.word),
-        });
-        Ok((start, pairs.collect()))
-    }
-}
-
-/// Returns the names that the acting user may see; Tab shows no more than the commands do.
-fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandError> {
-    let config = engine.read()?;
-    let reach = engine.reach(&config)?;
-    let own = engine.user.name.to_string_lossy().into_owned();
-    let mut names = match (noun, reach) {
-        (ArgumentKind::Profile, AccessScope::All) => {
-            config.profiles.iter().map(|profile| profile.name.clone()).collect()
-        }
-        (ArgumentKind::Profile, AccessScope::OwnUser(_)) => {
-            vec![views::profile_of(&config, &engine.user)?.name]
-        }
-        (ArgumentKind::User, AccessScope::OwnUser(_)) => vec![own],
-        (ArgumentKind::User, AccessScope::All) => {
-            let attached = config.users.iter().map(|entry| entry.name.clone());
-            let active = engine.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
-            attached.chain(active).collect()
-        }
-        (ArgumentKind::Group, AccessScope::All) => {
-            config.groups.iter().map(|entry| entry.name.clone()).collect()
-        }
-        (ArgumentKind::Session, _) => {
-            let uid = match reach {
-                AccessScope::All => None,
-                AccessScope::OwnUser(own) => Some(own),
-            };
-            engine.sessions.seen(uid)?.iter().map(|seen| seen.session.id.to_string()).collect()
-        }
-        _ => Vec::new(),
-    };
-    names.sort();
-    names.dedup();
-    Ok(names)
 }

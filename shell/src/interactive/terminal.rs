@@ -2,7 +2,7 @@
 //! program ends.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -14,6 +14,7 @@ use signal_hook::iterator::Signals;
 use session_limit_session::secret::Secret;
 
 static BEFORE: OnceLock<Termios> = OnceLock::new();
+static COMMAND_RUNS: AtomicBool = AtomicBool::new(false);
 
 /// Returns whether a person sits at both ends.
 #[must_use]
@@ -30,23 +31,42 @@ pub fn name() -> Option<String> {
 
 /// Remembers the terminal's settings, and has them restored when a signal ends the program.
 ///
-/// Ctrl-Z does nothing from here on: no user may get out of the program into another one.
+/// Ctrl-C does not end the program while a command runs, see [`while_running`].
 ///
 /// # Errors
 /// When there is no terminal, or the signals cannot be had.
 pub fn prepare() -> io::Result<()> {
     let before = termios::tcgetattr(io::stdin())?;
     BEFORE.get_or_init(|| before);
-    signal_hook::flag::register(SIGTSTP, Arc::new(AtomicBool::new(false)))?;
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        for signal in signals.forever() {
+            if signal == SIGINT && COMMAND_RUNS.load(Ordering::Relaxed) {
+                continue;
+            }
             restore();
             // The holder sees its end of the socket close, and closes the session.
             std::process::exit(128 + signal);
         }
     })?;
     Ok(())
+}
+
+/// Makes Ctrl-Z do nothing: no user may get out of the program into another one.
+///
+/// # Errors
+/// When the signal cannot be had.
+pub fn forbid_suspension() -> io::Result<()> {
+    signal_hook::flag::register(SIGTSTP, Arc::new(AtomicBool::new(false))).map(drop)
+}
+
+/// Runs a command that Ctrl-C does not break off: sessions that are being ended are ended, and then
+/// the prompt is back.
+pub fn while_running<T>(command: impl FnOnce() -> T) -> T {
+    COMMAND_RUNS.store(true, Ordering::Relaxed);
+    let value = command();
+    COMMAND_RUNS.store(false, Ordering::Relaxed);
+    value
 }
 
 /// Gives the terminal back the settings it had when [`prepare`] was called.
@@ -88,6 +108,33 @@ pub fn ask(prompt: &str, hidden: bool) -> io::Result<Option<Secret>> {
         return Err(io::Error::other("the answer is too long"));
     }
     Ok(Some(answer))
+}
+
+/// Reads a line that the terminal edits itself, for terminals that cannot move the cursor; nothing at
+/// the end of input.
+///
+/// What is beyond `most` bytes is dropped, apart from one byte: the line is seen to be too long.
+///
+/// # Errors
+/// When the terminal fails, or what was typed is not UTF-8.
+pub fn read_line(prompt: &str, most: usize) -> io::Result<Option<String>> {
+    let mut out = io::stdout().lock();
+    out.write_all(prompt.as_bytes())?;
+    out.flush()?;
+    let mut line = Vec::new();
+    loop {
+        let mut byte = [0];
+        match rustix::io::read(io::stdin(), &mut byte) {
+            Ok(0) if line.is_empty() => return Ok(None),
+            Ok(0) => break,
+            Ok(_) if byte == *b"\n" => break,
+            Ok(_) if line.len() > most => {}
+            Ok(_) => line.extend_from_slice(&byte),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    String::from_utf8(line).map(Some).map_err(|_| io::Error::other("not UTF-8, expected text"))
 }
 
 /// The terminal without echo, until dropped.

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::command::lexer::Filter;
 use crate::output::exit_code::CommandError;
+use crate::output::pipeline::Pipeline;
+use crate::output::table::printable;
 
 /// Version of the JSON answers; it grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -25,6 +26,8 @@ pub struct Response {
     kind: &'static str,
     results: Vec<Value>,
     text: String,
+    warnings: Vec<String>,
+    failure: Option<CommandError>,
 }
 
 impl Response {
@@ -32,25 +35,65 @@ impl Response {
     pub fn new<R: Serialize>(kind: &'static str, results: &[R], text: impl Into<String>) -> Self {
         // The results are plain structures: their serialisation has no way to fail.
         let results = results.iter().map(|r| serde_json::to_value(r).unwrap_or_default()).collect();
-        Self { kind, results, text: text.into() }
+        Self { kind, results, text: text.into(), warnings: Vec::new(), failure: None }
     }
 
-    /// Writes the answer in a format, as far as the filter lets it through; ends in a line end.
+    /// Makes the command fail once the answer has been shown.
     #[must_use]
-    pub fn render(&self, format: Format, filter: Option<&Filter>) -> String {
+    pub fn failing(self, failure: CommandError) -> Self {
+        Self { failure: Some(failure), ..self }
+    }
+
+    /// Returns what the command fails of once the answer has been shown.
+    #[must_use]
+    pub fn failure(&self) -> Option<&CommandError> {
+        self.failure.as_ref()
+    }
+
+    /// Adds what the user should know although the command did what it should.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+
+    /// Returns the answer for people, without the warnings.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the warnings as lines for people. In JSON they are part of the answer.
+    #[must_use]
+    pub fn warning_lines(&self, format: Format) -> String {
+        match format {
+            Format::Table => {
+                let lines = self.warnings.iter();
+                lines.map(|line| format!("shell: warning: {}\n", printable(line))).collect()
+            }
+            Format::Json => String::new(),
+        }
+    }
+
+    /// Writes the answer in a format, as far as the filters let it through; ends in a line end.
+    #[must_use]
+    pub fn render(&self, format: Format, pipeline: &Pipeline) -> String {
         let text = match format {
             Format::Table => self.text.clone(),
-            Format::Json => format!(
-                "{}\n",
-                json!({
+            Format::Json => {
+                let mut answer = json!({
                     "schema_version": SCHEMA_VERSION,
                     "kind": self.kind,
                     "count": self.results.len(),
                     "results": self.results,
-                })
-            ),
+                });
+                if let (false, Some(object)) = (self.warnings.is_empty(), answer.as_object_mut()) {
+                    object.insert("warnings".to_owned(), json!(self.warnings));
+                }
+                format!("{answer}\n")
+            }
         };
-        filter.map_or(text.clone(), |filter| filter.apply(&text))
+        pipeline.apply(&text)
     }
 }
 
@@ -60,7 +103,7 @@ pub fn render_failure(failure: &CommandError, format: Format) -> String {
     match format {
         Format::Table => {
             let details = failure.details.as_deref().unwrap_or_default();
-            format!("shell: {}\n{details}", crate::output::table::printable(&failure.message))
+            format!("shell: {}\n{details}", printable(&failure.message))
         }
         Format::Json => format!(
             "{}\n",
@@ -89,11 +132,17 @@ mod tests {
     #[test]
     fn an_answer_has_both_forms() {
         let reply = Response::new("thing", &[json!({"a": 1})], "a = 1\n");
-        assert_eq!(reply.render(Format::Table, None), "a = 1\n");
+        let all = Pipeline::default();
+        assert_eq!(reply.render(Format::Table, &all), "a = 1\n");
         assert_eq!(
-            reply.render(Format::Json, None),
+            reply.render(Format::Json, &all),
             "{\"count\":1,\"kind\":\"thing\",\"results\":[{\"a\":1}],\"schema_version\":1}\n"
         );
+        let reply = reply.with_warnings(["b\u{1b}".to_owned()]);
+        assert_eq!(reply.render(Format::Table, &all), "a = 1\n");
+        assert_eq!(reply.warning_lines(Format::Table), "shell: warning: b\\u{1b}\n");
+        assert_eq!(reply.warning_lines(Format::Json), "");
+        assert!(reply.render(Format::Json, &all).contains("\"warnings\":[\"b\\u001b\"]"));
     }
 
     #[test]

@@ -3,15 +3,17 @@
 use std::ffi::CString;
 
 use serde::Serialize;
+use session_limit_admin::field::Field;
 use session_limit_admin::limits_conf::Proposal;
 use session_limit_admin::sessions::{SessionStatus, SessionView, count, is_held};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 use session_limit_core::model::sanitize::printable;
+use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
 
-use crate::command::grammar::{ObjectKind, PROFILE_REF};
+use crate::language::grammar::{ObjectKind, PROFILE_REF};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::{Response, timestamp};
 use session_limit_admin::draft::Object;
@@ -28,6 +30,8 @@ struct ProfileRow<'a> {
     account_lock_timeout: u32,
     max_concurrent_sessions: u32,
     credentials_timeout_threshold: u32,
+    /// The fields above that nothing acts on.
+    not_enforced: Vec<&'static str>,
 }
 
 impl<'a> From<&'a Profile> for ProfileRow<'a> {
@@ -40,15 +44,23 @@ impl<'a> From<&'a Profile> for ProfileRow<'a> {
             account_lock_timeout: profile.account_lock_timeout,
             max_concurrent_sessions: profile.max_concurrent_sessions,
             credentials_timeout_threshold: profile.credentials_timeout_threshold,
+            not_enforced: Field::ALL
+                .into_iter()
+                .filter(|field| !field.is_enforced())
+                .map(Field::name)
+                .collect(),
         }
     }
 }
 
-/// An attachment as JSON shows it.
+/// An assignment as JSON shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct AttachmentRow<'a> {
+struct AssignmentRow<'a> {
     name: &'a str,
     user_profile_ref: &'a str,
+    /// Whether the host knows the name; said in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<bool>,
 }
 
 /// Shows one profile: the table of the original product.
@@ -73,26 +85,36 @@ pub fn profiles(profiles: &[&Profile]) -> Response {
     Response::new(ObjectKind::Profile.word(), &rows, table.to_string())
 }
 
-/// Shows one attachment.
+/// Shows one assignment.
 #[must_use]
-pub fn attachment(kind: ObjectKind, entry: &ProfileAssignment) -> Response {
+pub fn assignment(kind: ObjectKind, entry: &ProfileAssignment) -> Response {
     let table = Table::of_fields(Object::ProfileAssignment(entry.clone()).fields());
     Response::new(kind.word(), &[row_of(entry)], table.to_string())
 }
 
-/// Lists attachments.
+/// Lists assignments, and marks those of names that the host does not know.
 #[must_use]
-pub fn attachments(kind: ObjectKind, entries: &[ProfileAssignment]) -> Response {
-    let mut table = Table::new(&["name", PROFILE_REF]);
+pub fn assignments(
+    kind: ObjectKind,
+    entries: &[ProfileAssignment],
+    is_known: impl Fn(&str) -> bool,
+) -> Response {
+    let mut table = Table::new(&["name", PROFILE_REF, "known"]);
+    let mut rows = Vec::new();
     for entry in entries {
-        table.row([entry.name.clone(), entry.user_profile.clone()]);
+        let known = is_known(&entry.name);
+        table.row([
+            entry.name.clone(),
+            entry.user_profile.clone(),
+            if known { "yes" } else { "no, not on this host" }.to_owned(),
+        ]);
+        rows.push(AssignmentRow { known: Some(known), ..row_of(entry) });
     }
-    let rows: Vec<AttachmentRow> = entries.iter().map(row_of).collect();
     Response::new(kind.word(), &rows, table.to_string())
 }
 
-fn row_of(entry: &ProfileAssignment) -> AttachmentRow<'_> {
-    AttachmentRow { name: &entry.name, user_profile_ref: &entry.user_profile }
+fn row_of(entry: &ProfileAssignment) -> AssignmentRow<'_> {
+    AssignmentRow { name: &entry.name, user_profile_ref: &entry.user_profile, known: None }
 }
 
 /// Looks up a user of the host.
@@ -135,20 +157,20 @@ pub fn profile_of(config: &Config, user: &User) -> Result<Profile, CommandError>
 pub struct UserRow {
     name: String,
     uid: u32,
-    user_profile_ref: String,
-    max_concurrent_sessions: u32,
+    user_profile_ref: Option<String>,
+    max_concurrent_sessions: Option<u32>,
     concurrent_sessions: usize,
 }
 
 impl UserRow {
     /// Puts together what is known of a user.
     #[must_use]
-    pub fn new(user: &User, profile: &Profile, sessions: &[SessionView]) -> Self {
+    pub fn new(user: &User, profile: Option<&Profile>, sessions: &[SessionView]) -> Self {
         Self {
             name: user.name.to_string_lossy().into_owned(),
             uid: user.uid,
-            user_profile_ref: profile.name.clone(),
-            max_concurrent_sessions: profile.max_concurrent_sessions,
+            user_profile_ref: profile.map(|profile| profile.name.clone()),
+            max_concurrent_sessions: profile.map(|profile| profile.max_concurrent_sessions),
             concurrent_sessions: count(sessions),
         }
     }
@@ -160,8 +182,11 @@ pub fn user(row: &UserRow) -> Response {
     let table = Table::of_fields([
         ("name", row.name.clone()),
         ("uid", row.uid.to_string()),
-        (PROFILE_REF, row.user_profile_ref.clone()),
-        ("max_concurrent_sessions", row.max_concurrent_sessions.to_string()),
+        (PROFILE_REF, row.user_profile_ref.clone().unwrap_or_default()),
+        (
+            "max_concurrent_sessions",
+            row.max_concurrent_sessions.map_or(String::new(), |n| n.to_string()),
+        ),
         ("concurrent_sessions", row.concurrent_sessions.to_string()),
     ]);
     Response::new(ObjectKind::User.word(), &[row], table.to_string())
@@ -185,7 +210,7 @@ struct SessionRow<'a> {
 pub fn sessions(sessions: &[SessionView]) -> Response {
     let mut table = Table::new(&["id", "user", "service", "tty", "rhost", "pid", "since", "state"]);
     let mut rows = Vec::new();
-    for SessionView { session, standing } in sessions {
+    for SessionView { session, status } in sessions {
         let origin = &session.origin;
         let row = SessionRow {
             id: session.id,
@@ -196,7 +221,7 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             rhost: origin.rhost.as_deref(),
             pid: session.leader.pid,
             since: timestamp(session.since),
-            state: *standing,
+            state: *status,
         };
         table.row([
             row.id.to_string(),
@@ -206,7 +231,7 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             row.rhost.unwrap_or_default().to_owned(),
             row.pid.to_string(),
             row.since.clone(),
-            standing.word().to_owned(),
+            status.word().to_owned(),
         ]);
         rows.push(row);
     }
@@ -225,19 +250,27 @@ pub struct ActivityRow {
 }
 
 impl ActivityRow {
-    /// Puts together what the store says of a user; the last login is the newest session still known.
+    /// Puts together what is known of a user. The last login is the one that was kept, or the newest
+    /// session, for those that were opened when nothing could be kept.
     #[must_use]
-    pub fn new(name: &str, profile: Option<&Profile>, sessions: &[SessionView]) -> Self {
+    pub fn new(
+        name: &str,
+        profile: Option<&Profile>,
+        sessions: &[SessionView],
+        kept: Option<&LastLogin>,
+    ) -> Self {
         let held = sessions.iter().filter(|seen| is_held(seen));
-        let newest = held.max_by_key(|seen| seen.session.since);
+        let newest = held.map(|seen| (seen.session.since, &seen.session.origin));
+        let last =
+            newest.chain(kept.map(|kept| (kept.time, &kept.origin))).max_by_key(|last| last.0);
         let concurrent_sessions = count(sessions);
         Self {
             name: name.to_owned(),
             concurrent_sessions,
             max_concurrent_sessions: profile.map(|profile| profile.max_concurrent_sessions),
             logged_in: concurrent_sessions > 0,
-            last_login_ip: newest.and_then(|seen| seen.session.origin.rhost.clone()),
-            last_login_timestamp: newest.map(|seen| timestamp(seen.session.since)),
+            last_login_ip: last.and_then(|(_, origin)| origin.rhost.clone()),
+            last_login_timestamp: last.map(|(time, _)| timestamp(time)),
         }
     }
 
@@ -266,7 +299,7 @@ pub fn activity(row: &ActivityRow) -> Response {
 /// Lists what users are doing.
 #[must_use]
 pub fn activities(rows: &[ActivityRow]) -> Response {
-    let header = ActivityRow::new("", None, &[]).cells().map(|(name, _)| name);
+    let header = ActivityRow::new("", None, &[], None).cells().map(|(name, _)| name);
     let mut table = Table::new(&header);
     for row in rows {
         table.row(row.cells().map(|(_, value)| value));

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::process::{Command, Output, Stdio};
 
-use crate::pty::Pty;
-use crate::world::{SHELL, is_root};
+use session_limit_core::store::Store;
 
-/// A folder with a configuration, and `shell` on it.
+use crate::pty::Pty;
+use crate::world::{SHELL, World, is_root};
+
+/// A directory with a configuration, and `shell` on it.
 struct Scratch(tempfile::TempDir);
 
 const FILE: &str = "[[useraccountprofile]]\nname = \"C\"\nuuid = \"useraccountprofile-00000000-0000-4000-8000-000000000000\"\nmax_concurrent_sessions = 2\n";
@@ -17,6 +19,12 @@ impl Scratch {
     fn new(text: &str) -> Self {
         let scratch = Self(tempfile::tempdir().unwrap());
         fs::write(scratch.0.path().join("config.toml"), text).unwrap();
+        // An empty store, as the first login makes it.
+        if is_root() {
+            let store = Store::at(&scratch.0.path().join("run/sessions.db"));
+            fs::DirBuilder::new().mode(0o700).create(scratch.0.path().join("run")).unwrap();
+            store.transaction(|_| Ok(())).unwrap();
+        }
         scratch
     }
 
@@ -45,7 +53,7 @@ impl Scratch {
         child.wait_with_output().unwrap()
     }
 
-    /// Runs a command that must end so and say this, with the folder's path as DIR.
+    /// Runs a command that must end so and say this, with the directory's path as DIR.
     fn fails(&self, arguments: &[&str], code: i32, message: &str) {
         let output = self.run(arguments);
         let said = text(&output.stderr).replace(self.0.path().to_str().unwrap(), "DIR");
@@ -93,7 +101,7 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
     plain(
         &["shew"],
         2,
-        "shell: unknown command `shew`, expected one of: show, configure, delete, clear, import, export, help, ?, history, exit\n",
+        "shell: unknown command `shew`, expected one of: show, watch, status, explain, configure, delete, clear, import, export, help, ?, history, exit, quit, logout\n",
     );
     plain(&["-c", "show user 'x"], 2, "shell: a quote is not closed, expected another '\n");
     plain(
@@ -119,7 +127,7 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
 
     fs::write(scratch.0.path().join("config.toml"), "[policy]\non_limit = \"never\"\n").unwrap();
     plain(
-        &["show", "user", "root"],
+        &["show", "useraccountprofile"],
         7,
         "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
     );
@@ -130,15 +138,13 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
     );
     fs::remove_file(scratch.0.path().join("config.toml")).unwrap();
     plain(
-        &["show", "session"],
+        &["show", "group"],
         7,
         "shell: DIR/config.toml: no such file, expected the configuration named by config=\n",
     );
 
     let scratch = Scratch::new(FILE);
-    fs::create_dir(scratch.0.path().join("run")).unwrap();
     fs::set_permissions(scratch.0.path().join("run"), fs::Permissions::from_mode(0o777)).unwrap();
-    fs::write(scratch.0.path().join("run/sessions.db"), "").unwrap();
     let output = scratch.run(&["show", "session"]);
     assert_eq!(output.status.code(), Some(9));
     assert!(text(&output.stderr).contains("run"), "{}", text(&output.stderr));
@@ -160,13 +166,23 @@ fn version_and_help_are_printed() {
 }
 
 #[test]
+fn an_en_dash_gets_a_hint() {
+    let output = Command::new(SHELL).arg("\u{2013}clear-sessions").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        text(&output.stderr),
+        "shell: unknown command `\u{2013}clear-sessions`: it begins with a dash that is no hyphen, expected `--clear-sessions`\n"
+    );
+}
+
+#[test]
 fn an_ordinary_user_is_told_to_use_sudo() {
     if !is_root() {
         return;
     }
     let scratch = Scratch::new(FILE);
     fs::set_permissions(scratch.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // The target folder may not be reachable for others: run a copy.
+    // The target directory may not be reachable for others: run a copy.
     let program = scratch.0.path().join("shell");
     fs::copy(SHELL, &program).unwrap();
     let as_nobody = |arguments: &[&str]| {
@@ -174,12 +190,16 @@ fn an_ordinary_user_is_told_to_use_sudo() {
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program);
         command.args(arguments).stdin(Stdio::null()).output().unwrap()
     };
-    for arguments in [&["show", "session"][..], &["-c", "help"], &["--clear-sessions"], &[]] {
+    for arguments in [&["show", "session"][..], &["-c", "show user"], &["--clear-sessions"], &[]] {
         let output = as_nobody(arguments);
         assert_eq!(output.status.code(), Some(5), "{arguments:?}");
         assert_eq!(text(&output.stderr), "shell: must be run as root; try `sudo shell`\n");
     }
-    // What looks at a file only needs no root.
+    // What explains the program, or looks at a file only, needs no root.
+    for arguments in [&["help"][..], &["?"], &["show", "?"], &["help", "sh"], &["--version"]] {
+        let output = as_nobody(arguments);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}");
+    }
     let file = scratch.0.path().join("config.toml");
     let output = as_nobody(&["--check-config", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -237,12 +257,14 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 
 #[test]
 fn looking_at_sessions_makes_no_store() {
-    if !is_root() {
-        return;
-    }
-    let scratch = Scratch::new(FILE);
-    assert!(scratch.run(&["show", "session"]).status.success());
-    assert!(!scratch.0.path().join("run").exists());
+    let Some(world) = World::new() else { return };
+    world.configure(FILE);
+    assert_eq!(world.results(&["show", "session"]).len(), 0);
+    assert!(!world.path("run/session-limit").exists());
+    // A file that was named, but is not there, was named by mistake.
+    let output = world.run(&["--state", "/run/nothing.db", "show", "session"]);
+    assert_eq!(output.status.code(), Some(9));
+    assert_eq!(text(&output.stderr), "shell: /run/nothing.db: there is no store of sessions\n");
 }
 
 #[test]
@@ -251,15 +273,13 @@ fn a_damaged_store_makes_room_and_is_kept() {
         return;
     }
     let scratch = Scratch::new(FILE);
-    let folder = scratch.0.path().join("run");
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-    fs::write(folder.join("sessions.db"), "no database at all").unwrap();
-    fs::set_permissions(folder.join("sessions.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    let directory = scratch.0.path().join("run");
+    fs::write(directory.join("sessions.db"), "no database at all").unwrap();
+    fs::set_permissions(directory.join("sessions.db"), fs::Permissions::from_mode(0o600)).unwrap();
     let output = scratch.run(&["-o", "json", "show", "session"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let kept = |name: &str| name.contains(".damaged-");
-    let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let kept = |name: &str| name.contains(".damaged-") && !name.ends_with("-journal");
+    let names = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| kept(&name.to_string_lossy())).count(), 1);
 }
 
@@ -274,14 +294,26 @@ fn failures_are_json_too() {
         1,
         "{\"code\":1,\"kind\":\"error\",\"message\":\"group `g`: there is none, expected one that `show group` lists\",\"schema_version\":1}\n",
     );
+    // A mistake in the arguments is told in JSON, too.
+    let output = Command::new(SHELL).args(["--json", "--nonsense"]).output().unwrap();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr).as_str()),
+        (
+            Some(2),
+            "{\"code\":2,\"kind\":\"error\",\"message\":\"unexpected argument '--nonsense' found\",\"schema_version\":1}\n"
+        )
+    );
+    let help = Command::new(SHELL).args(["--json", "help", "clear"]).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&help.stdout).unwrap();
+    assert_eq!(answer["results"][0]["command"], "clear session ID");
 }
 
 #[test]
-fn a_configuration_is_judged_in_one_line_for_programs() {
+fn a_configuration_is_checked_in_one_line_for_programs() {
     let scratch = Scratch::new("[[user]]\nusername = \"alice\"\nuser_profile = \"X\"\n");
     let file = scratch.0.path().join("config.toml");
-    let judge = || Command::new(SHELL).arg("--check-config").arg(&file).output().unwrap();
-    let bad = judge();
+    let check = || Command::new(SHELL).arg("--check-config").arg(&file).output().unwrap();
+    let bad = check();
     assert_eq!(bad.status.code(), Some(7));
     assert_eq!(
         text(&bad.stderr),
@@ -291,7 +323,7 @@ fn a_configuration_is_judged_in_one_line_for_programs() {
         )
     );
     fs::write(&file, FILE).unwrap();
-    let good = judge();
+    let good = check();
     assert_eq!(
         text(&good.stdout),
         format!("{}: valid: 2 profiles, 0 users, 0 groups\n", file.display())
@@ -300,7 +332,7 @@ fn a_configuration_is_judged_in_one_line_for_programs() {
 }
 
 #[test]
-fn a_configuration_is_judged_with_a_drawing_for_people() {
+fn a_configuration_is_checked_with_a_drawing_for_people() {
     let scratch = Scratch::new("[[user]]\nusername = \"alice\"\nuser_profile = \"X\" # soon\n");
     let mut command = Command::new(SHELL);
     command.arg("--check-config").arg(scratch.0.path().join("config.toml"));
@@ -374,14 +406,14 @@ fn limits_of_pam_limits_are_proposed_and_written() {
 
     import(&["--apply"]);
     let config = session_limit_core::config::Config::load(&file).unwrap();
-    let attached = |list: &[session_limit_core::model::profile::ProfileAssignment]| -> Vec<String> {
+    let assigned = |list: &[session_limit_core::model::profile::ProfileAssignment]| -> Vec<String> {
         list.iter().map(|entry| format!("{} {}", entry.name, entry.user_profile)).collect()
     };
-    let mut users = attached(&config.users);
+    let mut users = assigned(&config.users);
     users.sort();
     assert_eq!(users, ["alice Limits-4", "carol Limits-Unlimited", "dave Limits-Unlimited"]);
     // There the last line of a user's groups holds, here the first entry.
-    assert_eq!(attached(&config.groups), ["devs Limits-6", "ops Limits-4"]);
+    assert_eq!(assigned(&config.groups), ["devs Limits-6", "ops Limits-4"]);
     let limit = |name: &str| config.profile(name).unwrap().max_concurrent_sessions;
     assert_eq!(
         ["Default-User-Account-Profile", "Limits-4", "Limits-6", "Limits-Unlimited"].map(limit),

@@ -117,6 +117,17 @@ impl Pty {
         String::from_utf8_lossy(&self.heard.0.lock().unwrap()).into_owned()
     }
 
+    /// Gives the terminal another size.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        termios::tcsetwinsize(&self.slave, size).unwrap();
+    }
+
+    /// Returns whether the program still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits until the program ends.
     pub fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();

@@ -6,14 +6,16 @@ use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
+use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
-use shell::command::grammar::ObjectKind;
+use shell::language::grammar::ObjectKind;
+use shell::output::pipeline::Pipeline;
 use shell::output::response::{Format, Response};
 use shell::output::views::{self, ActivityRow, UserRow};
 
 fn check(reply: &Response, table: &str, json: &str) {
-    assert_eq!(reply.render(Format::Table, None), table);
-    assert_eq!(reply.render(Format::Json, None), format!("{json}\n"));
+    assert_eq!(reply.render(Format::Table, &Pipeline::default()), table);
+    assert_eq!(reply.render(Format::Json, &Pipeline::default()), format!("{json}\n"));
 }
 
 fn session(
@@ -57,7 +59,7 @@ fn seen() -> Vec<SessionView> {
         (session(19, "login", None, reserved, 1_795_281_601), SessionStatus::Reserved),
         (session(20, "shell", None, SessionState::Open, 1_795_281_500), SessionStatus::Elsewhere),
     ];
-    all.map(|(session, standing)| SessionView { session, standing }).to_vec()
+    all.map(|(session, status)| SessionView { session, status }).to_vec()
 }
 
 fn alice() -> User {
@@ -75,14 +77,14 @@ fn a_profile() {
 +-------------------------------+---------------------------------------------------------+
 | uuid                          | useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4 |
 | name                          | Default-User-Account-Profile                            |
-| max_password_history_count    | 0                                                       |
-| max_login_failure_count       | 20                                                      |
-| account_lock_timeout          | 30                                                      |
+| max_password_history_count    | 0 (not enforced)                                        |
+| max_login_failure_count       | 20 (not enforced)                                       |
+| account_lock_timeout          | 30 (not enforced)                                       |
 | max_concurrent_sessions       | 0                                                       |
-| credentials_timeout_threshold | 0                                                       |
+| credentials_timeout_threshold | 0 (not enforced)                                        |
 +-------------------------------+---------------------------------------------------------+
 ",
-        r#"{"count":1,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"}],"schema_version":1}"#,
+        r#"{"count":1,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"}],"schema_version":1}"#,
     );
 }
 
@@ -102,29 +104,30 @@ fn the_profiles() {
 | C\\u{1b}                      | 2                       |                                                         |
 +------------------------------+-------------------------+---------------------------------------------------------+
 ",
-        r#"{"count":2,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"},{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":2,"max_login_failure_count":20,"max_password_history_count":0,"name":"C\u001b","uuid":null}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"},{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":2,"max_login_failure_count":20,"max_password_history_count":0,"name":"C\u001b","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":null}],"schema_version":1}"#,
     );
 }
 
 #[test]
-fn attachments() {
-    let entries = [ProfileAssignment {
-        name: "operators".to_owned(),
+fn assignments() {
+    let entries = ["operators", "opreators"].map(|name| ProfileAssignment {
+        name: name.to_owned(),
         user_profile: "Contractors".to_owned(),
-    }];
+    });
     check(
-        &views::attachments(ObjectKind::Group, &entries),
+        &views::assignments(ObjectKind::Group, &entries, |name| name == "operators"),
         "\
-+-----------+------------------+
-| name      | user_profile_ref |
-+-----------+------------------+
-| operators | Contractors      |
-+-----------+------------------+
++-----------+------------------+----------------------+
+| name      | user_profile_ref | known                |
++-----------+------------------+----------------------+
+| operators | Contractors      | yes                  |
+| opreators | Contractors      | no, not on this host |
++-----------+------------------+----------------------+
 ",
-        r#"{"count":1,"kind":"group","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"group","results":[{"known":true,"name":"operators","user_profile_ref":"Contractors"},{"known":false,"name":"opreators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &views::attachment(ObjectKind::User, &entries[0]),
+        &views::assignment(ObjectKind::User, &entries[0]),
         "\
 +------------------+-------------+
 | Field            | Value       |
@@ -136,8 +139,12 @@ fn attachments() {
         r#"{"count":1,"kind":"user","results":[{"name":"operators","user_profile_ref":"Contractors"}],"schema_version":1}"#,
     );
     check(
-        &views::attachments(ObjectKind::User, &[]),
-        "+------+------------------+\n| name | user_profile_ref |\n+------+------------------+\n",
+        &views::assignments(ObjectKind::User, &[], |_| true),
+        "\
++------+------------------+-------+
+| name | user_profile_ref | known |
++------+------------------+-------+
+",
         r#"{"count":0,"kind":"user","results":[],"schema_version":1}"#,
     );
 }
@@ -146,7 +153,7 @@ fn attachments() {
 fn a_user() {
     let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
     check(
-        &views::user(&UserRow::new(&alice(), &profile, &seen())),
+        &views::user(&UserRow::new(&alice(), Some(&profile), &seen())),
         "\
 +-------------------------+-------+
 | Field                   | Value |
@@ -183,7 +190,7 @@ fn the_sessions() {
 #[test]
 fn activities() {
     let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
-    let row = ActivityRow::new("alice", Some(&profile), &seen());
+    let row = ActivityRow::new("alice", Some(&profile), &seen(), None);
     check(
         &views::activity(&row),
         "\
@@ -200,17 +207,20 @@ fn activities() {
 ",
         r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
     );
+    let origin =
+        Origin { service: "sshd".to_owned(), tty: None, rhost: Some("192.0.2.9".to_owned()) };
+    let kept = LastLogin { uid: 4242, user: "gone".to_owned(), time: 1_795_281_500, origin };
     check(
-        &views::activities(&[row, ActivityRow::new("gone", None, &[])]),
+        &views::activities(&[row, ActivityRow::new("gone", None, &[], Some(&kept))]),
         "\
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 | name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp |
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 | alice | 2                   | 5                       | true      | 192.0.2.7     | 2026-11-21T17:19:33Z |
-| gone  | 0                   |                         | false     |               |                      |
+| gone  | 0                   |                         | false     | 192.0.2.9     | 2026-11-21T17:18:20Z |
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 ",
-        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"last_login_ip":null,"last_login_timestamp":null,"logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"last_login_ip":"192.0.2.9","last_login_timestamp":"2026-11-21T17:18:20Z","logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
     );
 }
 

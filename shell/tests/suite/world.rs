@@ -1,4 +1,4 @@
-//! A small host: users, PAM stacks, configuration and store, bound over /etc and /run in a mount
+//! A small host: users, PAM stacks, configuration and store, bound over /etc, /run and /var/lib in a mount
 //! namespace of each process. The host's own /etc is never written to.
 
 use std::fs;
@@ -14,7 +14,7 @@ use crate::pty::{Pty, eventually, kill};
 
 /// The password of every user.
 pub const PASSWORD: &str = "correct horse";
-/// One that nobody has until [`World::change_password`].
+/// One that no user has until [`World::change_password`].
 pub const OTHER_PASSWORD: &str = "battery staple";
 const PASSWORD_HASH: &str = "$6$rounds=1000$salt$Op5Pr8IefYjtJFNiLT8d.Xb85v8VtEyyKosvqEUXP9/.f4IC5kMbKoUZwss1ymncWvUZB6QVTmIH88IN1Uc5C.";
 const OTHER_PASSWORD_HASH: &str = "$6$rounds=1000$salt$M59eIDWzIyo0EhftRqJvejzmMwfTTiG0PSYGeh4GTfWlMPhXd1O4qLCjQuI3Xn1OJvJXg2auiifP4XjzWQ5KJ/";
@@ -24,12 +24,11 @@ pub const WARNING: &str = "WARNING: Maximum concurrent session count has been re
 
 /// A small host.
 pub struct World {
-    folder: TempDir,
+    directory: TempDir,
 }
 
-/// Binds the world's folders, then runs the program in its arguments.
-const ENTER: &str =
-    r#"mount --bind "$1/etc" /etc && mount --bind "$1/run" /run && shift && exec "$@""#;
+/// Binds the world's directories, then runs the program in its arguments.
+const ENTER: &str = r#"mount --bind "$1/etc" /etc && mount --bind "$1/run" /run && mount --bind "$1/lib" /var/lib && shift && exec "$@""#;
 
 impl World {
     /// Makes a host whose users are admin (of group sudo), alice and bob, all without a limit.
@@ -51,11 +50,11 @@ impl World {
     }
 
     fn build() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
-        for folder in ["etc/pam.d", "etc/session-limit", "run"] {
-            fs::create_dir_all(world.path(folder)).unwrap();
+        let world = Self { directory: tempfile::tempdir().unwrap() };
+        for directory in ["etc/pam.d", "etc/session-limit", "run", "lib"] {
+            fs::create_dir_all(world.path(directory)).unwrap();
         }
-        fs::set_permissions(world.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for name in ["ld.so.cache", "ld.so.conf"] {
             let _ = fs::copy(Path::new("/etc").join(name), world.path("etc").join(name));
         }
@@ -75,17 +74,16 @@ impl World {
         for service in ["shell", "shell-clear-sessions"] {
             let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pam.d").join(service);
             let text = fs::read_to_string(shipped).unwrap();
-            let module = module();
-            assert!(module.exists(), "{} is not built", module.display());
+            let module = testkit::module();
             let text = text.replace("pam_session_limit.so", module.to_str().unwrap());
             world.write(&format!("etc/pam.d/{service}"), &text);
         }
         world
     }
 
-    /// Returns a path inside the host's folder.
+    /// Returns a path inside the host's directory.
     pub fn path(&self, inside: &str) -> PathBuf {
-        self.folder.path().join(inside)
+        self.directory.path().join(inside)
     }
 
     /// Writes a file of the host.
@@ -119,10 +117,11 @@ impl World {
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", ENTER, "sh"]);
         command
-            .arg(self.folder.path())
+            .arg(self.directory.path())
             .args(program)
             .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("TERM", "xterm");
         command
     }
 
@@ -195,12 +194,3 @@ pub fn is_root() -> bool {
 
 /// The program under test.
 pub const SHELL: &str = env!("CARGO_BIN_EXE_shell");
-
-/// Returns the module under test: the one `make test` names, else what was built with this test.
-pub fn module() -> PathBuf {
-    if let Some(shipped) = std::env::var_os("PAM_SESSION_LIMIT_MODULE") {
-        return shipped.into();
-    }
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().join("libpam_session_limit.so")
-}

@@ -1,4 +1,4 @@
-//! Circumstances that an application may find itself in: mounts, limits, identity, descriptors.
+//! The environment that an application may run in: mounts, limits, identity, descriptors.
 //!
 //! Each is a command of [`crate::actor`] and changes that application only: its mounts are in a
 //! namespace of its own.
@@ -10,7 +10,7 @@ use std::io;
 use crate::hex::from_hex;
 use crate::libpam::Handle;
 
-/// Obeys a command of this file; `None` where it is none.
+/// Runs a command of this file; `None` if it is another.
 pub(crate) fn dispatch(words: &[&str], handle: &mut Option<Handle>) -> Option<i32> {
     let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
     let text = |at: usize| from_hex(words[at]);
@@ -36,7 +36,7 @@ pub(crate) fn dispatch(words: &[&str], handle: &mut Option<Handle>) -> Option<i3
             failed(unsafe { libc::setresuid(uid, 0, 0) })
         }
         "close-descriptor" => {
-            // SAFETY: the number is closed for good; nothing of this program uses it any more.
+            // SAFETY: the number is closed once; nothing in this program uses it afterwards.
             failed(unsafe { libc::close(number(1)) })
         }
         "umask" => {
@@ -69,7 +69,7 @@ pub(crate) fn dispatch(words: &[&str], handle: &mut Option<Handle>) -> Option<i3
             in_namespace(libc::CLONE_NEWPID);
             mount_proc()
         }
-        // The clocks that do not go back get another origin, in seconds.
+        // The monotonic clocks get another origin, in seconds.
         "new-time-namespace" => {
             let offset = words[1];
             unshare(CLONE_NEWTIME);
@@ -80,7 +80,7 @@ pub(crate) fn dispatch(words: &[&str], handle: &mut Option<Handle>) -> Option<i3
             .map_or_else(
                 |e| e.raw_os_error().unwrap_or(-1),
                 |()| {
-                    go_on_in_child();
+                    continue_in_child();
                     0
                 },
             )
@@ -113,7 +113,7 @@ fn mount(
     })
 }
 
-/// Mounts the `/proc` of the own pid namespace.
+/// Mounts `/proc` for the current pid namespace.
 pub(crate) fn mount_proc() -> i32 {
     mount(Some(c"proc"), c"/proc", Some(c"proc"), 0, None)
 }
@@ -149,7 +149,7 @@ fn with_stack(bytes: usize, phase: &str, handle: &mut Option<Handle>) -> i32 {
 
 /// Runs `work` while these descriptors are closed.
 pub(crate) fn without_descriptors(closed: &[i32], work: impl FnOnce() -> i32) -> i32 {
-    let kept: Vec<i32> = closed
+    let copies: Vec<i32> = closed
         .iter()
         .map(|&number| {
             // SAFETY: takes integers; the copies are out of the way of files that are opened later.
@@ -160,7 +160,7 @@ pub(crate) fn without_descriptors(closed: &[i32], work: impl FnOnce() -> i32) ->
         })
         .collect();
     let code = work();
-    for (&number, copy) in closed.iter().zip(kept) {
+    for (&number, copy) in closed.iter().zip(copies) {
         // SAFETY: takes integers.
         unsafe { libc::dup2(copy, number) };
         // SAFETY: the copy is ours.
@@ -177,23 +177,23 @@ fn unshare(flags: i32) {
 
 fn in_namespace(flags: i32) {
     unshare(flags);
-    go_on_in_child();
+    continue_in_child();
 }
 
-/// Goes on in a child, which is in the namespaces that were unshared; this process becomes its shadow.
-fn go_on_in_child() {
+/// Continues in a child, which is in the unshared namespaces; this process waits for it and exits as it did.
+fn continue_in_child() {
     // SAFETY: this program has one thread.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork: {}", io::Error::last_os_error());
     if child == 0 {
-        // SAFETY: takes integers. The shadow is killed where the application would be.
+        // SAFETY: takes integers. The parent is killed where the application would be.
         unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
         return;
     }
     let mut status = 0;
     // SAFETY: `status` is valid to write to.
     unsafe { libc::waitpid(child, &raw mut status, 0) };
-    // SAFETY: leaves without running anything twice.
+    // SAFETY: exits without running anything twice.
     unsafe { libc::_exit(libc::WEXITSTATUS(status)) };
 }
 

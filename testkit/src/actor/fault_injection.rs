@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use crate::host_state::HostState;
@@ -30,8 +30,8 @@ enum Fault {
     Kill,
     Stop,
     Error(i32),
-    /// The allocation whose turn it is fails; see `examples/preload_shim.rs`.
-    Starve,
+    /// The allocation whose turn it is fails; see `testkit/examples/preload_shim.rs`.
+    Allocation,
 }
 
 /// What became of the process with the fault in it.
@@ -52,34 +52,29 @@ pub(crate) struct FaultCampaign<'a> {
     pub user: &'a CStr,
     /// `acct`; `open` without an account phase before it; `confirm`, which opens after one; `close`.
     pub phase: &'a str,
-    /// `kill`, `stop`, `starve` or the number of an error.
+    /// `kill`, `stop`, `allocation` or the number of an error.
     pub fault: &'a str,
     /// Every so many system calls, from this one on.
     pub step: i32,
     pub first: i32,
-    /// A file that is removed before every one of them.
-    pub missing: Option<PathBuf>,
 }
 
 impl FaultCampaign<'_> {
     /// Runs it; returns how many cases went wrong, and prints the figures as `result` lines: cases and
     /// system calls, the longest hook in ms and how many ended by SIGABRT (or, where the fault is a stop,
-    /// how many waited in vain), how many were refused in doubt.
+    /// how many waited until the deadline), how many were refused in doubt.
     ///
-    /// The host's limit leaves one place: a login must find it taken exactly if this one was let in.
+    /// The host's limit leaves one slot: a login must find it taken exactly if this one was let in.
     pub(crate) fn run(&self) -> i32 {
         let fault = match self.fault {
             "kill" => Fault::Kill,
             "stop" => Fault::Stop,
-            "starve" => Fault::Starve,
+            "allocation" => Fault::Allocation,
             number => Fault::Error(number.parse().expect("an error number")),
         };
         let (mut cases, mut wrong, mut aborted, mut longest, mut doubtful) = (0, 0, 0, 0, 0);
         let mut turn = self.first;
         loop {
-            if let Some(file) = &self.missing {
-                let _ = std::fs::remove_file(file);
-            }
             let began = Instant::now();
             let (mut traced, end, call) = Traced::start(self, turn, fault);
             longest = longest.max(i32::try_from(began.elapsed().as_millis()).expect("ms"));
@@ -89,38 +84,38 @@ impl FaultCampaign<'_> {
                 return wrong;
             }
             cases += 1;
-            let mut complain = |what: &str| {
+            let mut report = |what: &str| {
                 wrong += 1;
                 eprintln!("{} {}, call {turn} ({call}): {what}", self.phase, self.fault);
             };
             match end {
-                End::Answered(CHANGED) => complain("the host process was changed"),
+                End::Answered(CHANGED) => report("the host process was changed"),
                 End::Answered(ABORTED) => aborted += 1,
                 End::Answered(code) => {
                     let next = self.next_login();
                     let is_right = match (self.phase, code) {
-                        // A place that could not be given back is free once the process has ended.
+                        // A slot that could not be released is free once the process has ended.
                         ("close", 0) => matches!(next, 0 | 6),
                         ("close", _) => false,
-                        // The place that the account phase took stays until the handle ends.
+                        // The slot that the account phase reserved stays until the handle ends.
                         ("confirm", code) if code != 6 => next == 6,
                         (_, 0) => next == 6,
-                        // The dead login before could not be tested: doubt is life.
+                        // The dead login before could not be tested: in doubt it counts as alive.
                         (_, 6) => {
                             doubtful += 1;
                             next == 0
                         }
-                        // Committed, then SQLite's own unlocking failed: the place ends with its
+                        // Committed, then SQLite's own unlocking failed: the slot ends with its
                         // process.
                         (_, 4) if call == libc::SYS_fcntl => matches!(next, 0 | 6),
                         (_, _) => next == 0,
                     };
                     if !is_right {
-                        complain(&format!("code {code}, then the next login had {next}"));
+                        report(&format!("code {code}, then the next login had {next}"));
                     }
                     let is_read_only = fault == Fault::Error(libc::EROFS);
                     if code == IGNORED && !is_read_only {
-                        complain("ignored");
+                        report("ignored");
                     }
                 }
                 End::Stopped => {
@@ -129,7 +124,7 @@ impl FaultCampaign<'_> {
                     let took = began.elapsed().as_millis();
                     // At the deadline with an error, else as if it were not there.
                     if !(matches!(next, 0 | 6) && took < 2_500 || next == 4 && took < 7_000) {
-                        complain(&format!("the next login had {next} after {took} ms"));
+                        report(&format!("the next login had {next} after {took} ms"));
                     }
                     aborted += i32::from(next == 4);
                 }
@@ -138,7 +133,7 @@ impl FaultCampaign<'_> {
             traced.finish();
             let next = self.next_login();
             if next != 0 {
-                complain(&format!("after its end the next login had {next}"));
+                report(&format!("after its end the next login had {next}"));
             }
             turn += self.step;
         }
@@ -180,16 +175,16 @@ impl Traced {
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             drop(answers);
-            let code = inject_fault(campaign, (fault == Fault::Starve).then_some(turn));
+            let code = inject_fault(campaign, (fault == Fault::Allocation).then_some(turn));
             answering.write_all(&[u8::try_from(code).unwrap_or(255)]).expect("the pipe");
-            // Its place is held until it is told to end.
+            // Its slot is held until it is told to end.
             let _ = answering.read(&mut [0]);
             // SAFETY: ends the child without running anything of the parent's.
             unsafe { libc::_exit(0) };
         }
         drop(answering);
         let mut traced = Self { pid, answers, reaped: false };
-        let (end, call) = if fault == Fault::Starve {
+        let (end, call) = if fault == Fault::Allocation {
             match traced.answer() {
                 NOT_REACHED => (End::NotReached, 0),
                 code => (End::Answered(code), 0),
@@ -257,13 +252,13 @@ impl Traced {
                 }
                 Fault::Stop => return (End::Stopped, call),
                 Fault::Error(error) if !cannot_fail(number) => {
-                    // What releases something is done all the same: the kernel does that, too.
+                    // A call that releases something is executed all the same, as the kernel does.
                     if !is_release(number) {
                         registers::set_call(self.pid, -1);
                     }
                     result_due = Some(error);
                 }
-                Fault::Error(_) | Fault::Starve => {}
+                Fault::Error(_) | Fault::Allocation => {}
             }
         }
     }
@@ -288,17 +283,17 @@ impl Traced {
     }
 }
 
-/// Tells a clean abort from every other end of a process: SIGABRT, or the loader's own, who exits with 127
-/// where there is no memory for thread-local data.
+/// Distinguishes a clean abort from every other end of a process: SIGABRT, or exit status 127 of the loader,
+/// which has no memory for thread-local data then.
 fn code_of_end(status: i32) -> i32 {
     let by_signal = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT;
     let by_loader = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 127;
     if by_signal || by_loader { ABORTED } else { 255 }
 }
 
-/// The side that suffers: all phases before the one that matters, then that one, traced or `starved` of
-/// an allocation.
-fn inject_fault(campaign: &FaultCampaign, starved: Option<i32>) -> i32 {
+/// In the child: all phases before the one under test, then that one, traced or with an allocation that
+/// fails.
+fn inject_fault(campaign: &FaultCampaign, failing_allocation: Option<i32>) -> i32 {
     let mut handle = campaign.start();
     let earlier = match campaign.phase {
         "acct" | "open" => 0,
@@ -307,7 +302,7 @@ fn inject_fault(campaign: &FaultCampaign, starved: Option<i32>) -> i32 {
     };
     assert_eq!(earlier, 0, "the phases before");
     let before = HostState::now();
-    match starved {
+    match failing_allocation {
         Some(turn) => drop(fail_at(turn)),
         None => {
             ptrace(libc::PTRACE_TRACEME, 0, 0);
@@ -320,7 +315,7 @@ fn inject_fault(campaign: &FaultCampaign, starved: Option<i32>) -> i32 {
         "open" | "confirm" => handle.open(0),
         _ => handle.close(0),
     };
-    if starved.is_some() && fail_at(0) > 0 {
+    if failing_allocation.is_some() && fail_at(0) > 0 {
         return NOT_REACHED;
     }
     let changes = HostState::now().changes_since(&before);
@@ -336,12 +331,12 @@ fn fail_at(turn: i32) -> i64 {
     // SAFETY: the name is terminated.
     let shim = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"shim_fail_at".as_ptr()) };
     assert!(!shim.is_null(), "the shim is not preloaded");
-    // SAFETY: this is the function's type, in `examples/preload_shim.rs`.
+    // SAFETY: this is the function's type, in `testkit/examples/preload_shim.rs`.
     let shim = unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn(i64) -> i64>(shim) };
     shim(i64::from(turn))
 }
 
-/// Calls that the kernel does not refuse when they are made with good arguments.
+/// Calls that the kernel does not reject when their arguments are valid.
 fn cannot_fail(call: i64) -> bool {
     [
         libc::SYS_rt_sigprocmask,

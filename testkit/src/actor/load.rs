@@ -3,12 +3,11 @@
 //! Each is a command of [`crate::actor`] and prints its figures as `result` lines, two numbers each;
 //! times are in microseconds. The code it ends with counts what went wrong.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,16 +15,16 @@ use crate::actor::fault_injection::FaultCampaign;
 use crate::hex::from_hex;
 use crate::libpam::{ConversationMode, Handle, code};
 
-/// Obeys a command of this file; `None` where it is none.
+/// Runs a command of this file; `None` if it is another.
 pub(crate) fn dispatch(words: &[&str], confdir: &Path) -> Option<i32> {
     let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
     let text = |at: usize| from_hex(words[at]);
     let at = || LoadTarget { confdir, service: text(1) };
     Some(match words[0] {
         "cycles" => at().cycles(&text(2), number(3)),
-        "crowd" => at().concurrent_logins(words[2], number(3), number(4)),
-        "melee" => at().mixed_load(&text(2), number(3), number(4), number(5)),
-        "recycle" => at().pid_reuse(&text(2), number(3)),
+        "concurrent-logins" => at().concurrent_logins(words[2], number(3), number(4)),
+        "mixed-load" => at().mixed_load(&text(2), number(3), number(4), number(5)),
+        "pid-reuse" => at().pid_reuse(&text(2), number(3)),
         "forks" => at().forks(&text(2), number(3)),
         "faults" => {
             let (service, user) = (text(1), text(2));
@@ -37,8 +36,6 @@ pub(crate) fn dispatch(words: &[&str], confdir: &Path) -> Option<i32> {
                 fault: words[4],
                 step: number(5),
                 first: number(6),
-                missing: (words.len() > 7)
-                    .then(|| PathBuf::from(OsStr::from_bytes(text(7).as_bytes()))),
             }
             .run()
         }
@@ -117,8 +114,8 @@ impl LoadTarget<'_> {
     /// `count` processes of one user, each coming and going `cycles` times; some close, some end
     /// without closing, some are killed in the middle of their session.
     ///
-    /// Each login that is in has said so in `inside`, after the module let it in and until before it leaves: a
-    /// number above the limit is a proof. Prints the largest seen and the limit, then how many logins were
+    /// Each login that is in has said so in `inside`, from when the module let it in until before it logs out: a
+    /// number above the limit proves a violation. Prints the largest seen and the limit, then how many logins were
     /// let in and refused.
     fn mixed_load(&self, user: &CStr, count: i32, cycles: i32, limit: i32) -> i32 {
         let board = Shared::new(4);
@@ -172,7 +169,7 @@ impl LoadTarget<'_> {
         let mut left = count * cycles;
         let mut running = 0;
         let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        // Who died is replaced, until so many have come.
+        // A process that died is replaced, until so many have come.
         while left > 0 || running > 0 {
             while running < count && left > 0 {
                 seed = shuffled(seed);
@@ -194,7 +191,7 @@ impl LoadTarget<'_> {
     }
 
     /// In a pid namespace of its own: a leader dies, its pid is given to another process, and the
-    /// place must be free. Prints how often the pid was really used again, and the turns.
+    /// slot must be free. Prints how often the pid was really used again, and the turns.
     fn pid_reuse(&self, user: &CStr, turns: i32) -> i32 {
         const LEADER: i32 = 4242;
         // SAFETY: takes flags.
@@ -292,7 +289,7 @@ fn end_all(children: &mut Vec<i32>) {
     }
 }
 
-/// Runs `work` in a forked child that leaves by `_exit`; returns its pid.
+/// Runs `work` in a forked child that exits by `_exit`; returns its pid.
 fn child(work: impl FnOnce() -> i32) -> i32 {
     // SAFETY: this program has one thread wherever this is called.
     let pid = unsafe { libc::fork() };

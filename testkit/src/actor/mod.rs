@@ -43,7 +43,7 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
     let number = |at: usize| words.get(at).map_or(0, |word| word.parse().expect("a number"));
     match (words[0], handle.as_mut()) {
         ("start", _) => {
-            let manner = match words[3] {
+            let mode = match words[3] {
                 "scripted" => ConversationMode::Scripted,
                 "text-only" => ConversationMode::TextOnly,
                 "no-answer" => ConversationMode::NoAnswer,
@@ -51,7 +51,7 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
                 other => panic!("conversation {other}"),
             };
             let user = (words[2] != "-").then(|| from_hex(words[2]));
-            match Handle::start(confdir, &from_hex(words[1]), user.as_deref(), manner) {
+            match Handle::start(confdir, &from_hex(words[1]), user.as_deref(), mode) {
                 Ok(started) => {
                     *handle = Some(started);
                     0
@@ -64,20 +64,20 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
             handle.set(number(1), value.as_deref())
         }
         ("answer", Some(handle)) => {
-            handle.talk().answers.push(from_hex(words[1]));
+            handle.conversation().answers.push(from_hex(words[1]));
             0
         }
-        ("acct", Some(handle)) => as_a_guest(|| handle.acct(number(1))),
-        ("open", Some(handle)) => as_a_guest(|| handle.open(number(1))),
-        ("close", Some(handle)) => as_a_guest(|| handle.close(number(1))),
+        ("acct", Some(handle)) => as_guest(|| handle.acct(number(1))),
+        ("open", Some(handle)) => as_guest(|| handle.open(number(1))),
+        ("close", Some(handle)) => as_guest(|| handle.close(number(1))),
         ("end", Some(handle)) => handle.end(number(1)),
         ("with-descriptors-closed", Some(handle)) => {
             let closed: Vec<i32> =
                 words[1].split(',').map(|n| n.parse().expect("a number")).collect();
             environment::without_descriptors(&closed, || match words[2] {
-                "acct" => as_a_guest(|| handle.acct(0)),
-                "open" => as_a_guest(|| handle.open(0)),
-                _ => as_a_guest(|| handle.close(0)),
+                "acct" => as_guest(|| handle.acct(0)),
+                "open" => as_guest(|| handle.open(0)),
+                _ => as_guest(|| handle.close(0)),
             })
         }
         // What login, su and gdm do in the child that becomes the user's shell.
@@ -94,7 +94,7 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
         ("spawn", _) => {
             spawn_sleeper(words.get(1) == Some(&"setsid"), words.get(2) == Some(&"stubborn"))
         }
-        // 0 stops caring for children: the kernel reaps them.
+        // Children are ignored from now on: the kernel reaps them.
         ("reap", _) => {
             // SAFETY: SIG_IGN is a valid disposition for SIGCHLD.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
@@ -125,7 +125,7 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
             reload(confdir, &from_hex(words[1]), &from_hex(words[2]), number(3), number(4));
             0
         }
-        ("massacre", _) => {
+        ("kill-all", _) => {
             kill_all(confdir, &from_hex(words[1]), &from_hex(words[2]), number(3), number(4))
         }
         _ => environment::dispatch(words, handle)
@@ -134,8 +134,8 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
     }
 }
 
-/// Runs a hook, which must leave this process as it found it.
-fn as_a_guest(hook: impl FnOnce() -> i32) -> i32 {
+/// Runs a hook, which must not change this process.
+fn as_guest(hook: impl FnOnce() -> i32) -> i32 {
     let before = HostState::now();
     let code = hook();
     let changes = HostState::now().changes_since(&before);
@@ -146,7 +146,7 @@ fn as_a_guest(hook: impl FnOnce() -> i32) -> i32 {
 fn answer(handle: &mut Option<Handle>, code: i32) {
     let mut out = io::stdout().lock();
     if let Some(handle) = handle {
-        for (style, text) in handle.talk().heard.drain(..) {
+        for (style, text) in handle.conversation().received.drain(..) {
             writeln!(out, "msg {style} {}", to_hex(&text)).expect("stdout");
         }
     }
@@ -154,7 +154,7 @@ fn answer(handle: &mut Option<Handle>, code: i32) {
     out.flush().expect("stdout");
 }
 
-/// Runs `work` in a forked child that leaves by `_exit`; returns its low byte.
+/// Runs `work` in a forked child that exits by `_exit`; returns its low byte.
 fn in_child(work: impl FnOnce() -> i32) -> i32 {
     // SAFETY: this program has one thread.
     let pid = unsafe { libc::fork() };
@@ -282,7 +282,7 @@ fn reload(confdir: &Path, service: &CStr, user: &CStr, cycles: i32, threads: i32
     writeln!(out, "{early}\n{late}").expect("stdout");
 }
 
-/// `writers` processes log in and out without end; `kills` times one of them is killed at a random
+/// `writers` processes log in and out in a loop; `kills` times one of them is killed at a random
 /// instant and replaced. Returns how many ended by themselves, which none should.
 fn kill_all(confdir: &Path, service: &CStr, user: &CStr, writers: i32, kills: i32) -> i32 {
     let write = || {
@@ -308,7 +308,7 @@ fn kill_all(confdir: &Path, service: &CStr, user: &CStr, writers: i32, kills: i3
     };
     let mut pids: Vec<i32> = (0..writers).map(|_| write()).collect();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut ended_alone = 0;
+    let mut ended_by_itself = 0;
     let kill = |pid: i32| {
         // SAFETY: a child that was not waited for: the pid is its own.
         unsafe { libc::kill(pid, libc::SIGKILL) };
@@ -323,13 +323,13 @@ fn kill_all(confdir: &Path, service: &CStr, user: &CStr, writers: i32, kills: i3
         random ^= random << 17;
         std::thread::sleep(Duration::from_micros(random % 3000));
         let victim = usize::try_from(random >> 32).expect("64 bits") % pids.len();
-        ended_alone += kill(pids[victim]);
+        ended_by_itself += kill(pids[victim]);
         pids[victim] = write();
     }
     for pid in pids {
-        ended_alone += kill(pid);
+        ended_by_itself += kill(pid);
     }
-    ended_alone
+    ended_by_itself
 }
 
 fn wait_for_end(mut pipe: UnixStream) {

@@ -2,38 +2,28 @@
 
 use crate::scenario::Group;
 
-mod background;
-mod clearing;
-mod console;
-mod counting;
-mod deaths;
-mod faults;
 pub mod harness;
-mod install;
-mod journal;
-mod on_limit;
-mod penalties;
-mod shell;
-mod storm;
-mod switching;
-mod systemd;
-mod two_factor;
+mod login;
+mod operation;
+mod session;
 
 pub const ALL: &[Group] = &[
-    install::GROUP,
-    counting::GROUP,
-    storm::GROUP,
-    two_factor::GROUP,
-    systemd::GROUP,
-    deaths::GROUP,
-    console::GROUP,
-    switching::GROUP,
-    background::GROUP,
-    clearing::GROUP,
-    on_limit::GROUP,
-    faults::GROUP,
-    shell::GROUP,
-    penalties::GROUP,
-    journal::GROUP,
+    operation::install::GROUP,
+    login::counting::GROUP,
+    login::storm::GROUP,
+    login::two_factor::GROUP,
+    session::systemd::GROUP,
+    session::deaths::GROUP,
+    login::console::GROUP,
+    login::switching::GROUP,
+    session::background::GROUP,
+    session::clearing::GROUP,
+    login::on_limit::GROUP,
+    operation::faults::GROUP,
+    operation::shell::GROUP,
+    operation::status::GROUP,
+    operation::hostile::GROUP,
+    operation::penalties::GROUP,
+    operation::journal::GROUP,
     harness::GROUP,
 ];

@@ -1,0 +1,106 @@
+//! Whose rights a command has that was started without a login.
+//!
+//! `shell` runs as root. Where a program such as sudo(8) started it for a user, the command has that
+//! user's own rights: permission to run `sudo shell` is no permission to lift one's own limit. Users
+//! whom sudo lets run a shell as root act as root in any case.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use session_limit_core::model::sanitize::printable;
+use session_limit_core::system::{error_text, users::User};
+
+use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::views;
+
+/// Names the user for whom root's program was started: sudo and run0, pkexec.
+const UID_VARIABLES: [&str; 2] = ["SUDO_UID", "PKEXEC_UID"];
+/// The same, by name: doas.
+const NAME_VARIABLE: &str = "DOAS_USER";
+const SUDO: &str = "/usr/bin/sudo";
+
+/// Who started the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose rights count.
+    pub user: User,
+    /// The user for whom sudo started the program, if there is one.
+    pub invoked_for: Option<User>,
+}
+
+impl Caller {
+    /// Finds out who started the program.
+    ///
+    /// # Errors
+    /// When that is not root, or when the user for whom it was started is not known to the host.
+    pub fn identify() -> Result<Self, CommandError> {
+        if !rustix::process::getuid().is_root() || !rustix::process::geteuid().is_root() {
+            let message = "must be run as root; try `sudo shell`";
+            return Err(CommandError::new(ExitCode::NeedsRoot, message));
+        }
+        let invoked_for = invoking_user()?;
+        let user = match &invoked_for {
+            Some(user) if !may_act_as_root(user) => user.clone(),
+            _ => views::user_named("root")?,
+        };
+        Ok(Self { user, invoked_for })
+    }
+
+    /// Returns whether the caller is root, or may become root.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.user.uid == 0
+    }
+
+    /// Returns how the log calls the caller.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        let name = |user: &User| printable(user.name.to_bytes());
+        match &self.invoked_for {
+            Some(user) if self.is_root() => format!("root for {}", name(user)),
+            _ => name(&self.user),
+        }
+    }
+}
+
+/// Returns the user for whom another program started this one as root.
+fn invoking_user() -> Result<Option<User>, CommandError> {
+    for variable in UID_VARIABLES {
+        let Some(value) = env::var_os(variable) else { continue };
+        let failed = |what: &str| {
+            let value = printable(value.as_encoded_bytes());
+            CommandError::new(ExitCode::NotAllowed, format!("{variable} is `{value}`, {what}"))
+        };
+        let uid = value.to_str().and_then(|value| value.parse().ok());
+        let uid: u32 = uid.ok_or_else(|| failed("expected the id of a user"))?;
+        if uid == 0 {
+            return Ok(None);
+        }
+        return match User::with_uid(uid) {
+            Ok(Some(user)) => Ok(Some(user)),
+            Ok(None) => Err(failed("which is no user of this host")),
+            Err(error) => {
+                Err(failed(&format!("which cannot be looked up: {}", error_text(&error))))
+            }
+        };
+    }
+    match env::var(NAME_VARIABLE) {
+        Ok(name) if name != "root" => views::user_named(&name).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Asks sudo(8) whether a user may run a shell as root. Where it cannot say, the answer is no.
+fn may_act_as_root(user: &User) -> bool {
+    let Ok(name) = user.name.to_str() else { return false };
+    Command::new(SUDO)
+        .args(["-n", "-l", "-U", name, "--", "/bin/sh"])
+        .env_clear()
+        // sudo 1.9.16 does not survive an empty environment.
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

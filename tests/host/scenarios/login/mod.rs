@@ -1,0 +1,8 @@
+//! Logins and switches of the user: which of them count, and what happens at the limit.
+
+pub mod console;
+pub mod counting;
+pub mod on_limit;
+pub mod storm;
+pub mod switching;
+pub mod two_factor;

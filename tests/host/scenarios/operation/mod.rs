@@ -1,0 +1,9 @@
+//! What an administrator does and sees: installation, faults, the journal, the command line.
+
+pub mod faults;
+pub mod hostile;
+pub mod install;
+pub mod journal;
+pub mod penalties;
+pub mod shell;
+pub mod status;

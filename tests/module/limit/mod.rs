@@ -1,0 +1,6 @@
+//! What the limit does: who counts, who is refused, whose sessions are ended.
+
+mod clearing;
+mod counting;
+mod exactness;
+mod refusal;
