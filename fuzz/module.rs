@@ -3,13 +3,7 @@
 
 use std::ffi::{CStr, CString};
 
-/// The module is a plug-in: none of its code can be imported.
-#[path = "../src/options.rs"]
-#[allow(dead_code, reason = "the properties use a part of it")]
-mod options;
-
-use options::Options;
-
+use session_limit_core::admission::options::Options;
 use session_limit_core::model::sanitize;
 use session_limit_core::process::Stat;
 

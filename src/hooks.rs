@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
 use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
+use session_limit_core::admission::options::Options;
 use session_limit_core::admission::{
     self, AdmissionError, LoginRequest, Outcome, SessionToken, Slot, must_release,
 };
@@ -16,7 +17,6 @@ use session_limit_core::store::Store;
 use session_limit_core::store::last_login::{LastLogin, LastLogins};
 use session_limit_core::system::clock;
 
-use crate::options::Options;
 use crate::outcome::{PamResponse, error_text};
 use crate::{conversation, pam_data, panic_guard};
 

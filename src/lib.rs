@@ -3,8 +3,8 @@
 //! Only what knows PAM is here; [`session_limit_core`] decides.
 //!
 //! ```text
-//! hooks -> { outcome, pam_data, conversation, options, panic_guard }      PAM -> LoginRequest -> core
-//!                                                                         core -> Outcome -> PAM
+//! hooks -> { outcome, pam_data, conversation, panic_guard }      PAM -> LoginRequest -> core
+//!                                                                core -> Outcome -> PAM
 //! ```
 //!
 //! Nothing is written to stdout or stderr, every verdict is an explicit line of the table in `outcome.rs`,
@@ -14,7 +14,6 @@
 
 mod conversation;
 mod hooks;
-mod options;
 mod outcome;
 mod pam_data;
 mod panic_guard;

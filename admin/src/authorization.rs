@@ -33,6 +33,8 @@ pub enum Permission<'a> {
         /// The name of the profile that applies to the user who asks.
         own: &'a str,
     },
+    /// See how the host's stacks and files stand.
+    SeeStatus,
     /// See which users and groups are assigned to which profile.
     SeeAssignments,
     /// Change the configuration.
@@ -69,12 +71,16 @@ impl AccessScope {
             (Self::OwnUser(_), Permission::SeeProfile { name, own }) => name == own,
             (
                 Self::OwnUser(_),
-                Permission::SeeOthers | Permission::SeeAssignments | Permission::Configure,
+                Permission::SeeOthers
+                | Permission::SeeStatus
+                | Permission::SeeAssignments
+                | Permission::Configure,
             ) => false,
         };
         let wanted = match permission {
             _ if allowed => return Ok(()),
             Permission::SeeOthers => "see other users",
+            Permission::SeeStatus => "see the status of the host",
             Permission::SeeProfile { .. } => "see other profiles than your own",
             Permission::SeeAssignments => "see the assignments",
             Permission::Configure => "change the configuration",
@@ -134,6 +140,7 @@ mod tests {
         }
         for permission in [
             Permission::SeeOthers,
+            Permission::SeeStatus,
             Permission::Clear(0),
             profile("D"),
             Permission::SeeAssignments,

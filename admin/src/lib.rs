@@ -5,6 +5,8 @@
 //! limits_conf -> draft -> config_store -> config_edit      sessions      authorization
 //!                   |                          |
 //!                   +---> object <-------------+---> field                     error
+//!
+//! explain -> status: does a limit take effect, and for whom
 //! ```
 #![forbid(unsafe_code)]
 
@@ -13,7 +15,9 @@ pub mod config_edit;
 pub mod config_store;
 pub mod draft;
 pub mod error;
+pub mod explain;
 pub mod field;
 pub mod limits_conf;
 pub mod object;
 pub mod sessions;
+pub mod status;

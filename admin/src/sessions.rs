@@ -28,6 +28,12 @@ impl Sessions {
         Self { path: path.to_owned() }
     }
 
+    /// Returns where the store is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the sessions of one user, or of all, and how each stands.
     ///
     /// A store that does not exist yet has none; looking does not make it.

@@ -4,7 +4,8 @@ use std::ffi::CStr;
 
 use super::RESERVATION_MS;
 use super::request::{AdmissionError, LoginRequest, LoginSettings, SessionToken};
-use crate::config::{Config, assignment};
+use crate::config::Config;
+use crate::config::assignment::{self, AssignedProfile};
 use crate::model::profile::Limit;
 use crate::process;
 use crate::system::users::User;
@@ -24,26 +25,46 @@ pub fn settings_for(
         Some(path) => Config::load(path)?,
         None => Config::load_default()?,
     };
+    if !is_counted(request, &config) {
+        return Ok(None);
+    }
+    Ok(Some(assess(request, &config)?.settings))
+}
+
+/// Returns whether logins of the request's service count.
+pub fn is_counted(request: &LoginRequest, config: &Config) -> bool {
     let service = request.origin.service.as_str();
     // `machinectl shell` asks for the service of login(1), but only switches the user.
     let is_unit = service == "login" && process::is_becoming_a_unit();
-    if is_unit || !config.policy.counts(service) {
-        return Ok(None);
-    }
+    !is_unit && config.policy.counts(service)
+}
+
+/// What a login is checked by, and where that comes from.
+#[derive(Debug)]
+pub struct Assessment {
+    /// What it is checked by.
+    pub settings: LoginSettings,
+    /// The profile that holds, and what assigns it.
+    pub assigned: AssignedProfile,
+}
+
+/// Returns what a login is checked by under `config`, if its service is counted.
+pub fn assess(request: &LoginRequest, config: &Config) -> Result<Assessment, AdmissionError> {
     let user = user_named(&request.user)?;
-    let assigned = assignment::profile_for(&config, &user).map_err(|e| {
+    let assigned = assignment::profile_for(config, &user).map_err(|e| {
         AdmissionError::System(format!("group database: {}", system::error_text(&e)))
     })?;
-    Ok(Some(LoginSettings {
+    let settings = LoginSettings {
         user,
-        service: service.to_owned(),
+        service: request.origin.service.clone(),
         config: request.config.clone(),
         limit: Limit::from(assigned.profile.max_concurrent_sessions),
         on_limit: config.policy.on_limit,
         on_clear: config.policy.on_clear,
         read_at: clock::boot_ms(),
-        warnings: assigned.warnings,
-    }))
+        warnings: assigned.warnings.clone(),
+    };
+    Ok(Assessment { settings, assigned })
 }
 
 /// Returns whether `known` holds for `request`, and is not older than a reservation gets.

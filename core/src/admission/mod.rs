@@ -7,10 +7,12 @@
 
 pub mod clear;
 mod context;
+mod eviction;
 pub mod live;
+pub mod options;
+pub mod preview;
 mod request;
 
-use crate::model::policy::OnLimit;
 use crate::model::profile::{Decision, Limit, decide};
 use crate::model::sanitize::printable;
 use crate::model::service::{ServiceKind, service_kind};
@@ -20,6 +22,7 @@ use crate::process::{self, HostIdentity, ssh};
 use crate::store::{Store, StoreError, Transaction, TransactionError};
 use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
+use eviction::{DenialReason, requested_eviction};
 use live::{LivenessCheck, counted_sessions, live_sessions};
 pub use request::{AdmissionError, LoginRequest, LoginSettings, Outcome, SessionToken, Slot};
 
@@ -33,6 +36,8 @@ pub const WARNING: [&str; 2] = [
 pub const RESERVATION_MS: i64 = 150_000;
 
 const NOT_COUNTED: Outcome = Outcome::NotCounted("this service is not counted");
+const CHECKED_AT_OPEN: Outcome =
+    Outcome::NotCounted("this service is checked when the session opens");
 const SAME_USER: Outcome = Outcome::NotCounted("a switch to the user whose session this is");
 
 /// The account phase: checks, and reserves a slot. Ends nothing.
@@ -46,7 +51,7 @@ pub fn account(
     store: &Store,
 ) -> Result<Outcome, AdmissionError> {
     if service_kind(&request.origin.service) == ServiceKind::UserSwitchCheckedAtOpen {
-        return Ok(Outcome::NotCounted("this service is checked when the session opens"));
+        return Ok(CHECKED_AT_OPEN);
     }
     let Some(settings) = context::settings_for(request, token)? else { return Ok(NOT_COUNTED) };
     if settings.limit == Limit::Off {
@@ -128,12 +133,6 @@ enum OpenStep {
     TerminateFirst(ClearPlan),
 }
 
-/// What becomes of a login that finds no slot and asks for no eviction.
-enum DenialReason {
-    Ask { sessions: usize },
-    Refuse,
-}
-
 impl<'a> Login<'a> {
     fn new(
         request: &'a LoginRequest,
@@ -167,7 +166,7 @@ impl<'a> Login<'a> {
         // A stack with two lines: the plain one takes nothing back of what the clearing one asked for.
         // Another try of a connection, which has no slot, asks again.
         let has_slot = token.is_some_and(|token| token.slot.is_some());
-        let eviction = match self.eviction(own.as_ref().filter(|_| has_slot), &others, held) {
+        let eviction = match self.eviction(own.as_ref().filter(|_| has_slot), &others) {
             Ok(eviction) => eviction,
             Err(reason) => {
                 self.drop_reservation(tx, own)?;
@@ -226,7 +225,7 @@ impl<'a> Login<'a> {
         let eviction = if enclosing.is_some() && !self.request.clear_sessions {
             EvictionRequest::None
         } else {
-            match self.eviction(own.as_ref(), &others, counted_sessions(&others)) {
+            match self.eviction(own.as_ref(), &others) {
                 Ok(eviction) => eviction,
                 Err(reason) => {
                     self.drop_reservation(tx, own)?;
@@ -363,35 +362,12 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// Returns what this login asks to be ended, or how it ends because there is no slot.
     fn eviction(
         &self,
         own: Option<&Session>,
         others: &[Session],
-        held: usize,
     ) -> Result<EvictionRequest, DenialReason> {
-        let requested = match own.map(|own| own.state) {
-            // What the stack asks for, however many sessions there are.
-            _ if self.request.clear_sessions => EvictionRequest::ClearAll,
-            Some(SessionState::Reserved { eviction, .. }) => eviction,
-            _ => EvictionRequest::None,
-        };
-        let is_permitted = decide(self.settings.limit, held) == Decision::Permit;
-        if requested != EvictionRequest::None || is_permitted {
-            return Ok(requested);
-        }
-        let sessions = others.iter().filter(|session| session.is_open()).count();
-        let on_limit = match sessions {
-            // Reservations cannot be ended: they are logins that have not shown every factor yet.
-            0 => OnLimit::Reject,
-            _ => self.request.on_limit.unwrap_or(self.settings.on_limit),
-        };
-        match (on_limit, self.request.answer) {
-            (OnLimit::EvictOldest, _) => Ok(EvictionRequest::EvictOldest),
-            (OnLimit::Ask, Some(true)) => Ok(EvictionRequest::ClearAll),
-            (OnLimit::Ask, None) => Err(DenialReason::Ask { sessions }),
-            (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(DenialReason::Refuse),
-        }
+        requested_eviction(self.request, &self.settings, own, others)
     }
 
     fn denial_outcome(&self, reason: DenialReason, held: usize) -> Outcome {

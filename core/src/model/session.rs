@@ -88,17 +88,26 @@ impl Session {
     }
 
     /// Returns whether the row takes a slot from another login of the user.
-    ///
-    /// Of reservations only those that need nothing more. One with an eviction request ends the others,
-    /// this login's too, when it opens. One of a keyboard-interactive child may lack a factor: a user
-    /// who knows the password alone could keep the owner out with it.
     #[must_use]
     pub fn counts_toward_limit(&self) -> bool {
+        self.uncounted_reason().is_none()
+    }
+
+    /// Returns why the row takes no slot from another login of the user, if it takes none.
+    ///
+    /// Of reservations only those count that need nothing more. One with an eviction request ends the
+    /// others, this login's too, when it opens. One of a keyboard-interactive child may lack a factor: a
+    /// user who knows the password alone could keep the owner out with it.
+    #[must_use]
+    pub fn uncounted_reason(&self) -> Option<&'static str> {
         match self.state {
-            SessionState::Open => true,
-            SessionState::Reserved { eviction, by_child, .. } => {
-                eviction == EvictionRequest::None && !by_child
+            SessionState::Reserved { eviction, .. } if eviction != EvictionRequest::None => {
+                Some("a login that ends others when it opens")
             }
+            SessionState::Reserved { by_child: true, .. } => {
+                Some("a login that may lack another factor")
+            }
+            SessionState::Reserved { .. } | SessionState::Open => None,
         }
     }
 }

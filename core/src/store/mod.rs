@@ -9,9 +9,9 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod examine;
 pub mod last_login;
 mod lock;
-mod lock_holder;
 mod migration;
 mod row;
 pub mod secure_file;
@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{QuarantinedStore, StoreError, TransactionError};
+pub use examine::StoreContent;
 pub use lock::Lock;
 pub use transaction::Transaction;
 

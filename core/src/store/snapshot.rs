@@ -29,16 +29,24 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Returns the database at `path` as it was at one moment; `None` where that cannot be had, for a
 /// transaction is always under way, or was left unfinished.
 pub fn copy(path: &Path) -> Result<Option<Transaction>, TransactionError> {
+    connection(path)?.map(|connection| Transaction::on_copy(connection, path)).transpose()
+}
+
+/// As [`copy`], whatever the version of the store.
+pub fn connection(path: &Path) -> Result<Option<Connection>, TransactionError> {
     for _ in 0..TRIES {
         let first = read(path)?;
         let is_settled = !is_under_way(path)?;
         if is_settled && first == read(path)? {
             let mut connection =
                 Connection::open_in_memory().map_err(|e| sqlite_error(path, &e))?;
-            connection
-                .deserialize_read_exact(MAIN_DB, first.as_slice(), first.len(), true)
-                .map_err(|e| sqlite_error(path, &e))?;
-            return Transaction::on_copy(connection, path).map(Some);
+            // SQLite deserialises no image of zero bytes; an empty database is what it means.
+            if !first.is_empty() {
+                connection
+                    .deserialize_read_exact(MAIN_DB, first.as_slice(), first.len(), true)
+                    .map_err(|e| sqlite_error(path, &e))?;
+            }
+            return Ok(Some(connection));
         }
         std::thread::sleep(PAUSE);
     }

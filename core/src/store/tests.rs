@@ -244,3 +244,45 @@ fn a_panic_while_the_store_is_read_is_damage() {
     assert_eq!(quarantined.len(), 1);
     assert!(quarantined[0].reason.contains("not UTF-8"), "{}", quarantined[0].reason);
 }
+
+/// Every file beside the store, with its content.
+fn files(store: &Store) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(store.path().parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn examining_tells_what_is_there_and_changes_nothing() {
+    let (_directory, store) = scratch();
+    let examine = || {
+        let before = files(&store);
+        let content = store.examine(|tx| tx.sessions_of(1000).map(|rows| keys(&rows)));
+        assert_eq!(files(&store), before);
+        content.unwrap()
+    };
+    let write = |name: &str, bytes: &[u8]| {
+        let path = store.path().with_file_name(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    };
+    assert_eq!(examine(), StoreContent::Absent);
+    write("sessions.db", b"whatever it is");
+    assert_eq!(examine(), StoreContent::Older(3));
+    fs::remove_file(store.path().with_file_name("sessions.db")).unwrap();
+    write("live-sessions.db", b"");
+    assert_eq!(examine(), StoreContent::Empty);
+    store.transaction(|tx| tx.upsert(&session(5, 1000))).unwrap();
+    assert_eq!(examine(), StoreContent::Present { version: 4, value: vec![(1000, 5)] });
+    write("live-sessions.db-journal", b"unfinished");
+    assert_eq!(examine(), StoreContent::Unfinished);
+    write("live-sessions.db-journal", b"");
+    write("live-sessions.db", &[b'x'; 8192]);
+    assert!(matches!(examine(), StoreContent::Damaged(_)));
+    fs::set_permissions(store.path(), Permissions::from_mode(0o666)).unwrap();
+    assert!(store.examine(|_| Ok(())).unwrap_err().to_string().contains("mode 0666"));
+}

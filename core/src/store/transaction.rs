@@ -16,13 +16,25 @@ use crate::system::clock;
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
-const SCHEMA_VERSION: i32 = 4;
+pub(super) const SCHEMA_VERSION: i32 = 4;
+/// Earlier versions whose rows can be read.
+const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=3;
 /// Later versions that are believed to be such; another number is damage.
 const LATER_VERSIONS: RangeInclusive<i32> = SCHEMA_VERSION + 1..=9_999;
 /// The table and its index, and all that there is.
 const SCHEMA: &str = include_str!("schema.sql");
 /// How long a reader with another program is waited for, under the lock. Every other login waits with us.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What an open database is.
+pub(super) enum StoreVersion {
+    /// Not even a table.
+    Empty,
+    /// Of an earlier version of this program.
+    Older(i32),
+    /// Of this version.
+    Present,
+}
 
 /// One transaction; rolled back when dropped.
 pub struct Transaction {
@@ -47,15 +59,16 @@ impl Transaction {
 
     /// Wraps a database of which this process holds the only copy.
     pub(super) fn on_copy(connection: Connection, path: &Path) -> Result<Self, TransactionError> {
-        let transaction = Self { connection, path: path.to_owned() };
-        match transaction.versions()? {
-            (APPLICATION_ID, SCHEMA_VERSION) => transaction.check_schema()?,
-            (APPLICATION_ID, newer) if LATER_VERSIONS.contains(&newer) => {
-                return Err(transaction.newer(newer));
-            }
-            versions => return Err(not_ours(versions)),
+        let transaction = Self::unchecked(connection, path);
+        match transaction.version()? {
+            StoreVersion::Present => Ok(transaction),
+            StoreVersion::Older(_) | StoreVersion::Empty => Err(not_ours(transaction.versions()?)),
         }
-        Ok(transaction)
+    }
+
+    /// As [`Transaction::on_copy`], whatever the version: [`Transaction::version`] is still to be asked.
+    pub(super) fn unchecked(connection: Connection, path: &Path) -> Self {
+        Self { connection, path: path.to_owned() }
     }
 
     pub(super) fn commit(self) -> Result<(), TransactionError> {
@@ -65,19 +78,30 @@ impl Transaction {
     /// Creates the table in an empty file, takes the rows of an earlier version over, refuses a later
     /// version, and finds everything else damaged.
     fn check_version(&self) -> Result<(), TransactionError> {
-        match self.versions()? {
-            (APPLICATION_ID, SCHEMA_VERSION) => self.check_schema(),
-            (APPLICATION_ID, newer) if LATER_VERSIONS.contains(&newer) => Err(self.newer(newer)),
-            (APPLICATION_ID, older @ (2 | 3)) => {
+        match self.version()? {
+            StoreVersion::Present => Ok(()),
+            StoreVersion::Older(older) => {
                 let sessions =
                     self.run(|connection| migration::sessions_of_version(connection, older))?;
                 self.run(|connection| connection.execute_batch("DROP TABLE session"))?;
                 self.create(sessions)
             }
-            (0, 0) if self.schema()?.is_empty() => {
+            StoreVersion::Empty => {
                 // A former store that cannot be read is no reason to count no user of the present one.
                 self.create(migration::former_sessions(&self.path).unwrap_or_default())
             }
+        }
+    }
+
+    /// Returns what the database is: damaged unless it is empty, or a store whose rows can be read.
+    pub(super) fn version(&self) -> Result<StoreVersion, TransactionError> {
+        match self.versions()? {
+            (APPLICATION_ID, SCHEMA_VERSION) => self.check_schema().map(|()| StoreVersion::Present),
+            (APPLICATION_ID, newer) if LATER_VERSIONS.contains(&newer) => Err(self.newer(newer)),
+            (APPLICATION_ID, older) if EARLIER_VERSIONS.contains(&older) => {
+                Ok(StoreVersion::Older(older))
+            }
+            (0, 0) if self.schema()?.is_empty() => Ok(StoreVersion::Empty),
             versions => Err(not_ours(versions)),
         }
     }

@@ -14,7 +14,7 @@ use session_limit_admin::authorization::{AccessScope, Permission};
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::draft::{self, ConfigDraft, Object};
 
-use crate::command::grammar::{Change, Command, ObjectKind, Show};
+use crate::language::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::failure::failure_of;
 use crate::output::response::Response;
@@ -48,11 +48,11 @@ pub enum CommandOutcome {
 
 /// The configuration, or what stands for it while the file is refused: what needs only the store of
 /// sessions goes on working.
-struct Known {
+pub(super) struct Known {
     /// While the file is refused: without profiles, and without groups of administrators.
-    config: Config,
+    pub(super) config: Config,
     /// Why the file is refused.
-    mistake: Option<String>,
+    pub(super) mistake: Option<String>,
 }
 
 impl Known {
@@ -79,6 +79,8 @@ impl Engine {
     pub fn run(&self, command: &Command) -> Result<CommandOutcome, CommandError> {
         let reply = match command {
             Command::Show(what) => self.show(what)?,
+            Command::Status => self.status()?,
+            Command::Explain(user, service) => self.explain(user, service.as_deref())?,
             Command::Configure(kind, name, changes) => return self.configure(*kind, name, changes),
             Command::Delete(kind, name) => self.delete(*kind, name)?,
             Command::ClearSession(id) => self.clear_session(*id)?,
@@ -164,7 +166,7 @@ impl Engine {
     }
 
     /// Reads the configuration, for what does without it if it must.
-    fn known(&self) -> Result<Known, CommandError> {
+    pub(super) fn known(&self) -> Result<Known, CommandError> {
         match self.config.read() {
             Ok(config) => Ok(Known { config, mistake: None }),
             Err(error) => {
@@ -285,7 +287,7 @@ impl Engine {
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
     /// cannot probe for accounts.
-    fn visible_user(&self, config: &Config, name: &str) -> Result<User, CommandError> {
+    pub(super) fn visible_user(&self, config: &Config, name: &str) -> Result<User, CommandError> {
         if self.user.is_named(name) {
             return Ok(self.user.clone());
         }

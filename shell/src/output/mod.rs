@@ -2,7 +2,9 @@
 
 pub mod exit_code;
 pub mod failure;
+pub mod pipeline;
 pub mod response;
 pub mod screen;
+pub mod status;
 pub mod table;
 pub mod views;

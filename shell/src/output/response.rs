@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::command::pipeline::Pipeline;
 use crate::output::exit_code::CommandError;
+use crate::output::pipeline::Pipeline;
 use crate::output::table::printable;
 
 /// Version of the JSON answers; it grows when a field changes its meaning or goes away.
@@ -27,6 +27,7 @@ pub struct Response {
     results: Vec<Value>,
     text: String,
     warnings: Vec<String>,
+    failure: Option<CommandError>,
 }
 
 impl Response {
@@ -34,7 +35,19 @@ impl Response {
     pub fn new<R: Serialize>(kind: &'static str, results: &[R], text: impl Into<String>) -> Self {
         // The results are plain structures: their serialisation has no way to fail.
         let results = results.iter().map(|r| serde_json::to_value(r).unwrap_or_default()).collect();
-        Self { kind, results, text: text.into(), warnings: Vec::new() }
+        Self { kind, results, text: text.into(), warnings: Vec::new(), failure: None }
+    }
+
+    /// Makes the command fail once the answer has been shown.
+    #[must_use]
+    pub fn failing(self, failure: CommandError) -> Self {
+        Self { failure: Some(failure), ..self }
+    }
+
+    /// Returns what the command fails of once the answer has been shown.
+    #[must_use]
+    pub fn failure(&self) -> Option<&CommandError> {
+        self.failure.as_ref()
     }
 
     /// Adds what the user should know although the command did what it should.

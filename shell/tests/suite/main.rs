@@ -18,5 +18,6 @@ mod rights;
 mod secrets;
 mod seed;
 mod snapshots;
+mod status;
 mod terminal;
 mod world;

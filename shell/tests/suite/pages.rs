@@ -6,16 +6,11 @@ use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
 
-/// The module is a plug-in: nothing of it can be imported.
-#[path = "../../../src/options.rs"]
-#[allow(dead_code, reason = "the pages name only what is read")]
-mod options;
-
-use options::Options;
+use session_limit_core::admission::options::Options;
 use session_limit_core::config::Config;
-use shell::command::cli::Args;
-use shell::command::grammar::{IN_ATTACHMENT, IN_PROFILE, SyntaxElement, TOP};
+use shell::language::grammar::{IN_ATTACHMENT, IN_PROFILE, SyntaxElement, TOP};
 use shell::output::exit_code::ExitCode;
+use shell::program::args::Args;
 
 use crate::world::SHELL;
 

@@ -21,6 +21,7 @@ pub const ALL: &[Group] = &[
     login::on_limit::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
+    operation::status::GROUP,
     operation::hostile::GROUP,
     operation::penalties::GROUP,
     operation::journal::GROUP,

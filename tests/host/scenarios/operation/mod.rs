@@ -6,3 +6,4 @@ pub mod install;
 pub mod journal;
 pub mod penalties;
 pub mod shell;
+pub mod status;

@@ -25,7 +25,7 @@ const PORT: u16 = 2222;
 const LONGEST: Duration = seconds(5);
 
 /// The sample files, put where their first lines say.
-fn start_second_sshd(host: &Host, more: &str) {
+pub fn start_second_sshd(host: &Host, more: &str) {
     host.run(&format!(
         "cp {EXAMPLES}/sshd_config.clear-sessions /etc/ssh/
          cp {EXAMPLES}/pam.d/sshd-clear-sessions /etc/pam.d/

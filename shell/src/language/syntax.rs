@@ -15,6 +15,8 @@ pub enum ArgumentKind {
     Group,
     /// The id of a session.
     Session,
+    /// A PAM service.
+    Service,
     /// A field of a profile.
     Field,
     /// A number.
@@ -36,6 +38,7 @@ impl ArgumentKind {
             Self::User => "USER",
             Self::Group => "GROUP",
             Self::Session => "ID",
+            Self::Service => "SERVICE",
             Self::Field => "FIELD",
             Self::Value => "VALUE",
             Self::Assignments => "FIELD VALUE",

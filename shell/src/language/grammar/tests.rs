@@ -1,8 +1,7 @@
 //! Tests of the file beside.
 
 use super::*;
-use crate::command::lexer::split;
-use crate::command::parse::{command, sub_command};
+use crate::language::lexer::split;
 
 fn top(line: &str) -> Result<Command, String> {
     command(&split(line).unwrap().words)
@@ -31,6 +30,11 @@ fn commands_are_read() {
             ]
         ))
     );
+    assert_eq!(top("status"), Ok(Command::Status));
+    let alice = || "alice".to_owned();
+    assert_eq!(top("explain alice"), Ok(Command::Explain(alice(), None)));
+    let by_login = Ok(Command::Explain(alice(), Some("login".to_owned())));
+    assert_eq!(top("explain alice login"), by_login);
     assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7)));
     assert_eq!(top("clear sessions"), Ok(Command::ClearSessions(None)));
     assert_eq!(
@@ -116,12 +120,14 @@ fn a_misfit_says_what_was_expected() {
     for (line, message) in [
         (
             "shoe",
-            "unknown command `shoe`, expected one of: show, watch, configure, delete, clear, import, export, help, ?, history, exit, quit, logout",
+            "unknown command `shoe`, expected one of: show, watch, status, explain, configure, delete, clear, import, export, help, ?, history, exit, quit, logout",
         ),
         (
             "show",
             "`show` is not complete, expected one of: useraccountprofile, user, group, useractivity, session",
         ),
+        ("explain", "`explain` is not complete, expected USER"),
+        ("explain a b c", "`c` after `explain a b`, expected nothing more"),
         ("delete user", "`delete user` is not complete, expected USER"),
         ("delete user a b", "`b` after `delete user a`, expected nothing more"),
         ("show user a b", "`b` after `show user a`, expected nothing more"),

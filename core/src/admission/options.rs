@@ -4,9 +4,9 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use session_limit_core::model::policy::OnLimit;
-use session_limit_core::model::sanitize::printable;
-use session_limit_core::store;
+use crate::model::policy::OnLimit;
+use crate::model::sanitize::printable;
+use crate::store;
 
 /// The arguments of one line of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,52 @@
+//! What a login asks to be ended, and what becomes of one that finds no slot: the rule of both phases, and
+//! of the preview of a login.
+
+use super::live::counted_sessions;
+use super::request::{LoginRequest, LoginSettings};
+use crate::model::policy::OnLimit;
+use crate::model::profile::{Decision, decide};
+use crate::model::session::{EvictionRequest, Session, SessionState};
+
+/// What becomes of a login that finds no slot and asks for no eviction.
+#[derive(Debug)]
+pub enum DenialReason {
+    /// The user is asked whether to end so many sessions.
+    Ask {
+        /// How many sessions a yes would end.
+        sessions: usize,
+    },
+    /// It is refused.
+    Refuse,
+}
+
+/// Returns what a login asks to be ended, or how it ends because there is no slot. `own` is its row, if it
+/// has one, `others` are the user's other living sessions.
+pub fn requested_eviction(
+    request: &LoginRequest,
+    settings: &LoginSettings,
+    own: Option<&Session>,
+    others: &[Session],
+) -> Result<EvictionRequest, DenialReason> {
+    let requested = match own.map(|own| own.state) {
+        // What the stack asks for, however many sessions there are.
+        _ if request.clear_sessions => EvictionRequest::ClearAll,
+        Some(SessionState::Reserved { eviction, .. }) => eviction,
+        _ => EvictionRequest::None,
+    };
+    let is_permitted = decide(settings.limit, counted_sessions(others)) == Decision::Permit;
+    if requested != EvictionRequest::None || is_permitted {
+        return Ok(requested);
+    }
+    let sessions = others.iter().filter(|session| session.is_open()).count();
+    let on_limit = match sessions {
+        // Reservations cannot be ended: they are logins that have not shown every factor yet.
+        0 => OnLimit::Reject,
+        _ => request.on_limit.unwrap_or(settings.on_limit),
+    };
+    match (on_limit, request.answer) {
+        (OnLimit::EvictOldest, _) => Ok(EvictionRequest::EvictOldest),
+        (OnLimit::Ask, Some(true)) => Ok(EvictionRequest::ClearAll),
+        (OnLimit::Ask, None) => Err(DenialReason::Ask { sessions }),
+        (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(DenialReason::Refuse),
+    }
+}
