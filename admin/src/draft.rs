@@ -8,6 +8,7 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssign
 
 use crate::config_edit::{ConfigEditor, EditError};
 use crate::config_store::{ConfigFile, SaveError};
+use crate::error::AdminError;
 use crate::field::Field;
 use crate::object::{Change, ObjectKind, PROFILE_REF};
 
@@ -75,6 +76,14 @@ pub enum DraftError {
     Incomplete(String),
     /// See [`SaveError`].
     Save(SaveError),
+    /// The acting user may not, or there is no such object.
+    Admin(AdminError),
+}
+
+impl From<AdminError> for DraftError {
+    fn from(error: AdminError) -> Self {
+        Self::Admin(error)
+    }
 }
 
 impl From<SaveError> for DraftError {
@@ -174,6 +183,19 @@ impl ConfigDraft {
     #[must_use]
     pub fn current(&self) -> &Object {
         &self.current
+    }
+
+    /// Returns the object as it was when the draft began.
+    #[must_use]
+    pub fn base(&self) -> Option<&Object> {
+        self.base.as_ref()
+    }
+
+    /// Gives a new profile the identifier that it is to have.
+    pub fn set_uuid(&mut self, uuid: String) {
+        if let (None, Object::Profile(profile)) = (&self.base, &mut self.current) {
+            profile.uuid = Some(uuid);
+        }
     }
 
     /// Returns the fields that were given a value although nothing enforces them.

@@ -10,6 +10,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod administration;
+pub mod api;
 pub mod authorization;
 pub mod config_edit;
 pub mod config_store;

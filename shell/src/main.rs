@@ -8,13 +8,13 @@ use std::path::Path;
 
 use clap::Parser;
 use rustix::fs::Mode;
+use session_limit_admin::administration::Administration;
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::log::{Level, Log};
-use session_limit_session::session_process;
 use shell::command::caller::Caller;
 use shell::command::cli::{self, Args};
-use shell::command::engine::Engine;
+use shell::command::engine::{Engine, PROGRAM};
 use shell::command::executor::Interpreter;
 use shell::command::grammar::Mode as CommandMode;
 use shell::command::pipeline::Pipeline;
@@ -50,9 +50,6 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 fn run(args: &Args) -> ExitCode {
-    if args.holder {
-        return session_process::run().map_or(ExitCode::Usage, |()| ExitCode::Success);
-    }
     if let Some(shell) = args.completions {
         return print(&completion_scripts::script(shell));
     }
@@ -133,13 +130,15 @@ fn check_config(args: &Args, file: Option<&Path>) -> ExitCode {
 /// Runs what needs no login, with the rights of the caller.
 fn run_commands(args: &Args, caller: Caller) -> Result<(), CommandError> {
     let actor = caller.actor();
-    let engine = Engine {
+    let admin = Administration {
         config: ConfigFile::at(args.config()),
         sessions: Sessions::at(args.state()),
         user: caller.user,
         actor,
         holder: None,
+        program: PROGRAM,
     };
+    let engine = Engine { admin };
     let screen: Box<dyn Screen> = if terminal::is_interactive() && terminal::prepare().is_ok() {
         Box::new(TerminalScreen)
     } else {

@@ -347,7 +347,7 @@ impl<'a> Login<'a> {
     /// Returns the user's own login inside which this one takes place, if it is a user switch or a
     /// nested login.
     fn enclosing_login<'s>(&self, others: &'s [Session]) -> Option<&'s Session> {
-        if self.kind() == ServiceKind::Login {
+        if self.kind().stands_alone() {
             return None;
         }
         let own = system::own_pid();

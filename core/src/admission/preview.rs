@@ -7,7 +7,7 @@ use super::request::{AdmissionError, LoginRequest, LoginSettings};
 use crate::config::Config;
 use crate::config::assignment::AssignedProfile;
 use crate::model::profile::Limit;
-use crate::model::service::{ServiceKind, service_kind};
+use crate::model::service::service_kind;
 use crate::model::session::{EvictionRequest, Session};
 use crate::process::HostIdentity;
 use crate::store::{Store, StoreContent, StoreError};
@@ -66,7 +66,7 @@ pub fn preview(
         Err(DenialReason::Ask { sessions }) => ExpectedOutcome::Asked(sessions),
         Err(DenialReason::Refuse) => ExpectedOutcome::Refused,
     };
-    let may_be_nested = service_kind(&request.origin.service) != ServiceKind::Login;
+    let may_be_nested = !service_kind(&request.origin.service).stands_alone();
     Ok(LoginPreview { outcome, settings, assigned, live, may_be_nested })
 }
 

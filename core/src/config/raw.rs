@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use toml::Spanned;
 
+use super::raw_service::RawService;
 use super::{Config, ConfigProblem};
 use crate::model::policy::{OnClear, OnLimit, Policy};
 use crate::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
@@ -27,6 +28,8 @@ pub struct RawConfig {
     group: Vec<Spanned<RawGroup>>,
     #[serde(default, deserialize_with = "one_table")]
     policy: RawPolicy,
+    #[serde(default, deserialize_with = "one_table")]
+    service: RawService,
 }
 
 /// Reads a table; serde would take an array for one, field by field.
@@ -84,7 +87,7 @@ struct RawPolicy {
 }
 
 /// A whole number of 32 bits, with an error message that says so.
-struct Number(u32);
+pub struct Number(pub u32);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -154,7 +157,8 @@ impl RawConfig {
             )?);
         }
 
-        Ok(Config { profiles, users, groups, policy: self.policy.checked()? })
+        let (policy, service) = (self.policy.checked()?, self.service.checked()?);
+        Ok(Config { profiles, users, groups, policy, service })
     }
 }
 
@@ -264,9 +268,15 @@ fn given_name<'a, T>(
     Ok(name)
 }
 
+/// Returns whether `text` can name a profile, user or group: 1 to 256 bytes without control characters.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control)
+}
+
 fn check_name(name: &Spanned<String>, key: &str) -> Result<(), ConfigProblem> {
     let text = name.get_ref();
-    if text.is_empty() || text.len() > MAX_NAME || text.chars().any(char::is_control) {
+    if !is_name(text) {
         return Err(ConfigProblem::at(
             name,
             format!("{key} {text:?}, expected 1 to {MAX_NAME} bytes without control characters"),
@@ -276,7 +286,8 @@ fn check_name(name: &Spanned<String>, key: &str) -> Result<(), ConfigProblem> {
 }
 
 /// Returns whether `text` is `useraccountprofile-` and a UUID as RFC 9562 writes it.
-fn is_profile_uuid(text: &str) -> bool {
+#[must_use]
+pub fn is_profile_uuid(text: &str) -> bool {
     let Some(uuid) = text.strip_prefix("useraccountprofile-") else {
         return false;
     };

@@ -12,6 +12,17 @@ pub enum ServiceKind {
     /// A login that may be opened inside another one: logind scope and audit session of its processes
     /// are those of the login it was started from.
     NestedLogin,
+    /// A login through a service of ours: the process that holds the session is all of it. Audit session
+    /// and logind scope are those of the user who started the service.
+    ServiceLogin,
+}
+
+impl ServiceKind {
+    /// Returns whether such a login is never part of another one.
+    #[must_use]
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Self::Login | Self::ServiceLogin)
+    }
 }
 
 /// Returns how `service` uses PAM: the one list of services that are not plain logins.
@@ -26,6 +37,7 @@ pub fn service_kind(service: &str) -> ServiceKind {
         }
         "shell" => ServiceKind::NestedLogin,
         other if other.starts_with("shell-") => ServiceKind::NestedLogin,
+        "session-limitd" | "session-limitd-clear-sessions" => ServiceKind::ServiceLogin,
         _ => ServiceKind::Login,
     }
 }
@@ -49,8 +61,12 @@ mod tests {
         for service in ["shell", "shell-clear-sessions"] {
             assert_eq!(service_kind(service), ServiceKind::NestedLogin);
         }
-        for service in ["sshd", "sshd-clear-sessions", "login", "shellx"] {
+        for service in ["sshd", "sshd-clear-sessions", "login", "shellx", "session-limitdx"] {
             assert_eq!(service_kind(service), ServiceKind::Login);
+        }
+        for service in ["session-limitd", "session-limitd-clear-sessions"] {
+            assert_eq!(service_kind(service), ServiceKind::ServiceLogin);
+            assert!(service_kind(service).stands_alone());
         }
     }
 

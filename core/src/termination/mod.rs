@@ -158,7 +158,8 @@ impl<'a> SessionTermination<'a> {
             }
             ServiceKind::UserSwitch
             | ServiceKind::UserSwitchCheckedAtOpen
-            | ServiceKind::NestedLogin => ProcessSelector::ProcessTree,
+            | ServiceKind::NestedLogin
+            | ServiceKind::ServiceLogin => ProcessSelector::ProcessTree,
         };
         // The scope was read by pid: only now is it sure to be the leader's.
         let is_there = match host.liveness(leader) {

@@ -16,14 +16,14 @@ impl Engine {
     /// Looks at all that limits depend on. Works with a broken configuration, too; only root may then, for
     /// the file does not say who else may.
     pub(super) fn status(&self) -> Result<Response, CommandError> {
-        let known = self.known()?;
-        let permitted = self.reach(&known.config)?.check(Permission::SeeStatus);
+        let known = self.admin.known()?;
+        let permitted = self.admin.reach(&known.config)?.check(Permission::SeeStatus);
         if let (Err(_), Some(mistake)) = (&permitted, known.mistake) {
             return Err(CommandError::new(ExitCode::Configuration, mistake));
         }
         permitted?;
         let host = HostFiles::default();
-        Ok(views::status(&status::collect(&host, &self.config, self.sessions.path())))
+        Ok(views::status(&status::collect(&host, &self.admin.config, self.admin.sessions.path())))
     }
 
     /// Says what would become of a user's next login, and why.
@@ -32,9 +32,9 @@ impl Engine {
         name: &str,
         service: Option<&str>,
     ) -> Result<Response, CommandError> {
-        let config = self.read()?;
-        let user = self.visible_user(&config, name)?;
-        let (host, store) = (HostFiles::default(), self.sessions.path());
+        let config = self.admin.read()?;
+        let user = self.admin.visible_user(&config, name)?;
+        let (host, store) = (HostFiles::default(), self.admin.sessions.path());
         let service = service.unwrap_or(DEFAULT_SERVICE);
         Ok(views::explanation(&explain::explain(&host, &config, store, &user, service)?))
     }

@@ -50,6 +50,8 @@ impl World {
     }
 
     fn build() -> Self {
+        // `shell` starts it, and finds it beside itself.
+        testkit::program("session-limit-session", "session-limit-session");
         let world = Self { folder: tempfile::tempdir().unwrap() };
         for folder in ["etc/pam.d", "etc/session-limit", "run", "lib"] {
             fs::create_dir_all(world.path(folder)).unwrap();
