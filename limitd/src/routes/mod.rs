@@ -16,6 +16,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::LengthLimitError;
 use session_limit_core::model::service_settings::Service;
 
 use crate::attempts::Attempts;
@@ -124,10 +125,12 @@ async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failu
     connection.set_busy();
     match read {
         Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
-        Ok(Err(_)) => {
-            let expected = format!("the body is not whole, or longer than {MAX_BODY} bytes");
-            Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, expected))
-        }
+        Ok(Err(error)) => Err(if error.into_inner().is::<LengthLimitError>() {
+            let expected = format!("the body is too long, expected at most {MAX_BODY} bytes");
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, expected)
+        } else {
+            Failure::new(StatusCode::BAD_REQUEST, "the body is not whole")
+        }),
         Ok(Ok(bytes)) => Ok(bytes.into()),
     }
 }

@@ -39,10 +39,16 @@ fn python() -> Option<PathBuf> {
 fn run(world: &World, script: &str) -> String {
     let Some(python) = python() else { return "SKIPPED".to_owned() };
     let start = format!(
-        "import sys, warnings\nwarnings.simplefilter('ignore')\nimport logging\nlogging.disable(logging.CRITICAL)\nfrom avi.sdk.avi_api import ApiSession, APIError, ObjectNotFound\nPORT = {}\nPASSWORD = '{PASSWORD}'\ndef session(user, password=PASSWORD):\n    return ApiSession('127.0.0.1', user, password, port=PORT, tenant='admin', verify=False)\n",
-        world.port()
+        "import sys, warnings\nwarnings.simplefilter('ignore')\nimport logging\nlogging.disable(logging.CRITICAL)\nfrom avi.sdk.avi_api import ApiSession, APIError, ObjectNotFound\nPORT = {}\nPASSWORD = '{PASSWORD}'\nCERTIFICATE = '{}'\ndef session(user, password=PASSWORD):\n    return ApiSession('127.0.0.1', user, password, port=PORT, tenant='admin', verify=CERTIFICATE)\n",
+        world.port(),
+        world.path("lib/session-limitd/self-signed.pem").display()
     );
-    let output = Command::new(python).args(["-c", &format!("{start}{script}")]).output().unwrap();
+    // requests takes the certificates to trust from the environment first.
+    let output = Command::new(python)
+        .args(["-c", &format!("{start}{script}")])
+        .env_clear()
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text
@@ -127,7 +133,7 @@ alice = session('alice')
 assert alice.get('useraccount').status_code == 200
 body = json.dumps(dict(username='alice', password=PASSWORD, clear_sessions=True)).encode()
 request = urllib.request.Request('https://127.0.0.1:{port}/login', body, {{'Content-Type': 'application/json'}})
-assert urllib.request.urlopen(request, context=ssl._create_unverified_context()).status == 200
+assert urllib.request.urlopen(request, context=ssl.create_default_context(cafile=CERTIFICATE)).status == 200
 try:
     alice.get('useraccount')
 except APIError as e:
