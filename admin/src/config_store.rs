@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_the_module_would_refuse_is_never_written() {
-        let (_folder, file) = file();
+        let (_directory, file) = file();
         let error = set(&file, -1).unwrap_err();
         let expected = format!(
             "{}:4:27: invalid value: integer `-1`, expected a whole number",
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_refused_is_not_touched() {
-        let (_folder, file) = file();
+        let (_directory, file) = file();
         fs::write(file.path(), "mistake = 1\n").unwrap();
         assert!(matches!(set(&file, 5), Err(SaveError::Config(_))));
         fs::write(file.path(), TEXT).unwrap();
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_writer_without_the_lock_is_noticed() {
-        let (_folder, file) = file();
+        let (_directory, file) = file();
         let other = TEXT.replace("one", "two");
         let result: Result<(), SaveError> = file.update(|edit, _| {
             fs::write(file.path(), &other).unwrap();

@@ -19,7 +19,7 @@ const P: &str = "[[useraccountprofile]]\nname = \"P\"\nuuid = \"useraccountprofi
 
 #[test]
 fn a_value_set_before_is_overwritten_with_a_word() {
-    let (_folder, file) = file(P);
+    let (_directory, file) = file(P);
     let config = file.read().unwrap();
     let mut known = ConfigDraft::begin(&config, ObjectKind::Profile, "P");
     assert_eq!(known.apply(&set(2)), Some("max_concurrent_sessions"));
@@ -32,7 +32,7 @@ fn a_value_set_before_is_overwritten_with_a_word() {
 
 #[test]
 fn the_second_of_two_writers_is_told_and_loses_nothing() {
-    let (_folder, file) = file(P);
+    let (_directory, file) = file(P);
     let config = file.read().unwrap();
     let mut first = ConfigDraft::begin(&config, ObjectKind::Profile, "P");
     let mut second = ConfigDraft::begin(&config, ObjectKind::Profile, "P");
@@ -56,7 +56,7 @@ fn the_second_of_two_writers_is_told_and_loses_nothing() {
 
 #[test]
 fn an_object_deleted_under_a_draft_is_told_and_can_be_made_again() {
-    let (_folder, file) = file(P);
+    let (_directory, file) = file(P);
     let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "P");
     draft.apply(&set(5));
     assert!(delete(&file, ObjectKind::Profile, "P").unwrap());
@@ -70,7 +70,7 @@ fn an_object_deleted_under_a_draft_is_told_and_can_be_made_again() {
 
 #[test]
 fn a_new_profile_gets_a_uuid_that_the_module_takes() {
-    let (_folder, file) = file("");
+    let (_directory, file) = file("");
     let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "N");
     draft.save(&file).unwrap();
     let uuid = file.read().unwrap().profile("N").unwrap().uuid.clone().unwrap();
@@ -80,7 +80,7 @@ fn a_new_profile_gets_a_uuid_that_the_module_takes() {
 
 #[test]
 fn what_is_needed_is_not_deleted() {
-    let (_folder, file) = file(&format!(
+    let (_directory, file) = file(&format!(
         "{P}[[user]]\nusername = \"a\"\nuser_profile = \"P\"\n[[group]]\nname = \"g\"\nuser_profile = \"P\"\n"
     ));
     for (name, why) in [
@@ -103,7 +103,7 @@ fn what_is_needed_is_not_deleted() {
 
 #[test]
 fn an_assignment_needs_a_profile_that_exists() {
-    let (_folder, file) = file(P);
+    let (_directory, file) = file(P);
     let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::User, "a");
     for (profile, why) in [
         (None, "user `a`: user_profile_ref is not set, expected the name of a profile"),

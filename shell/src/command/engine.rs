@@ -6,7 +6,7 @@ use session_limit_admin::administration::{Administration, Found, is_known};
 use session_limit_admin::draft::{ConfigDraft, DraftError, Object};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
-use crate::command::grammar::{Change, Command, ObjectKind, Show};
+use crate::language::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::CommandError;
 use crate::output::failure::failure_of;
 use crate::output::response::Response;

@@ -8,7 +8,7 @@ use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
-use crate::command::grammar::{ObjectKind, PROFILE_REF};
+use crate::language::grammar::{ObjectKind, PROFILE_REF};
 use crate::output::response::{Response, timestamp};
 use session_limit_admin::draft::Object;
 

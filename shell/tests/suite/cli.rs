@@ -10,7 +10,7 @@ use session_limit_core::store::Store;
 use crate::pty::Pty;
 use crate::world::{SHELL, World, is_root};
 
-/// A folder with a configuration, and `shell` on it.
+/// A directory with a configuration, and `shell` on it.
 struct Scratch(tempfile::TempDir);
 
 const FILE: &str = "[[useraccountprofile]]\nname = \"C\"\nuuid = \"useraccountprofile-00000000-0000-4000-8000-000000000000\"\nmax_concurrent_sessions = 2\n";
@@ -53,7 +53,7 @@ impl Scratch {
         child.wait_with_output().unwrap()
     }
 
-    /// Runs a command that must end so and say this, with the folder's path as DIR.
+    /// Runs a command that must end so and say this, with the directory's path as DIR.
     fn fails(&self, arguments: &[&str], code: i32, message: &str) {
         let output = self.run(arguments);
         let said = text(&output.stderr).replace(self.0.path().to_str().unwrap(), "DIR");
@@ -182,7 +182,7 @@ fn an_ordinary_user_is_told_to_use_sudo() {
     }
     let scratch = Scratch::new(FILE);
     fs::set_permissions(scratch.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // The target folder may not be reachable for others: run a copy.
+    // The target directory may not be reachable for others: run a copy.
     let program = scratch.0.path().join("shell");
     fs::copy(SHELL, &program).unwrap();
     let as_nobody = |arguments: &[&str]| {
@@ -273,13 +273,13 @@ fn a_damaged_store_makes_room_and_is_kept() {
         return;
     }
     let scratch = Scratch::new(FILE);
-    let folder = scratch.0.path().join("run");
-    fs::write(folder.join("sessions.db"), "no database at all").unwrap();
-    fs::set_permissions(folder.join("sessions.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    let directory = scratch.0.path().join("run");
+    fs::write(directory.join("sessions.db"), "no database at all").unwrap();
+    fs::set_permissions(directory.join("sessions.db"), fs::Permissions::from_mode(0o600)).unwrap();
     let output = scratch.run(&["-o", "json", "show", "session"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let kept = |name: &str| name.contains(".damaged-") && !name.ends_with("-journal");
-    let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| kept(&name.to_string_lossy())).count(), 1);
 }
 
@@ -309,11 +309,11 @@ fn failures_are_json_too() {
 }
 
 #[test]
-fn a_configuration_is_judged_in_one_line_for_programs() {
+fn a_configuration_is_checked_in_one_line_for_programs() {
     let scratch = Scratch::new("[[user]]\nusername = \"alice\"\nuser_profile = \"X\"\n");
     let file = scratch.0.path().join("config.toml");
-    let judge = || Command::new(SHELL).arg("--check-config").arg(&file).output().unwrap();
-    let bad = judge();
+    let check = || Command::new(SHELL).arg("--check-config").arg(&file).output().unwrap();
+    let bad = check();
     assert_eq!(bad.status.code(), Some(7));
     assert_eq!(
         text(&bad.stderr),
@@ -323,7 +323,7 @@ fn a_configuration_is_judged_in_one_line_for_programs() {
         )
     );
     fs::write(&file, FILE).unwrap();
-    let good = judge();
+    let good = check();
     assert_eq!(
         text(&good.stdout),
         format!("{}: valid: 2 profiles, 0 users, 0 groups\n", file.display())
@@ -332,7 +332,7 @@ fn a_configuration_is_judged_in_one_line_for_programs() {
 }
 
 #[test]
-fn a_configuration_is_judged_with_a_drawing_for_people() {
+fn a_configuration_is_checked_with_a_drawing_for_people() {
     let scratch = Scratch::new("[[user]]\nusername = \"alice\"\nuser_profile = \"X\" # soon\n");
     let mut command = Command::new(SHELL);
     command.arg("--check-config").arg(scratch.0.path().join("config.toml"));

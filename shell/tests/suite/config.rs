@@ -18,8 +18,8 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile};
 use session_limit_core::system::users::User;
 use shell::command::engine::Engine;
 use shell::command::executor::Interpreter;
-use shell::command::grammar::{Change, ObjectKind};
-use shell::command::lexer::quote;
+use shell::language::grammar::{Change, ObjectKind};
+use shell::language::lexer::quote;
 use shell::output::response::Format;
 use shell::output::screen::NoScreen;
 
@@ -56,10 +56,10 @@ on_limit = \"reject\"                    # reject | ask | evict-oldest
 ";
 
 fn file(text: &str) -> (tempfile::TempDir, ConfigFile) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.toml");
     fs::write(&path, text).unwrap();
-    (folder, ConfigFile::at(&path))
+    (directory, ConfigFile::at(&path))
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn of_a_thousand_updates_by_two_writers_none_is_lost() {
     assert_eq!(comments(&fs::read_to_string(file.path()).unwrap()), comments(FILE));
 }
 
-/// Adds one to a number; returns whether it was not told that somebody else had been faster.
+/// Adds one to a number; returns whether it was not told that another writer was faster.
 fn increment(file: &ConfigFile) -> bool {
     let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "Contractors");
     let Object::Profile(profile) = draft.current() else { panic!("no profile") };
@@ -141,8 +141,8 @@ fn processes_that_add_objects_at_the_same_time_lose_none() {
 
 #[test]
 fn an_update_that_meets_another_in_the_prompt_is_told_how_the_object_changed() {
-    let (folder, file) = file(FILE);
-    let mut interpreter = interpreter(&file, folder.path());
+    let (directory, file) = file(FILE);
+    let mut interpreter = interpreter(&file, directory.path());
     interpreter.line("configure useraccountprofile Contractors").unwrap();
     interpreter.line("account_lock_timeout 5").unwrap();
     assert!(increment(&file));
@@ -171,9 +171,9 @@ fn a_save_killed_at_any_system_call_leaves_the_old_or_the_new_file() {
         eprintln!("SKIPPED: strace is not installed");
         return;
     }
-    let (folder, file) = file(FILE);
+    let (directory, file) = file(FILE);
     fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
-    let log = folder.path().join("log");
+    let log = directory.path().join("log");
     let save = |inject: &str, value: u32| {
         let mut command = Command::new("strace");
         command.args(["-f", "-qq", "-o"]).arg(&log).args(["-e", &format!("trace={TRACED}")]);
@@ -223,7 +223,7 @@ fn a_save_killed_at_any_system_call_leaves_the_old_or_the_new_file() {
     assert!(old > 0 && new > 0, "old {old}, new {new}");
     // What the killed ones left is no hindrance, and goes.
     assert!(save("", 5).success());
-    assert!(!folder.path().join(".config.toml.new").exists());
+    assert!(!directory.path().join(".config.toml.new").exists());
 }
 
 /// Returns the name of the system call in a line of strace: `PID NAME(...) = ...`.
@@ -238,8 +238,8 @@ fn limit_in(text: &str) -> u32 {
 
 #[test]
 fn a_full_disk_leaves_the_old_file() {
-    let (folder, file) = file(FILE);
-    let device = folder.path().join("full");
+    let (directory, file) = file(FILE);
+    let device = directory.path().join("full");
     fs::create_dir(&device).unwrap();
     // A file system with room for the file and its lock, and not for a second file.
     let script = r#"mount -t tmpfs -o size=8k none "$1" && cp "$2" "$1/config.toml" && head -c 100000 /dev/zero > "$1/rest" 2>/dev/null
@@ -262,9 +262,9 @@ fn a_full_disk_leaves_the_old_file() {
     );
 }
 
-fn interpreter(file: &ConfigFile, folder: &Path) -> Interpreter<Vec<u8>> {
+fn interpreter(file: &ConfigFile, directory: &Path) -> Interpreter<Vec<u8>> {
     let user = User { typed: c"root".to_owned(), name: c"root".to_owned(), uid: 0, gid: 0 };
-    let sessions = Sessions::at(&folder.join("sessions.db"));
+    let sessions = Sessions::at(&directory.join("sessions.db"));
     let actor = "root".to_owned();
     let config = file.clone();
     let program = "shell";
@@ -285,26 +285,26 @@ const WHO: [&str; 4] = ["alice", "bob", "operators", "DOMAIN\\user"];
 
 /// One thing an administrator may do.
 #[derive(Debug, Clone)]
-enum Permission {
+enum Operation {
     Set(usize, Field, u32),
     Unset(usize, Field),
     Cancelled(usize, Field, u32),
     DeleteProfile(usize),
-    Attach(ObjectKind, usize, usize),
+    Assign(ObjectKind, usize, usize),
     Detach(ObjectKind, usize),
 }
 
-fn deed() -> impl Strategy<Value = Permission> {
+fn operation() -> impl Strategy<Value = Operation> {
     let field = prop::sample::select(Field::ALL.to_vec());
     let kind = prop::sample::select(vec![ObjectKind::User, ObjectKind::Group]);
     let (name, who) = (0..NAMES.len(), 0..WHO.len());
     prop_oneof![
-        (name.clone(), field.clone(), any::<u32>()).prop_map(|(n, f, v)| Permission::Set(n, f, v)),
-        (name.clone(), field.clone()).prop_map(|(n, f)| Permission::Unset(n, f)),
-        (name.clone(), field, any::<u32>()).prop_map(|(n, f, v)| Permission::Cancelled(n, f, v)),
-        name.clone().prop_map(Permission::DeleteProfile),
-        (kind.clone(), who.clone(), name).prop_map(|(k, w, n)| Permission::Attach(k, w, n)),
-        (kind, who).prop_map(|(k, w)| Permission::Detach(k, w)),
+        (name.clone(), field.clone(), any::<u32>()).prop_map(|(n, f, v)| Operation::Set(n, f, v)),
+        (name.clone(), field.clone()).prop_map(|(n, f)| Operation::Unset(n, f)),
+        (name.clone(), field, any::<u32>()).prop_map(|(n, f, v)| Operation::Cancelled(n, f, v)),
+        name.clone().prop_map(Operation::DeleteProfile),
+        (kind.clone(), who.clone(), name).prop_map(|(k, w, n)| Operation::Assign(k, w, n)),
+        (kind, who).prop_map(|(k, w)| Operation::Detach(k, w)),
     ]
 }
 
@@ -312,7 +312,7 @@ fn deed() -> impl Strategy<Value = Permission> {
 #[derive(Debug, Default)]
 struct Model {
     profiles: BTreeMap<String, Profile>,
-    attached: BTreeMap<(&'static str, String), String>,
+    assigned: BTreeMap<(&'static str, String), String>,
 }
 
 impl Model {
@@ -327,7 +327,7 @@ impl Model {
         {
             for entry in entries {
                 model
-                    .attached
+                    .assigned
                     .insert((kind.word(), entry.name.clone()), entry.user_profile.clone());
             }
         }
@@ -342,10 +342,10 @@ impl Model {
         *field.of_mut(profile) = value;
     }
 
-    /// Carries a deed out here; returns the lines that carry it out there, and whether they succeed.
-    fn apply(&mut self, deed: &Permission) -> (Vec<String>, bool) {
-        match deed {
-            Permission::Set(n, field, value) => {
+    /// Carries an operation out here; returns the lines that carry it out there, and whether they succeed.
+    fn apply(&mut self, operation: &Operation) -> (Vec<String>, bool) {
+        match operation {
+            Operation::Set(n, field, value) => {
                 self.value(NAMES[*n], *field, *value);
                 (
                     vec![
@@ -357,7 +357,7 @@ impl Model {
                     true,
                 )
             }
-            Permission::Unset(n, field) => {
+            Operation::Unset(n, field) => {
                 self.value(NAMES[*n], *field, field.default_value());
                 (
                     vec![
@@ -369,21 +369,21 @@ impl Model {
                     true,
                 )
             }
-            Permission::Cancelled(n, field, value) => {
+            Operation::Cancelled(n, field, value) => {
                 (vec![configure(NAMES[*n]), format!("{field} {value}"), "cancel".into()], true)
             }
-            Permission::DeleteProfile(n) => {
+            Operation::DeleteProfile(n) => {
                 let name = NAMES[*n];
                 let line = format!("delete useraccountprofile {}", quote(name));
                 let possible = name != DEFAULT_PROFILE
                     && self.profiles.contains_key(name)
-                    && !self.attached.values().any(|profile| profile == name);
+                    && !self.assigned.values().any(|profile| profile == name);
                 if possible {
                     self.profiles.remove(name);
                 }
                 (vec![line], possible)
             }
-            Permission::Attach(kind, who, n) => {
+            Operation::Assign(kind, who, n) => {
                 let line = format!(
                     "configure {} {} user_profile_ref {}",
                     kind.word(),
@@ -392,13 +392,13 @@ impl Model {
                 );
                 let possible = self.profiles.contains_key(NAMES[*n]);
                 if possible {
-                    self.attached.insert((kind.word(), WHO[*who].to_owned()), NAMES[*n].to_owned());
+                    self.assigned.insert((kind.word(), WHO[*who].to_owned()), NAMES[*n].to_owned());
                 }
                 (vec![line], possible)
             }
-            Permission::Detach(kind, who) => {
+            Operation::Detach(kind, who) => {
                 let line = format!("delete {} {}", kind.word(), quote(WHO[*who]));
-                let possible = self.attached.remove(&(kind.word(), WHO[*who].to_owned())).is_some();
+                let possible = self.assigned.remove(&(kind.word(), WHO[*who].to_owned())).is_some();
                 (vec![line], possible)
             }
         }
@@ -413,23 +413,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_deeds_keeps_the_file_good_and_the_comments_in_place(
-        deeds in prop::collection::vec(deed(), 1..16),
+    fn any_sequence_of_operations_keeps_the_file_good_and_the_comments_in_place(
+        operations in prop::collection::vec(operation(), 1..16),
         from_nothing in prop::bool::weighted(0.2),
     ) {
         let begin = if from_nothing { "# nothing yet" } else { FILE };
-        let (folder, file) = file(begin);
-        let mut interpreter = interpreter(&file, folder.path());
+        let (directory, file) = file(begin);
+        let mut interpreter = interpreter(&file, directory.path());
         let mut model = Model::of(&file.read().unwrap());
-        for deed in &deeds {
-            let (lines, succeeds) = model.apply(deed);
+        for operation in &operations {
+            let (lines, succeeds) = model.apply(operation);
             let result = lines.iter().try_for_each(|line| interpreter.line(line).map(drop));
-            prop_assert_eq!(result.is_ok(), succeeds, "{:?}: {:?}", deed, result);
+            prop_assert_eq!(result.is_ok(), succeeds, "{:?}: {:?}", operation, result);
             let text = fs::read_to_string(file.path()).unwrap();
-            prop_assert_eq!(comments(&text), comments(begin), "{:?}:\n{}", deed, text);
+            prop_assert_eq!(comments(&text), comments(begin), "{:?}:\n{}", operation, text);
             let now = Model::of(&file.read().unwrap());
-            prop_assert_eq!(&now.profiles, &model.profiles, "{:?}:\n{}", deed, text);
-            prop_assert_eq!(&now.attached, &model.attached, "{:?}:\n{}", deed, text);
+            prop_assert_eq!(&now.profiles, &model.profiles, "{:?}:\n{}", operation, text);
+            prop_assert_eq!(&now.assigned, &model.assigned, "{:?}:\n{}", operation, text);
         }
     }
 

@@ -204,7 +204,7 @@ fn a_changed_password_is_told_and_login_is_offered_again() {
     pty.expect("Password: ");
     pty.line(OTHER_PASSWORD);
     pty.expect_prompt("bob");
-    // What alice typed is not run for bob; his own commands are.
+    // What alice typed is not run for bob; commands typed by bob are.
     let answer = pty.command("bob", "show user");
     assert!(answer.contains("| name                    | bob "), "{answer}");
 }
@@ -229,7 +229,7 @@ fn at_the_limit_a_cleared_prompt_is_warned_and_login_is_offered_again() {
 }
 
 #[test]
-fn the_wish_to_clear_is_never_repeated_by_itself() {
+fn clearing_is_never_repeated_by_itself() {
     let Some(world) = World::new() else { return };
     world.configure(&format!("{}[policy]\non_limit = \"ask\"\n", limit(1)));
     let enter = || {

@@ -14,7 +14,7 @@ use crate::pty::{Pty, eventually, kill};
 
 /// The password of every user.
 pub const PASSWORD: &str = "correct horse";
-/// One that nobody has until [`World::change_password`].
+/// One that no user has until [`World::change_password`].
 pub const OTHER_PASSWORD: &str = "battery staple";
 const PASSWORD_HASH: &str = "$6$rounds=1000$salt$Op5Pr8IefYjtJFNiLT8d.Xb85v8VtEyyKosvqEUXP9/.f4IC5kMbKoUZwss1ymncWvUZB6QVTmIH88IN1Uc5C.";
 const OTHER_PASSWORD_HASH: &str = "$6$rounds=1000$salt$M59eIDWzIyo0EhftRqJvejzmMwfTTiG0PSYGeh4GTfWlMPhXd1O4qLCjQuI3Xn1OJvJXg2auiifP4XjzWQ5KJ/";
@@ -24,10 +24,10 @@ pub const WARNING: &str = "WARNING: Maximum concurrent session count has been re
 
 /// A small host.
 pub struct World {
-    folder: TempDir,
+    directory: TempDir,
 }
 
-/// Binds the world's folders, then runs the program in its arguments.
+/// Binds the world's directories, then runs the program in its arguments.
 const ENTER: &str = r#"mount --bind "$1/etc" /etc && mount --bind "$1/run" /run && mount --bind "$1/lib" /var/lib && shift && exec "$@""#;
 
 impl World {
@@ -51,12 +51,12 @@ impl World {
 
     fn build() -> Self {
         // `shell` starts it, and finds it beside itself.
-        testkit::program("session-limit-session", "session-limit-session");
-        let world = Self { folder: tempfile::tempdir().unwrap() };
-        for folder in ["etc/pam.d", "etc/session-limit", "run", "lib"] {
-            fs::create_dir_all(world.path(folder)).unwrap();
+        let _ = testkit::program("session-limit-session", "session-limit-session");
+        let world = Self { directory: tempfile::tempdir().unwrap() };
+        for directory in ["etc/pam.d", "etc/session-limit", "run", "lib"] {
+            fs::create_dir_all(world.path(directory)).unwrap();
         }
-        fs::set_permissions(world.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for name in ["ld.so.cache", "ld.so.conf"] {
             let _ = fs::copy(Path::new("/etc").join(name), world.path("etc").join(name));
         }
@@ -83,9 +83,9 @@ impl World {
         world
     }
 
-    /// Returns a path inside the host's folder.
+    /// Returns a path inside the host's directory.
     pub fn path(&self, inside: &str) -> PathBuf {
-        self.folder.path().join(inside)
+        self.directory.path().join(inside)
     }
 
     /// Writes a file of the host.
@@ -119,7 +119,7 @@ impl World {
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", ENTER, "sh"]);
         command
-            .arg(self.folder.path())
+            .arg(self.directory.path())
             .args(program)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
