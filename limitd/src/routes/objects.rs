@@ -31,7 +31,10 @@ pub async fn list(
     let count = answer.get("count").and_then(Value::as_u64).unwrap_or(0);
     if page.saturating_mul(size) < usize::try_from(count).unwrap_or(usize::MAX) {
         let scheme = if app.settings().service.tls { "https" } else { "http" };
-        answer["next"] = Value::String(next(scheme, &headers, &uri, page + 1));
+        let next = next(scheme, &headers, &uri, page + 1);
+        if let Value::Object(answer) = &mut answer {
+            answer.insert("next".to_owned(), Value::String(next));
+        }
     }
     Ok(Json(answer).into_response())
 }
