@@ -66,18 +66,8 @@ fn lists_have_pages_names_fields_and_an_order() {
     assert_eq!(names, ["P4", "P3", "P2", "P1", "Default-User-Account-Profile"]);
     let one = admin.ok("/api/useraccountprofile?name=P2&fields=max_concurrent_sessions");
     let fields: Vec<&String> = one["results"][0].as_object().unwrap().keys().collect();
-    assert_eq!(
-        (one["count"].clone(), fields),
-        (
-            json!(1),
-            vec!["max_concurrent_sessions", "name", "url", "uuid"]
-                .iter()
-                .map(|s| s.to_string())
-                .collect::<Vec<_>>()
-                .iter()
-                .collect::<Vec<_>>()
-        )
-    );
+    assert_eq!(fields, ["max_concurrent_sessions", "name", "url", "uuid"]);
+    assert_eq!(one["count"], 1);
     for (query, field) in [
         ("page=0", "page"),
         ("page_size=201", "page_size"),

@@ -22,6 +22,7 @@ pub const ALL: &[Group] = &[
     operation::faults::GROUP,
     operation::shell::GROUP,
     operation::status::GROUP,
+    operation::service::GROUP,
     operation::hostile::GROUP,
     operation::penalties::GROUP,
     operation::journal::GROUP,
