@@ -132,7 +132,7 @@ fn every_argument_of_the_module_is_in_its_page() {
 
 #[test]
 fn the_pages_can_be_read() {
-    for page in ["shell.1", "session-limit.5", "pam_session_limit.8"] {
+    for page in ["shell.1", "session-limit.5", "pam_session_limit.8", "session-limitd.8"] {
         let mut command = Command::new("man");
         command
             .args(["--warnings=w", "-P", "cat", "-l"])
