@@ -116,5 +116,11 @@ mod tests {
         );
         assert!(problem(&key, &key).contains("holds no certificate"));
         assert!(problem(&certificate, &certificate).contains("holds no private key"));
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        let pair = rcgen::KeyPair::generate().unwrap();
+        fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
+        fs::write(&key, pair.serialize_pem()).unwrap();
+        assert!(problem(&certificate, &key).ends_with("one.pem: has expired"));
     }
 }

@@ -108,3 +108,20 @@ fn with_the_service_all_its_sessions_end() {
     let service = world.serve();
     service.log_in("alice");
 }
+
+#[test]
+fn an_idle_session_ends_by_itself() {
+    let Some(world) = World::new() else { return };
+    world.configure(0, "api_idle_timeout = 1\n");
+    let service = world.serve();
+    let (idle, busy) = (service.log_in("alice"), service.log_in("bob"));
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(63) {
+        busy.ok("/api/useraccount");
+        std::thread::sleep(Duration::from_secs(3));
+    }
+    assert_eq!(idle.get("/api/useraccount").status, 401);
+    busy.ok("/api/useraccount");
+    let admin = service.log_in("admin");
+    assert_eq!(admin.ok("/api/usersession?name=alice")["count"], 0);
+}

@@ -1,10 +1,11 @@
 //! What it says when it cannot serve, and what the front may do.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::json;
 
-use crate::world::{PASSWORD, World, curl};
+use crate::world::{PASSWORD, World, curl, eventually, signal};
 
 #[test]
 fn what_keeps_it_from_serving_is_said_in_one_line() {
@@ -67,8 +68,8 @@ fn with_a_broken_configuration_it_answers_503_with_the_line_until_that_is_repair
     let reply = admin.get("/api/useraccountprofile");
     assert_eq!(reply.status, 503);
     assert!(reply.error().starts_with("/etc/session-limit/config.toml:"), "{}", reply.error());
-    crate::world::signal(i32::try_from(service.pid()).unwrap(), "HUP");
-    crate::world::eventually("it is noticed", || curl(&[&service.url("/healthz")]).status == 503);
+    signal(i32::try_from(service.pid()).unwrap(), "HUP");
+    eventually("it is noticed", || curl(&[&service.url("/healthz")]).status == 503);
     let login = || service.post_login(&json!({"username": "alice", "password": PASSWORD}));
     let refused = login();
     assert_eq!(refused.status, 503);
@@ -123,4 +124,46 @@ fn other_users_of_the_host_do_not_reach_session_processes() {
     assert!(!refused.status.success() && said.contains("PermissionError"), "{said}");
     let let_in = connect("3900");
     assert!(let_in.status.success(), "{}", String::from_utf8_lossy(&let_in.stderr));
+}
+
+#[test]
+fn a_new_certificate_is_taken_into_use_and_ends_no_session() {
+    let Some(world) = World::new() else { return };
+    let write = |expired: bool| {
+        let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        if expired {
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        world.write("etc/api.pem", &certificate);
+        world.write("etc/api.key", &key.serialize_pem());
+        let kept = world.path("trusted.pem");
+        fs::write(&kept, certificate).unwrap();
+        kept.display().to_string()
+    };
+    let is_trusted = |file: &str, url: &str| {
+        let arguments = ["-s", "-o", "/dev/null", "--cacert", file, url];
+        Command::new("curl").args(arguments).status().unwrap().success()
+    };
+    let first = write(false);
+    world.configure(0, "certificate = \"/etc/api.pem\"\nkey = \"/etc/api.key\"\n");
+    let service = world.serve();
+    let alice = service.log_in("alice");
+    let url = service.url("/healthz");
+    assert!(is_trusted(&first, &url));
+    let second = write(false);
+    assert!(!is_trusted(&second, &url), "not yet");
+    let pid = i32::try_from(service.pid()).unwrap();
+    signal(pid, "HUP");
+    eventually("the new certificate is in use", || is_trusted(&second, &url));
+    alice.ok("/api/useraccount");
+    // One that cannot be used leaves the old one in use.
+    let good = fs::read(&second).unwrap();
+    write(true);
+    fs::write(&second, good).unwrap();
+    signal(pid, "HUP");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(is_trusted(&second, &url));
+    alice.ok("/api/useraccount");
 }
