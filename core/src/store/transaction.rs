@@ -271,12 +271,12 @@ impl fmt::Debug for Transaction {
 fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // The locking mode first: what is read by the other pragmas stays locked and need not be read again.
     // Where a reboot empties the file there is nothing that fsync could save.
     let synchronous = if is_in_memory { "OFF" } else { "NORMAL" };
     connection.execute_batch(&format!(
-        "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; \
-         PRAGMA synchronous = {synchronous}; PRAGMA locking_mode = EXCLUSIVE; \
-         PRAGMA journal_mode = TRUNCATE"
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; \
+         PRAGMA cell_size_check = ON; PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
     ))
 }
 
