@@ -42,10 +42,11 @@ impl PamResponse {
             lines: lines.into_iter().flatten().collect(),
             message: None,
         };
-        let refuse = |lines: Vec<Option<(Level, String)>>, blocked_by: &[Session]| Self {
-            message: Some(warning(&origin.service, blocked_by)),
-            ..respond(PamResultCode::PAM_PERM_DENIED, lines)
-        };
+        let refuse =
+            |lines: Vec<Option<(Level, String)>>, blocked_by: &[Session], told: &[String]| Self {
+                message: Some(warning(&origin.service, blocked_by, told)),
+                ..respond(PamResultCode::PAM_PERM_DENIED, lines)
+            };
         let cleared_line = |cleared: &ClearSummary| {
             (!cleared.is_empty()).then(|| {
                 (Level::Notice, format!("sessions of user {user} cleared: {cleared}, {origin}"))
@@ -120,8 +121,9 @@ impl PamResponse {
                     format_args!("session refused for user {user}: {sessions} open, {origin}"),
                 )],
                 &[],
+                &[],
             ),
-            Ok(Outcome::Refused { held, limit, cleared, blocked_by }) => {
+            Ok(Outcome::Refused { held, limit, cleared, blocked_by, told }) => {
                 let mut lines = vec![
                     cleared_line(cleared),
                     line(
@@ -134,7 +136,7 @@ impl PamResponse {
                 lines.extend(blocked_by.iter().map(|session| {
                     line(Level::Notice, format_args!("user {user}: {}", blocker(session)))
                 }));
-                refuse(lines, blocked_by)
+                refuse(lines, blocked_by, told)
             }
             Err(error) => {
                 let (code, level) = code_and_level(error);
@@ -148,12 +150,25 @@ fn warnings(texts: &[String]) -> Vec<Option<(Level, String)>> {
     texts.iter().map(|text| Some((Level::Warning, text.clone()))).collect()
 }
 
-/// Returns what a refused user reads: the two documented lines, and where clearing was asked for but
-/// could not make room, what holds the slots. One line for callers that show or hand on one.
-fn warning(service: &str, blocked_by: &[Session]) -> String {
-    let lines: Vec<String> =
-        WARNING.iter().map(|&line| line.to_owned()).chain(blocked_by.iter().map(blocker)).collect();
-    lines.join(if wants_one_line(service) { " " } else { "\n" })
+/// Returns what a refused user reads: the two documented lines, where clearing was asked for but could not
+/// make room what holds the slots, and what the policy tells. One line for callers that show or hand on one.
+fn warning(service: &str, blocked_by: &[Session], told: &[String]) -> String {
+    let mut lines = WARNING.map(str::to_owned).to_vec();
+    lines.extend(blocked_by.iter().map(blocker));
+    lines.extend_from_slice(told);
+    if wants_one_line(service) { in_one_line(&lines) } else { lines.join("\n") }
+}
+
+/// Returns lines as the sentences of one line.
+fn in_one_line(lines: &[String]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if !text.is_empty() {
+            text.push_str(if text.ends_with(['.', '!', '?', ':']) { " " } else { ". " });
+        }
+        text.push_str(line);
+    }
+    text
 }
 
 fn blocker(session: &Session) -> String {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use session_limit_core::admission::{LoginSettings, SessionToken, Slot};
 use session_limit_core::config::ConfigError;
-use session_limit_core::model::policy::{OnClear, OnLimit};
+use session_limit_core::model::policy::{OnClear, OnLimit, Tell};
 use session_limit_core::model::profile::Limit;
 use session_limit_core::model::session::{Leader, Origin, SessionState};
 use session_limit_core::store;
@@ -45,6 +45,8 @@ fn token(warnings: &[&str]) -> SessionToken {
             limit: Limit::AtMost(5),
             on_limit: OnLimit::Reject,
             on_clear: OnClear::Terminate,
+            tell: Tell::Nothing,
+            hint: None,
             read_at: 0,
             warnings: warnings.iter().map(|&text| text.to_owned()).collect(),
         },
@@ -155,7 +157,13 @@ fn table() -> Vec<Row> {
             &[(Level::Notice, "session refused for user al\\nice: 2 open, {origin}")],
         ),
         row(
-            Outcome::Refused { held: 5, limit: 5, cleared: none, blocked_by: Vec::new() },
+            Outcome::Refused {
+                held: 5,
+                limit: 5,
+                cleared: none,
+                blocked_by: Vec::new(),
+                told: vec![],
+            },
             PAM_PERM_DENIED,
             true,
             &[(Level::Notice, "session refused for user al\\nice: 5 of 5, {origin}")],
@@ -200,6 +208,7 @@ fn callers_that_want_one_line_get_one() {
         limit: 1,
         cleared: ClearSummary::default(),
         blocked_by: vec![],
+        told: vec![],
     });
     let message = PamResponse::to(&refused, &request("cockpit"), |_| true).message.unwrap();
     assert_eq!(
@@ -216,9 +225,31 @@ fn where_clearing_makes_no_room_the_user_reads_what_holds_the_slot() {
         limit: 1,
         cleared: ClearSummary::default(),
         blocked_by: vec![blocking_session()],
+        told: vec![],
     });
     let response = PamResponse::to(&refused, &request("shell-clear-sessions"), |_| true);
     let blocker = format!("A slot is held by a session that cannot be ended: {ORIGIN}.");
     assert_eq!(response.message.unwrap(), format!("{}\n{blocker}", WARNING.join("\n")));
     assert_eq!(response.lines[1], (Level::Notice, format!("user al\\nice: {blocker}")));
+}
+
+#[test]
+fn what_the_policy_tells_follows_the_warning() {
+    let told: Vec<String> = vec!["2 of 2 sessions in use".into(), "Call 4711.".into()];
+    let refused = Ok(Outcome::Refused {
+        held: 2,
+        limit: 2,
+        cleared: ClearSummary::default(),
+        blocked_by: vec![],
+        told,
+    });
+    let message = |service| PamResponse::to(&refused, &request(service), |_| true).message.unwrap();
+    assert_eq!(
+        message("sshd"),
+        format!("{}\n2 of 2 sessions in use\nCall 4711.", WARNING.join("\n"))
+    );
+    assert_eq!(
+        message("cockpit"),
+        format!("{}. 2 of 2 sessions in use. Call 4711.", WARNING.join(" "))
+    );
 }

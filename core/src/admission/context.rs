@@ -61,6 +61,8 @@ pub fn assess(request: &LoginRequest, config: &Config) -> Result<Assessment, Adm
         limit: Limit::from(assigned.profile.max_concurrent_sessions),
         on_limit: config.policy.on_limit,
         on_clear: config.policy.on_clear,
+        tell: config.policy.tell,
+        hint: config.policy.hint.clone(),
         read_at: clock::boot_ms(),
         warnings: assigned.warnings.clone(),
     };

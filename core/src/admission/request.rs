@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::clear::ClearSummary;
 use crate::config::ConfigError;
-use crate::model::policy::{OnClear, OnLimit};
+use crate::model::policy::{OnClear, OnLimit, Tell};
 use crate::model::profile::Limit;
 use crate::model::session::{EvictionRequest, Leader, Origin, Session};
 use crate::store::StoreError;
@@ -56,6 +56,10 @@ pub struct LoginSettings {
     pub on_limit: OnLimit,
     /// What clearing does.
     pub on_clear: OnClear,
+    /// What a refused user is told.
+    pub tell: Tell,
+    /// The administrator's line for a refused user.
+    pub hint: Option<String>,
     /// When that was found out, in milliseconds of boot time.
     pub read_at: i64,
     /// What was wrong with a part of it, a line each, for the log.
@@ -131,6 +135,8 @@ pub enum Outcome {
         cleared: ClearSummary,
         /// Where clearing was asked for: the sessions that hold the slots and cannot be ended.
         blocked_by: Vec<Session>,
+        /// What the user reads after the warning, a line each.
+        told: Vec<String>,
     },
 }
 

@@ -4,3 +4,4 @@ mod clearing;
 mod counting;
 mod exactness;
 mod refusal;
+mod telling;
