@@ -81,6 +81,7 @@ impl PamResponse {
                     EvictionRequest::None => "",
                     EvictionRequest::ClearAll => ", other sessions will be cleared",
                     EvictionRequest::EvictOldest => ", the oldest sessions will be ended",
+                    EvictionRequest::Session(_) => ", one session will be ended",
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(line(
@@ -91,13 +92,21 @@ impl PamResponse {
                 ));
                 respond(PamResultCode::PAM_SUCCESS, lines)
             }
-            Ok(Outcome::Opened { token, held, limit, cleared }) => {
+            Ok(Outcome::Opened { token, held, limit, over_limit, cleared }) => {
                 let of = match limit {
                     0 => ", the check is off".to_owned(),
                     limit => format!(" of {limit}"),
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(cleared_line(cleared));
+                if *over_limit {
+                    let others = held.saturating_sub(1);
+                    let would_be = "session would be refused for user";
+                    lines.push(line(
+                        Level::Notice,
+                        format_args!("{would_be} {user}: {others} of {limit}, {origin}"),
+                    ));
+                }
                 lines.push(line(
                     Level::Info,
                     format_args!("session opened for user {user}: {held}{of}, {origin}"),

@@ -56,6 +56,8 @@ impl Object {
                 fields.push(("uuid", profile.uuid.clone().unwrap_or_default()));
                 fields.push(("name", profile.name.clone()));
                 fields.extend(Field::ALL.map(|field| (field.name(), field.shown(profile))));
+                // Most profiles have none: the policy holds for them.
+                fields.extend(profile.on_limit.map(|word| ("on_limit", word.word().to_owned())));
                 fields
             }
             Self::ProfileAssignment(assignment) => vec![

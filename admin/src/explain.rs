@@ -229,6 +229,13 @@ fn decision(outcome: ExpectedOutcome, expected: &LoginPreview) -> (Decision, Str
                 "the lines set clear_sessions: {open} open sessions are ended first, as far as they can be"
             ),
         ),
+        ExpectedOutcome::Logged => (
+            Decision::Admitted,
+            format!(
+                "{held} of {limit} slots are in use, and on_limit is log: let in, and logged as one that \
+                 would be refused"
+            ),
+        ),
         ExpectedOutcome::Asked(sessions) => (
             Decision::Asked,
             format!(

@@ -64,6 +64,7 @@ fn blocking_session() -> Session {
         process_session: 1,
         audit_session: None,
         state: SessionState::Open,
+        over_limit: false,
         since: 0,
     }
 }
@@ -109,7 +110,13 @@ fn table() -> Vec<Row> {
             &[(Level::Debug, "slot reserved for user al\\nice: 2 of 5, {origin}")],
         ),
         row(
-            Outcome::Opened { token: token(&["w"]), held: 1, limit: 5, cleared: none.clone() },
+            Outcome::Opened {
+                token: token(&["w"]),
+                held: 1,
+                limit: 5,
+                over_limit: false,
+                cleared: none.clone(),
+            },
             PAM_SUCCESS,
             false,
             &[
@@ -118,7 +125,28 @@ fn table() -> Vec<Row> {
             ],
         ),
         row(
-            Outcome::Opened { token: token(&[]), held: 1, limit: 0, cleared: cleared.clone() },
+            Outcome::Opened {
+                token: token(&[]),
+                held: 6,
+                limit: 5,
+                over_limit: true,
+                cleared: none.clone(),
+            },
+            PAM_SUCCESS,
+            false,
+            &[
+                (Level::Notice, "session would be refused for user al\\nice: 5 of 5, {origin}"),
+                (Level::Info, "session opened for user al\\nice: 6 of 5, {origin}"),
+            ],
+        ),
+        row(
+            Outcome::Opened {
+                token: token(&[]),
+                held: 1,
+                limit: 0,
+                over_limit: false,
+                cleared: cleared.clone(),
+            },
             PAM_SUCCESS,
             false,
             &[
@@ -252,4 +280,20 @@ fn what_the_policy_tells_follows_the_warning() {
         message("cockpit"),
         format!("{}. 2 of 2 sessions in use. Call 4711.", WARNING.join(" "))
     );
+}
+
+#[test]
+fn the_manual_has_the_line_of_a_login_that_would_be_refused() {
+    let opened = Ok(Outcome::Opened {
+        token: token(&[]),
+        held: 3,
+        limit: 2,
+        over_limit: true,
+        cleared: ClearSummary::default(),
+    });
+    let request = LoginRequest { user: c"alice".to_owned(), ..request("sshd") };
+    let (level, line) = PamResponse::to(&opened, &request, |_| true).lines.remove(0);
+    assert_eq!(level, Level::Notice);
+    let page = include_str!("../../man/session-limit.5");
+    assert!(page.contains(&format!("-literal -offset indent\n{line}\n.Ed")), "{line}");
 }

@@ -38,15 +38,21 @@ pub fn requested_eviction(
         return Ok(requested);
     }
     let sessions = others.iter().filter(|session| session.is_open()).count();
-    let on_limit = match sessions {
+    let on_limit = match effective_on_limit(request, settings) {
         // Reservations cannot be ended: they are logins that have not shown every factor yet.
-        0 => OnLimit::Reject,
-        _ => request.on_limit.unwrap_or(settings.on_limit),
+        OnLimit::Ask | OnLimit::EvictOldest if sessions == 0 => OnLimit::Reject,
+        on_limit => on_limit,
     };
     match (on_limit, request.answer) {
+        (OnLimit::Log, _) => Ok(EvictionRequest::None),
         (OnLimit::EvictOldest, _) => Ok(EvictionRequest::EvictOldest),
         (OnLimit::Ask, Some(true)) => Ok(EvictionRequest::ClearAll),
         (OnLimit::Ask, None) => Err(DenialReason::Ask { sessions }),
         (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(DenialReason::Refuse),
     }
+}
+
+/// Returns what happens beyond the limit: the stack's argument overrides the configuration.
+pub fn effective_on_limit(request: &LoginRequest, settings: &LoginSettings) -> OnLimit {
+    request.on_limit.unwrap_or(settings.on_limit)
 }

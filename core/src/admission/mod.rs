@@ -14,7 +14,7 @@ pub mod preview;
 mod request;
 pub mod telling;
 
-use crate::model::policy::Tell;
+use crate::model::policy::{OnLimit, Tell};
 use crate::model::profile::{Decision, Limit, decide};
 use crate::model::sanitize::printable;
 use crate::model::service::{ServiceKind, service_kind};
@@ -24,7 +24,7 @@ use crate::process::{self, HostIdentity, ssh};
 use crate::store::{Store, StoreError, Transaction, TransactionError};
 use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
-use eviction::{DenialReason, requested_eviction};
+use eviction::{DenialReason, effective_on_limit, requested_eviction};
 use live::{LivenessCheck, counted_sessions, live_sessions};
 pub use request::{AdmissionError, LoginRequest, LoginSettings, Outcome, SessionToken, Slot};
 
@@ -196,7 +196,9 @@ impl<'a> Login<'a> {
         };
         let until = clock::boot_ms().saturating_add(RESERVATION_MS);
         let state = SessionState::Reserved { until, eviction, by_child: self.may_lack_a_factor() };
-        let token = self.write_session(tx, own, state)?;
+        let over_limit = eviction == EvictionRequest::None
+            && decide(self.settings.limit, held) == Decision::Deny;
+        let token = self.write_session(tx, own, state, over_limit)?;
         Ok(Ok(Outcome::Reserved {
             token,
             held: held + 1,
@@ -277,7 +279,8 @@ impl<'a> Login<'a> {
         }
 
         let held = counted_sessions(&others);
-        if decide(limit, held) == Decision::Deny {
+        let over_limit = decide(limit, held) == Decision::Deny;
+        if over_limit && effective_on_limit(self.request, &self.settings) != OnLimit::Log {
             self.drop_reservation(tx, own)?;
             let reason = DenialReason::Refuse;
             return Ok(OpenStep::Denied(Denial { reason, others, cleared, blocked_by }));
@@ -286,8 +289,9 @@ impl<'a> Login<'a> {
             self.drop_reservation(tx, own)?;
             return decided(Outcome::Nested { cleared });
         }
-        let token = self.write_session(tx, own, SessionState::Open)?;
-        decided(Outcome::Opened { token, held: held + 1, limit: limit.number(), cleared })
+        let token = self.write_session(tx, own, SessionState::Open, over_limit)?;
+        let (held, limit) = (held + 1, limit.number());
+        decided(Outcome::Opened { token, held, limit, over_limit, cleared })
     }
 
     /// Returns what is to be done about the sessions that `eviction` means and that were not tried yet.
@@ -304,6 +308,7 @@ impl<'a> Login<'a> {
             // Another login's plain reservation goes too: that login is checked again when it opens.
             EvictionRequest::ClearAll => session.counts_toward_limit(),
             EvictionRequest::EvictOldest => session.is_open(),
+            EvictionRequest::Session(id) => session.is_open() && session.id == id,
         };
         let candidates: Vec<Session> = others
             .iter()
@@ -437,6 +442,7 @@ impl<'a> Login<'a> {
         tx: &Transaction,
         own: Option<Session>,
         state: SessionState,
+        over_limit: bool,
     ) -> Result<SessionToken, TransactionError> {
         let id = own.map_or_else(|| tx.new_id(), |own| Ok(own.id))?;
         tx.upsert(&Session {
@@ -452,6 +458,7 @@ impl<'a> Login<'a> {
                 SessionState::Reserved { .. } => None,
             },
             state,
+            over_limit,
             since: clock::epoch_seconds(),
         })?;
         Ok(SessionToken {

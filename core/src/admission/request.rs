@@ -108,6 +108,8 @@ pub enum Outcome {
         held: usize,
         /// The user's limit; 0 = off.
         limit: u32,
+        /// The limit had been reached; it is let in because `on_limit` is `log`.
+        over_limit: bool,
         /// What was ended for it.
         cleared: ClearSummary,
     },

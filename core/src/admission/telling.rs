@@ -107,6 +107,7 @@ mod tests {
             process_session: 1,
             audit_session: None,
             state: SessionState::Open,
+            over_limit: false,
             since: 1_795_632_125,
         }
     }

@@ -58,6 +58,7 @@ struct RawProfile {
     account_lock_timeout: Option<Number>,
     max_concurrent_sessions: Option<Number>,
     credentials_timeout_threshold: Option<Number>,
+    on_limit: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -193,6 +194,10 @@ fn checked_profile(
         }
     }
     let built_in = Profile::built_in(name.get_ref());
+    let on_limit = match &typed.get_ref().on_limit {
+        Some(word) => Some(one_of(word, "on_limit", &OnLimit::WORDS)?),
+        None => built_in.on_limit,
+    };
     let or = |typed: Option<Number>, default| typed.map_or(default, |Number(n)| n);
     let name = name.get_ref().clone();
     let typed = typed.into_inner();
@@ -216,6 +221,7 @@ fn checked_profile(
             typed.credentials_timeout_threshold,
             built_in.credentials_timeout_threshold,
         ),
+        on_limit,
     })
 }
 

@@ -24,12 +24,24 @@ pub enum OnLimit {
     Ask,
     /// As many of the oldest sessions as are in the way are ended.
     EvictOldest,
+    /// It is let in, and logged: to see what a limit would do.
+    Log,
 }
 
 impl OnLimit {
     /// How the configuration and the module argument `on_limit=` spell them.
-    pub const WORDS: [(&str, Self); 3] =
-        [("reject", Self::Reject), ("ask", Self::Ask), ("evict-oldest", Self::EvictOldest)];
+    pub const WORDS: [(&str, Self); 4] = [
+        ("reject", Self::Reject),
+        ("ask", Self::Ask),
+        ("evict-oldest", Self::EvictOldest),
+        ("log", Self::Log),
+    ];
+
+    /// Returns how it is spelt.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// What clearing does.

@@ -35,6 +35,7 @@ fn session(id: i64) -> Session {
         } else {
             SessionState::Open
         },
+        over_limit: false,
         since: 1,
     }
 }

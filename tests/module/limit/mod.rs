@@ -3,5 +3,6 @@
 mod clearing;
 mod counting;
 mod exactness;
+mod observing;
 mod refusal;
 mod telling;
