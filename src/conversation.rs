@@ -2,7 +2,7 @@
 //! conversation changes no verdict.
 #![forbid(unsafe_code)]
 
-use pam::constants::{PAM_ERROR_MSG, PAM_PROMPT_ECHO_ON, PamMessageStyle};
+use pam::constants::{PAM_ERROR_MSG, PAM_PROMPT_ECHO_ON, PAM_TEXT_INFO, PamMessageStyle};
 use pam::conv::Conv;
 use pam::module::PamHandle;
 use session_limit_core::admission::WARNING;
@@ -10,6 +10,11 @@ use session_limit_core::admission::WARNING;
 /// Shows an error message.
 pub fn show_error(handle: &PamHandle, text: &str) {
     let _ = converse(handle, PAM_ERROR_MSG, text);
+}
+
+/// Shows an informative message.
+pub fn show_info(handle: &PamHandle, text: &str) {
+    let _ = converse(handle, PAM_TEXT_INFO, text);
 }
 
 /// Asks whether the sessions shall be cleared. No answer, or no way to ask, is a no.

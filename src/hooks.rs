@@ -101,6 +101,9 @@ fn decide(
     if let Some(message) = response.message.filter(|_| !silent) {
         conversation::show_error(handle, &message);
     }
+    if let Some(notice) = response.notice.filter(|_| !silent) {
+        conversation::show_info(handle, &notice);
+    }
     match decided {
         Ok(
             Outcome::Unlimited { token }

@@ -11,7 +11,7 @@ use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::admission::{AdmissionError, LoginRequest, Outcome, WARNING};
 use session_limit_core::log::Level;
 use session_limit_core::model::sanitize::printable;
-use session_limit_core::model::service::wants_one_line;
+use session_limit_core::model::service::{may_be_notified, wants_one_line};
 use session_limit_core::model::session::{EvictionRequest, Session};
 use session_limit_core::store::StoreError;
 
@@ -24,6 +24,8 @@ pub struct PamResponse {
     pub lines: Vec<(Level, String)>,
     /// For the user.
     pub message: Option<String>,
+    /// For a user who is let in.
+    pub notice: Option<String>,
 }
 
 impl PamResponse {
@@ -41,6 +43,7 @@ impl PamResponse {
             code,
             lines: lines.into_iter().flatten().collect(),
             message: None,
+            notice: None,
         };
         let refuse =
             |lines: Vec<Option<(Level, String)>>, blocked_by: &[Session], told: &[String]| Self {
@@ -111,7 +114,12 @@ impl PamResponse {
                     Level::Info,
                     format_args!("session opened for user {user}: {held}{of}, {origin}"),
                 ));
-                respond(PamResultCode::PAM_SUCCESS, lines)
+                let is_last = token.settings.notice && u32::try_from(*held) == Ok(*limit);
+                Self {
+                    notice: (is_last && may_be_notified(&origin.service))
+                        .then(|| format!("This is session {held} of {limit}.")),
+                    ..respond(PamResultCode::PAM_SUCCESS, lines)
+                }
             }
             Ok(Outcome::Unrecorded(error)) => respond(
                 PamResultCode::PAM_SUCCESS,

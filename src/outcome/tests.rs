@@ -47,6 +47,7 @@ fn token(warnings: &[&str]) -> SessionToken {
             on_clear: OnClear::Terminate,
             tell: Tell::Nothing,
             hint: None,
+            notice: false,
             read_at: 0,
             warnings: warnings.iter().map(|&text| text.to_owned()).collect(),
         },
@@ -222,7 +223,7 @@ fn every_outcome_has_its_code_lines_and_message() {
     for (decided, code, refuses, lines) in table() {
         let response = PamResponse::to(&decided, &request("sshd"), |_| true);
         let message = refuses.then(|| WARNING.join("\n"));
-        assert_eq!(response, PamResponse { code, lines, message }, "{decided:?}");
+        assert_eq!(response, PamResponse { code, lines, message, notice: None }, "{decided:?}");
         let quiet = PamResponse::to(&decided, &request("sshd"), |level| level != Level::Debug);
         let not_debug = response.lines.into_iter().filter(|(level, _)| *level != Level::Debug);
         assert_eq!(quiet.lines, not_debug.collect::<Vec<_>>(), "{decided:?}");

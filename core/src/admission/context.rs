@@ -63,6 +63,7 @@ pub fn assess(request: &LoginRequest, config: &Config) -> Result<Assessment, Adm
         on_clear: config.policy.on_clear,
         tell: config.policy.tell,
         hint: config.policy.hint.clone(),
+        notice: config.policy.notice,
         read_at: clock::boot_ms(),
         warnings: assigned.warnings.clone(),
     };

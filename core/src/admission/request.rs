@@ -60,6 +60,8 @@ pub struct LoginSettings {
     pub tell: Tell,
     /// The administrator's line for a refused user.
     pub hint: Option<String>,
+    /// Whether a user who takes the last slot is told.
+    pub notice: bool,
     /// When that was found out, in milliseconds of boot time.
     pub read_at: i64,
     /// What was wrong with a part of it, a line each, for the log.

@@ -83,6 +83,7 @@ struct RawPolicy {
     on_clear: Option<Spanned<String>>,
     tell: Option<Spanned<String>>,
     hint: Option<Spanned<String>>,
+    notice: Option<bool>,
     admin_groups: Option<Vec<Spanned<String>>>,
 }
 
@@ -319,6 +320,7 @@ impl RawPolicy {
                 Some(line) => Some(checked_hint(line)?),
                 None => default.hint,
             },
+            notice: self.notice.unwrap_or(default.notice),
             admin_groups: match self.admin_groups {
                 Some(typed) => typed
                     .into_iter()

@@ -88,6 +88,8 @@ pub struct Policy {
     pub tell: Tell,
     /// A line of the administrator's that a refused user reads last; printable.
     pub hint: Option<String>,
+    /// Whether a user who takes the last slot is told.
+    pub notice: bool,
     /// Groups whose members may use every command of `shell`.
     pub admin_groups: Vec<String>,
 }
@@ -100,6 +102,7 @@ impl Default for Policy {
             on_clear: OnClear::Terminate,
             tell: Tell::Nothing,
             hint: None,
+            notice: false,
             admin_groups: DEFAULT_ADMIN_GROUPS.map(str::to_owned).to_vec(),
         }
     }

@@ -33,7 +33,7 @@ pub const TEXTS: &[(&[u8], &str)] = &[
     (b"[[useraccountprofiles]]\nname = \"a\"\n", "1:3: unknown field `useraccountprofiles`, expected one of `useraccountprofile`, `user`, `group`, `policy`"),
     (b"[[user]]\nname = \"alice\"\nuser_profile = \"a\"\n", "2:1: unknown field `name`, expected `username` or `user_profile`"),
     (b"[[group]]\ngroupname = \"g\"\nuser_profile = \"a\"\n", "2:1: unknown field `groupname`, expected `name` or `user_profile`"),
-    (b"[policy]\non_limits = \"ask\"\n", "2:1: unknown field `on_limits`, expected one of `counted_services`, `on_limit`, `on_clear`, `tell`, `hint`, `admin_groups`"),
+    (b"[policy]\non_limits = \"ask\"\n", "2:1: unknown field `on_limits`, expected one of `counted_services`, `on_limit`, `on_clear`, `tell`, `hint`, `notice`, `admin_groups`"),
     (b"[defaults]\n", "1:2: unknown field `defaults`, expected one of `useraccountprofile`, `user`, `group`, `policy`"),
     // Wrong types.
     (b"[[useraccountprofile]]\nname = 7\n", "2:8: invalid type: integer `7`, expected a string"),
@@ -64,6 +64,8 @@ pub const TEXTS: &[(&[u8], &str)] = &[
     (b"[[useraccountprofile]]\nname = \"a\"\non_limit = 1\n", "3:12: invalid type: integer `1`, expected a string"),
     (b"[policy]\ntell = \"all\"\n", "2:8: tell \"all\", expected \"nothing\" or \"count\" or \"sessions\""),
     (b"[policy]\ntell = true\n", "2:8: invalid type: boolean `true`, expected a string"),
+    (b"[policy]\nnotice = \"yes\"\n", "2:10: invalid type: string \"yes\", expected a boolean"),
+    (b"[policy]\nnotice = 1\n", "2:10: invalid type: integer `1`, expected a boolean"),
     (b"[policy]\nhint = \"\"\n", "2:8: hint \"\", expected 1 to 256 bytes without control characters"),
     (b"[policy]\nhint = \"two\\nlines\"\n", "2:8: hint \"two\\nlines\", expected 1 to 256 bytes without control characters"),
     (b"[policy]\nhint = \"\\u001b[2J\"\n", "2:8: hint \"\\u{1b}[2J\", expected 1 to 256 bytes without control characters"),

@@ -3,6 +3,7 @@
 mod clearing;
 mod counting;
 mod exactness;
+mod notice;
 mod observing;
 mod refusal;
 mod telling;
