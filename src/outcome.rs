@@ -8,7 +8,7 @@ use std::fmt;
 
 use pam::constants::PamResultCode;
 use session_limit_core::admission::clear::ClearSummary;
-use session_limit_core::admission::{AdmissionError, LoginRequest, Outcome, WARNING};
+use session_limit_core::admission::{AdmissionError, LoginRequest, Outcome, Question, WARNING};
 use session_limit_core::log::Level;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::service::{may_be_notified, wants_one_line};
@@ -132,10 +132,13 @@ impl PamResponse {
                 )],
             ),
             // Still asking after an answer: the user cannot be asked.
-            Ok(Outcome::Ask { sessions }) => refuse(
+            Ok(Outcome::Ask(Question { choices, more, .. })) => refuse(
                 vec![line(
                     Level::Notice,
-                    format_args!("session refused for user {user}: {sessions} open, {origin}"),
+                    format_args!(
+                        "session refused for user {user}: {} open, {origin}",
+                        choices.len() + more
+                    ),
                 )],
                 &[],
                 &[],
@@ -173,7 +176,12 @@ fn warning(service: &str, blocked_by: &[Session], told: &[String]) -> String {
     let mut lines = WARNING.map(str::to_owned).to_vec();
     lines.extend(blocked_by.iter().map(blocker));
     lines.extend_from_slice(told);
-    if wants_one_line(service) { in_one_line(&lines) } else { lines.join("\n") }
+    message_of(service, &lines)
+}
+
+/// Returns lines as one message: one line of sentences for callers that show or hand on one.
+pub fn message_of(service: &str, lines: &[String]) -> String {
+    if wants_one_line(service) { in_one_line(lines) } else { lines.join("\n") }
 }
 
 /// Returns lines as the sentences of one line.

@@ -239,8 +239,8 @@ fn decision(outcome: ExpectedOutcome, expected: &LoginPreview) -> (Decision, Str
         ExpectedOutcome::Asked(sessions) => (
             Decision::Asked,
             format!(
-                "{held} of {limit} slots are in use, and on_limit is ask: refused unless the user agrees \
-                 to end {sessions} sessions"
+                "{held} of {limit} slots are in use, and on_limit is ask: refused unless the user ends one or \
+                 all of the open sessions ({sessions})"
             ),
         ),
         ExpectedOutcome::Refused => {

@@ -2,7 +2,7 @@
 //! of the preview of a login.
 
 use super::live::counted_sessions;
-use super::request::{LoginRequest, LoginSettings};
+use super::request::{Answer, LoginRequest, LoginSettings};
 use crate::model::policy::OnLimit;
 use crate::model::profile::{Decision, decide};
 use crate::model::session::{EvictionRequest, Session, SessionState};
@@ -10,9 +10,9 @@ use crate::model::session::{EvictionRequest, Session, SessionState};
 /// What becomes of a login that finds no slot and asks for no eviction.
 #[derive(Debug)]
 pub enum DenialReason {
-    /// The user is asked whether to end so many sessions.
+    /// The user is asked which of so many sessions to end.
     Ask {
-        /// How many sessions a yes would end.
+        /// How many sessions there are to choose from.
         sessions: usize,
     },
     /// It is refused.
@@ -46,9 +46,10 @@ pub fn requested_eviction(
     match (on_limit, request.answer) {
         (OnLimit::Log, _) => Ok(EvictionRequest::None),
         (OnLimit::EvictOldest, _) => Ok(EvictionRequest::EvictOldest),
-        (OnLimit::Ask, Some(true)) => Ok(EvictionRequest::ClearAll),
+        (OnLimit::Ask, Some(Answer::All)) => Ok(EvictionRequest::ClearAll),
+        (OnLimit::Ask, Some(Answer::Session(id))) => Ok(EvictionRequest::Session(id)),
         (OnLimit::Ask, None) => Err(DenialReason::Ask { sessions }),
-        (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(DenialReason::Refuse),
+        (OnLimit::Reject, _) | (OnLimit::Ask, Some(Answer::Nothing)) => Err(DenialReason::Refuse),
     }
 }
 

@@ -26,7 +26,10 @@ use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
 use eviction::{DenialReason, effective_on_limit, requested_eviction};
 use live::{LivenessCheck, counted_sessions, live_sessions};
-pub use request::{AdmissionError, LoginRequest, LoginSettings, Outcome, SessionToken, Slot};
+pub use request::{
+    AdmissionError, Answer, LoginRequest, LoginSettings, Outcome, Question, SessionChoice,
+    SessionToken, Slot,
+};
 
 /// What a refused user reads: **the warning**.
 pub const WARNING: [&str; 2] = [
@@ -275,6 +278,9 @@ impl<'a> Login<'a> {
             } else {
                 // To end the others would not make room: what cannot be ended holds the slots.
                 blocked_by = remaining;
+                if let EvictionRequest::Session(id) = eviction {
+                    blocked_by.retain(|session| session.id == id);
+                }
             }
         }
 
@@ -303,12 +309,14 @@ impl<'a> Login<'a> {
         enclosing: Option<i64>,
         progress: &ClearProgress,
     ) -> Result<ClearPlan, TransactionError> {
+        // A chosen session that ended meanwhile, or another one, has made room.
+        let has_room = decide(self.settings.limit, counted_sessions(others)) == Decision::Permit;
         let is_meant = |session: &&Session| match eviction {
             EvictionRequest::None => false,
             // Another login's plain reservation goes too: that login is checked again when it opens.
             EvictionRequest::ClearAll => session.counts_toward_limit(),
             EvictionRequest::EvictOldest => session.is_open(),
-            EvictionRequest::Session(id) => session.is_open() && session.id == id,
+            EvictionRequest::Session(id) => !has_room && session.is_open() && session.id == id,
         };
         let candidates: Vec<Session> = others
             .iter()
@@ -407,7 +415,13 @@ impl<'a> Login<'a> {
         let Denial { reason, others, cleared, blocked_by } = denial;
         let limit = self.settings.limit.number();
         match reason {
-            DenialReason::Ask { sessions } => Outcome::Ask { sessions },
+            DenialReason::Ask { .. } => {
+                let with_origin = !self.may_lack_a_factor();
+                let (choices, more) = telling::choices(&others, with_origin, &self.host);
+                let left = counted_sessions(&others).saturating_sub(1);
+                let one_is_enough = decide(self.settings.limit, left) == Decision::Permit;
+                Outcome::Ask(Question { choices, more, one_is_enough })
+            }
             DenialReason::Refuse => {
                 // What holds the slots is said already.
                 let tell = match self.settings.tell {

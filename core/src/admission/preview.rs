@@ -26,7 +26,7 @@ pub enum ExpectedOutcome {
     AfterEviction(EvictionRequest),
     /// Let in although the limit has been reached, and logged.
     Logged,
-    /// The user is asked whether to end so many sessions; refused unless the answer is yes.
+    /// The user is asked which of so many sessions to end; refused unless they choose.
     Asked(usize),
     /// Refused: the limit has been reached.
     Refused,

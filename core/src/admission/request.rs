@@ -27,7 +27,38 @@ pub struct LoginRequest {
     /// The module argument that overrides the file's `on_limit`.
     pub on_limit: Option<OnLimit>,
     /// The user's answer to [`Outcome::Ask`]; `None` before the question.
-    pub answer: Option<bool>,
+    pub answer: Option<Answer>,
+}
+
+/// What a user at the limit wants to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing: the login is refused.
+    Nothing,
+    /// All of their other sessions.
+    All,
+    /// The session with this number.
+    Session(i64),
+}
+
+/// What a user at the limit is asked: which session to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The sessions to choose from, oldest first.
+    pub choices: Vec<SessionChoice>,
+    /// How many more there are.
+    pub more: usize,
+    /// Whether the end of one makes room; otherwise only all can be chosen.
+    pub one_is_enough: bool,
+}
+
+/// A session that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionChoice {
+    /// Its number in the store.
+    pub id: i64,
+    /// What it is, in one line.
+    pub line: String,
 }
 
 /// What one phase leaves in the PAM handle for the next.
@@ -124,11 +155,8 @@ pub enum Outcome {
     AlreadyOpen,
     /// The check is off for the user, and the store could not record the session.
     Unrecorded(AdmissionError),
-    /// The limit has been reached; the user may be asked whether to clear their sessions.
-    Ask {
-        /// How many sessions a yes would end.
-        sessions: usize,
-    },
+    /// The limit has been reached; the user may be asked which of their sessions to end.
+    Ask(Question),
     /// The limit has been reached.
     Refused {
         /// The user's slots in use.

@@ -1,6 +1,7 @@
 //! What a user at the limit is told of their sessions. Text only; best effort, for no verdict hangs on it.
 
 use super::live::counted_sessions;
+use super::request::SessionChoice;
 use crate::model::policy::Tell;
 use crate::model::sanitize::shortened;
 use crate::model::session::Session;
@@ -38,13 +39,44 @@ pub fn lines(tell: Tell, sessions: &[Session], limit: u32, host: &HostIdentity) 
     }
 }
 
+/// Returns the open sessions of `sessions` that a user chooses from, and how many more there are.
+///
+/// Only service and start are said unless `with_origin`: a user who lacks a factor may not be told where
+/// another has logged in from.
+#[must_use]
+pub fn choices(
+    sessions: &[Session],
+    with_origin: bool,
+    host: &HostIdentity,
+) -> (Vec<SessionChoice>, usize) {
+    let open: Vec<&Session> = sessions.iter().filter(|session| session.is_open()).collect();
+    let shown = shown_of(open.len());
+    let now = clock::epoch_seconds();
+    let processes = if with_origin { all_processes() } else { Vec::new() };
+    let line_of = |session: &Session| {
+        if with_origin {
+            line(session, terminal_of(session, host, &processes).as_ref(), now)
+        } else {
+            let service = shortened(&session.origin.service, MAX_TEXT);
+            format!("{service} since {}", utc(session.since))
+        }
+    };
+    let choices = open
+        .iter()
+        .take(shown)
+        .map(|session| SessionChoice { id: session.id, line: line_of(session) })
+        .collect();
+    (choices, open.len() - shown)
+}
+
 /// Returns how many of `sessions` get a line of their own.
 fn shown_of(sessions: usize) -> usize {
     if sessions > MAX_LINES { MAX_LINES - 1 } else { sessions }
 }
 
 /// Returns the line for the sessions that have none of their own.
-fn more(sessions: usize) -> Option<String> {
+#[must_use]
+pub fn more(sessions: usize) -> Option<String> {
     (sessions > 0).then(|| format!("and {sessions} more"))
 }
 

@@ -1,5 +1,6 @@
 //! What the limit does: who counts, who is refused, whose sessions are ended.
 
+mod choosing;
 mod clearing;
 mod counting;
 mod exactness;
