@@ -185,6 +185,17 @@ impl ConfigDraft {
         entered.map(|(&field, _)| field).filter(|field| !field.is_enforced()).collect()
     }
 
+    /// Returns whether saving may change the limit of a user.
+    #[must_use]
+    pub fn changes_limits(&self) -> bool {
+        match self.kind {
+            ObjectKind::Profile => {
+                self.is_new() || self.entered.contains_key(&Field::MaxConcurrentSessions)
+            }
+            ObjectKind::User | ObjectKind::Group => true,
+        }
+    }
+
     /// Takes a change; returns the name of the field if a value entered before is overwritten.
     pub fn apply(&mut self, change: &Change) -> Option<&'static str> {
         let existed = self.base.is_some();

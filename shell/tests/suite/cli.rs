@@ -101,7 +101,7 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
     plain(
         &["shew"],
         2,
-        "shell: unknown command `shew`, expected one of: show, watch, status, explain, configure, delete, clear, import, export, help, ?, history, exit, quit, logout\n",
+        "shell: unknown command `shew`, expected one of: show, watch, status, explain, check, configure, delete, clear, import, export, help, ?, history, exit, quit, logout\n",
     );
     plain(&["-c", "show user 'x"], 2, "shell: a quote is not closed, expected another '\n");
     plain(
