@@ -28,6 +28,9 @@ const LEADER_HANGUP_MS: i64 = 300;
 /// Milliseconds after which a process that survives SIGKILL (in uninterruptible sleep) is given up.
 const GIVE_UP_MS: i64 = 4_500;
 
+/// How long sessions go on after their terminals have been told, once for all of them.
+const TIME_TO_READ: Duration = Duration::from_millis(100);
+
 /// What became of a session that was to be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TerminationResult {
@@ -72,10 +75,15 @@ pub fn end(
         })
         .collect();
     let processes = all_processes();
+    let mut is_told = false;
     for ending in endings.iter().filter(|ending| ending.skipped.is_none()) {
         let members = ending.members(&processes, protected);
         let terminals = members.iter().map(|member| member.stat.terminal);
-        notice::write(ending.session, terminals, ended_by);
+        is_told |= notice::write(ending.session, terminals, ended_by);
+    }
+    if is_told {
+        // What sshd has not sent to the client when it is ended is lost.
+        std::thread::sleep(TIME_TO_READ);
     }
     let began = clock::boot_ms();
     loop {

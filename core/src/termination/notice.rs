@@ -17,15 +17,18 @@ const MAX_TERMINALS: usize = 16;
 const MAX_NAMES: usize = 400;
 
 /// Writes one line to each of the session's terminals, given by their device numbers (field 7 of
-/// proc_pid_stat(5)). What cannot be written at once is lost: a stopped terminal delays no login.
-pub fn write(session: &Session, terminals: impl Iterator<Item = i32>, ended_by: &str) {
+/// proc_pid_stat(5)). What cannot be written at once is lost: a stopped terminal delays no login. Returns
+/// whether anything was written.
+pub fn write(session: &Session, terminals: impl Iterator<Item = i32>, ended_by: &str) -> bool {
     let numbers: HashSet<i32> = terminals.filter(|&number| number != 0).collect();
     let line = line(ended_by, clock::epoch_seconds());
+    let mut written = false;
     for number in numbers.into_iter().take(MAX_TERMINALS) {
         if let Some(mut terminal) = path_of(number).and_then(|path| open(&path, session.uid)) {
-            let _ = terminal.write(line.as_bytes());
+            written |= terminal.write(line.as_bytes()).is_ok();
         }
     }
+    written
 }
 
 /// Returns the line, however long the names in it are, and without anything that moves a terminal's cursor.
