@@ -5,14 +5,15 @@ CARGO ?= cargo
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 
-.PHONY: all build demo test host-table lint doc deps test-deps clean help
+.PHONY: all build demo test host-table lint doc deps test-deps lint-deps clean help
 all: build
 
 help:
 	@echo 'make build      the module, as it is shipped: $(MODULE), and shell'
 	@echo 'make demo       demonstrates the module in a temporary directory without changing your system'
 	@echo 'make test       all tests, against the module as it is shipped'
-	@echo 'make lint doc   formatting, clippy and rustdoc, warnings denied'
+	@echo 'make lint doc   formatting, clippy and rustdoc, warnings denied; dependencies; other architectures'
+	@echo 'make fresh      make demo and make test on minimal Debian 12 and 13 systems'
 	@echo 'make bench      what a login costs, beside other modules; make bench-gate counts instructions'
 	@echo 'make install    DESTDIR= PREFIX=/usr'
 
@@ -22,6 +23,9 @@ deps:
 
 test-deps: deps
 	@packaging/need packaging/apt-test-deps.txt
+
+lint-deps: deps
+	@packaging/need packaging/apt-lint-deps.txt
 
 build: deps
 	$(CARGO) build --locked --release --package shell --package pam_session_limit
@@ -40,9 +44,11 @@ test: test-deps build
 host-table: test-deps build
 	HOST_TESTS_REQUIRED=1 HOST_TESTS_TABLE=docs/host-tests.md $(CARGO) test --locked --release --test host
 
-lint: deps
+lint: deps lint-deps
 	$(CARGO) fmt --all --check
+	packaging/check-dependencies
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	tests/builds/targets
 
 doc: deps
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
@@ -53,3 +59,4 @@ clean:
 include packaging/install.mk
 include tests/soak.mk
 include benches/bench.mk
+include tests/builds/builds.mk

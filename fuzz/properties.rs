@@ -2,10 +2,9 @@
 
 use session_limit_admin::config_edit::ConfigEditor;
 use session_limit_core::config::{Config, SourceLocation};
-use shell::command::completion::complete;
-use shell::command::grammar::{Command, Mode, ObjectKind};
-use shell::command::lexer::{quote, split};
-use shell::command::parse;
+use shell::language::completion::complete;
+use shell::language::grammar::{self, Command, Mode, ObjectKind};
+use shell::language::lexer::{quote, split};
 
 const KINDS: [ObjectKind; 3] = [ObjectKind::Profile, ObjectKind::User, ObjectKind::Group];
 
@@ -20,7 +19,7 @@ pub fn grammar(line: &str) {
     // What was read once reads the same again.
     let again: Vec<String> = read.words.iter().map(|word| quote(word)).collect();
     assert_eq!(split(&again.join(" ")).map(|line| line.words).as_ref(), Ok(&read.words));
-    match parse::command(&read.words) {
+    match grammar::command(&read.words) {
         Ok(Command::Configure(_, name, _) | Command::Delete(_, name)) => {
             assert!(read.words.contains(&name))
         }
@@ -30,7 +29,7 @@ pub fn grammar(line: &str) {
         }
     }
     for kind in KINDS {
-        if let Err(problem) = parse::sub_command(kind, &read.words) {
+        if let Err(problem) = grammar::sub_command(kind, &read.words) {
             assert!(!problem.is_empty() && !problem.contains('\n'), "{problem:?}");
         }
     }

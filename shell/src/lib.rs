@@ -5,19 +5,22 @@
 //! A line goes down, an answer comes up:
 //!
 //! ```text
-//! main -> interactive (a person) or command::batch (a program)
-//!           |
-//!           v
-//!      command: executor -> lexer -> grammar (what was typed)
-//!           |
-//!           v
-//!      engine -> session_limit_admin (who may; profiles, assignments, sessions)
-//!           |
-//!           v
-//!      output: response -> table or JSON
+//! main -> program: arguments, and who started it
+//!   |
+//!   v
+//! interactive (a user at a terminal) or command::batch (a program)
+//!   |
+//!   v
+//! command: executor -> language: lexer -> grammar (what was typed)
+//!   |
+//!   v
+//! command: engine -> session_limit_admin (who may; profiles, assignments, sessions)
+//!   |
+//!   v
+//! output: response -> table or JSON
 //! ```
 //!
-//! A person's session is held by another process, see [`session_limit_session`].
+//! The session of a user at the prompt is held by another process, see [`session_limit_session`].
 //!
 //! # What always holds
 //!
@@ -32,4 +35,6 @@
 
 pub mod command;
 pub mod interactive;
+pub mod language;
 pub mod output;
+pub mod program;

@@ -12,19 +12,21 @@ use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::log::{Level, Log};
 use session_limit_session::session_process;
-use shell::command::caller::Caller;
-use shell::command::cli::{self, Args};
 use shell::command::engine::Engine;
 use shell::command::executor::Interpreter;
-use shell::command::grammar::Mode as CommandMode;
-use shell::command::pipeline::Pipeline;
-use shell::command::{batch, check, completion_scripts, help};
+use shell::command::{batch, check};
 use shell::interactive::screen::TerminalScreen;
 use shell::interactive::{prompt, terminal};
+use shell::language::grammar::Mode as CommandMode;
+use shell::language::help;
 use shell::output::exit_code::{CommandError, ExitCode};
+use shell::output::pipeline::Pipeline;
 use shell::output::response::{Format, render_failure};
 use shell::output::screen::{NoScreen, Screen};
 use shell::output::table::printable;
+use shell::program::args::{self, Args};
+use shell::program::caller::Caller;
+use shell::program::completion_scripts;
 
 /// What a user may not do through sudo without the rights of root.
 const NAMES_FILES: &str = "only root may name --config, --state or a file to check";
@@ -56,7 +58,7 @@ fn run(args: &Args) -> ExitCode {
     if let Some(shell) = args.completions {
         return print(&completion_scripts::script(shell));
     }
-    if let Some(hint) = args.words.first().and_then(|word| cli::dash_hint(word)) {
+    if let Some(hint) = args.words.first().and_then(|word| args::dash_hint(word)) {
         return fail(args, CommandError::new(ExitCode::Usage, hint));
     }
     if args.asks_for_help() {
@@ -93,7 +95,7 @@ fn run(args: &Args) -> ExitCode {
 /// Says what the arguments should have been, or prints `--help` and `--version`.
 fn not_understood(error: &clap::Error) -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
-    if !error.use_stderr() || !cli::wants_json(&line) {
+    if !error.use_stderr() || !args::wants_json(&line) {
         // If this fails, no reader is left.
         let _ = error.print();
         return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };

@@ -240,6 +240,32 @@ pub fn build() -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Returns the root again when `shell`, as it was built here, runs there.
+///
+/// # Errors
+///
+/// One line of why not: what is built on Debian 13 needs a newer C library than Debian 12 has.
+pub fn runs_in(root: PathBuf) -> Result<PathBuf, String> {
+    let ran = Command::new("unshare")
+        .args(["--mount", "--propagation=private", "sh", "-ec"])
+        .arg("mount --bind \"$1\" \"$2/mnt\"; exec chroot \"$2\" /mnt/shell --version")
+        .arg("runs_in")
+        .arg(target_dir().join("release"))
+        .arg(&root)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("unshare: {error}"))?;
+    if ran.status.success() {
+        return Ok(root);
+    }
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    Err(format!(
+        "what was built on this system does not run in {} (run these tests on Debian 12): {}",
+        root.display(),
+        errors.lines().next().unwrap_or("no reason given")
+    ))
+}
+
 /// `make install` of what was built for this run.
 fn install_into(directory: &str) -> String {
     format!(

@@ -105,7 +105,7 @@ pub fn run(groups: &[Group]) -> i32 {
             scope.spawn(move || {
                 let root = match obstacle {
                     Some(reason) => Err(reason.clone()),
-                    None => root::ready(release),
+                    None => root::ready(release).and_then(host::runs_in),
                 };
                 run_release(release, root, groups, choice, results);
             });

@@ -60,12 +60,15 @@ impl ServiceStacks {
         Some(Options::read(&words.iter().map(std::ffi::CString::as_c_str).collect::<Vec<_>>()))
     }
 
-    /// Returns whether a login of the service ends the user's other sessions: the account phase lets it in
-    /// at the limit, and the opening clears.
+    /// Returns whether a login of the service ends the sessions of a user at the limit: the account phase lets
+    /// it in, and hands the request on to the opening.
     #[must_use]
     pub fn clears(&self) -> bool {
-        let clears = |phase| self.options(phase).is_some_and(|options| options.clear_sessions);
-        clears(Phase::Account) && clears(Phase::Session)
+        let flag = |phase| self.options(phase).map(|options| options.clear_sessions);
+        matches!(
+            (flag(Phase::Account), flag(Phase::Session)),
+            (Some(true), Some(_)) | (None, Some(true))
+        )
     }
 
     /// Returns what keeps limits from taking effect for the service; nothing where all is well.
@@ -122,10 +125,13 @@ fn findings(service: &ServiceStacks) -> Findings {
         ),
         _ => {}
     }
-    for (phase, reach) in
-        [(Phase::Account, &service.account_reach), (Phase::Session, &service.session_reach)]
-    {
-        if let Some(line) = reach.line() {
+    for (phase, stack, reach) in [
+        (Phase::Account, &service.account, &service.account_reach),
+        (Phase::Session, &service.session, &service.session_reach),
+    ] {
+        if let Some((position, reason)) = stack.unusable() {
+            findings.problem(format!("every login fails at {position}: {reason}"));
+        } else if let Some(line) = reach.line() {
             describe(&mut findings, phase, reach, line);
         }
     }
@@ -151,10 +157,7 @@ fn describe(findings: &mut Findings, phase: Phase, reach: &Reach, line: &OwnLine
                 Phase::Session => findings.problem(text),
             }
         }
-        Reach::Never { unusable: Some((at, reason)), .. } => findings.problem(format!(
-            "every login fails at {at}, before the {word} line {position}: {reason}"
-        )),
-        Reach::Never { unusable: None, .. } => findings.problem(format!(
+        Reach::Never(_) => findings.problem(format!(
             "the {word} line {position} is never reached: the lines before it skip it or always fail; put \
              it first"
         )),
@@ -186,8 +189,8 @@ fn arguments(findings: &mut Findings, service: &ServiceStacks) {
             "clear_sessions is missing on the account line: a user at the limit is refused before anything \
              is cleared",
         ),
-        (Some(true), Some(false)) => findings.problem(
-            "clear_sessions is missing on the session line: nothing is cleared",
+        (Some(true), Some(false)) => findings.warning(
+            "clear_sessions is missing on the session line: sessions of users without a limit are not ended",
         ),
         _ => {}
     }

@@ -12,7 +12,6 @@ mod error;
 mod examine;
 pub mod last_login;
 mod lock;
-mod lock_holder;
 mod migration;
 mod row;
 pub mod secure_file;

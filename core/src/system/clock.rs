@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 /// Returns nanoseconds since boot, time asleep included (`CLOCK_BOOTTIME`).
 #[must_use]
 pub fn boot_ns() -> i64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec::default();
     // SAFETY: `now` is a valid timespec to write to; the clock exists since Linux 2.6.39.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
     #[allow(clippy::useless_conversion, reason = "both have 32 bits on some architectures")]

@@ -57,7 +57,7 @@ impl Drop for BlockedSignals {
             let mut size_signal = empty_signal_set();
             // SAFETY: the set is initialised, the signal number valid.
             unsafe { libc::sigaddset(&raw mut size_signal, libc::SIGXFSZ) };
-            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            let at_once = libc::timespec::default();
             // SAFETY: set and timespec live across the call; a null siginfo is allowed.
             unsafe {
                 libc::sigtimedwait(&raw const size_signal, std::ptr::null_mut(), &raw const at_once)

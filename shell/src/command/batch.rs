@@ -3,11 +3,10 @@
 use std::io::{BufRead, Read, Write};
 
 use crate::command::executor::{ControlFlow, Interpreter};
-use crate::command::grammar::{Command, Mode};
-use crate::command::lexer::MAX_LINE;
-use crate::command::parse;
-use crate::command::pipeline::Pipeline;
+use crate::language::grammar::{self, Command, Mode};
+use crate::language::lexer::MAX_LINE;
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::pipeline::Pipeline;
 
 /// Runs the words of the command line as one command.
 ///
@@ -17,7 +16,7 @@ pub fn run_words<O: Write>(
     interpreter: &mut Interpreter<O>,
     words: &[String],
 ) -> Result<(), CommandError> {
-    if let Ok(Command::Configure(_, _, changes)) = parse::command(words) {
+    if let Ok(Command::Configure(_, _, changes)) = grammar::command(words) {
         if changes.is_empty() {
             let message = format!("`{}` is not complete, expected FIELD VALUE", words.join(" "));
             return Err(CommandError::new(ExitCode::Usage, message));

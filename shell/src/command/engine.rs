@@ -14,7 +14,7 @@ use session_limit_admin::authorization::{AccessScope, Permission};
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::draft::{self, ConfigDraft, Object};
 
-use crate::command::grammar::{Change, Command, ObjectKind, Show};
+use crate::language::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::failure::failure_of;
 use crate::output::response::Response;

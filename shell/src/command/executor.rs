@@ -4,12 +4,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::command::engine::{CommandOutcome, Engine};
-use crate::command::grammar::{Command, Mode, Show, SubCommand};
-use crate::command::help;
-use crate::command::lexer;
-use crate::command::parse;
-use crate::command::pipeline::Pipeline;
+use crate::language::grammar::{self, Command, Mode, Show, SubCommand};
+use crate::language::help;
+use crate::language::lexer;
 use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::pipeline::Pipeline;
 use crate::output::response::{Format, Response, render_failure};
 use crate::output::screen::Screen;
 use crate::output::table::{Table, printable};
@@ -96,7 +95,7 @@ impl<O: Write> Interpreter<O> {
     }
 
     fn top(&mut self, words: &[String], pipeline: &Pipeline) -> Result<ControlFlow, CommandError> {
-        match parse::command(words).map_err(usage)? {
+        match grammar::command(words).map_err(usage)? {
             Command::Exit => return Ok(ControlFlow::Exit),
             Command::Help(words) => {
                 let help = help::help(Mode::Top, &words, self.engine.administers());
@@ -122,7 +121,7 @@ impl<O: Write> Interpreter<O> {
         words: &[String],
         pipeline: &Pipeline,
     ) -> Result<ControlFlow, CommandError> {
-        let result = match parse::sub_command(draft.kind(), words).map_err(usage) {
+        let result = match grammar::sub_command(draft.kind(), words).map_err(usage) {
             Ok(SubCommand::Cancel) => return Ok(ControlFlow::Continue),
             Ok(SubCommand::Save) => match self.engine.save(&mut draft) {
                 Ok(reply) => return self.answer(&reply, pipeline).map(|()| ControlFlow::Continue),

@@ -1,17 +1,7 @@
-//! What is typed: words, grammar, execution, help and completion.
+//! Carrying commands out: one line after the other, typed or in a script.
 
 pub mod batch;
-pub mod caller;
 pub mod check;
-pub mod cli;
-pub mod completion;
-pub mod completion_scripts;
-mod diagnosis;
+pub mod diagnosis;
 pub mod engine;
 pub mod executor;
-pub mod grammar;
-pub mod help;
-pub mod lexer;
-pub mod parse;
-pub mod pipeline;
-pub mod syntax;

@@ -10,11 +10,11 @@ use rustyline::{
     Validator,
 };
 
-use crate::command::completion::{Candidate, complete};
 use crate::command::engine::Engine;
-use crate::command::grammar::{ArgumentKind, Mode};
-use crate::command::lexer::MAX_LINE;
 use crate::interactive::{screen, terminal};
+use crate::language::completion::{Candidate, complete};
+use crate::language::grammar::{ArgumentKind, Mode};
+use crate::language::lexer::MAX_LINE;
 use crate::output::exit_code::CommandError;
 use crate::output::views;
 use session_limit_admin::authorization::AccessScope;

@@ -2,16 +2,16 @@
 
 use std::io::{self, Write};
 
-use crate::command::cli::Args;
 use crate::command::engine::Engine;
 use crate::command::executor::{ControlFlow, Interpreter};
-use crate::command::grammar::Mode;
 use crate::interactive::line_reader::{Input, LineReader};
 use crate::interactive::login::{self, HeldSession, LoginError, Typed};
 use crate::interactive::screen::TerminalScreen;
 use crate::interactive::terminal;
+use crate::language::grammar::Mode;
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::views;
+use crate::program::args::Args;
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::model::sanitize::printable;

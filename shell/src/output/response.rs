@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::command::pipeline::Pipeline;
 use crate::output::exit_code::CommandError;
+use crate::output::pipeline::Pipeline;
 use crate::output::table::printable;
 
 /// Version of the JSON answers; it grows when a field changes its meaning or goes away.

@@ -14,7 +14,7 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
 
-use crate::command::grammar::{ObjectKind, PROFILE_REF};
+use crate::language::grammar::{ObjectKind, PROFILE_REF};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::{Response, timestamp};
 use session_limit_admin::draft::Object;

@@ -17,8 +17,8 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile};
 use session_limit_core::system::users::User;
 use shell::command::engine::Engine;
 use shell::command::executor::Interpreter;
-use shell::command::grammar::{Change, ObjectKind};
-use shell::command::lexer::quote;
+use shell::language::grammar::{Change, ObjectKind};
+use shell::language::lexer::quote;
 use shell::output::response::Format;
 use shell::output::screen::NoScreen;
 

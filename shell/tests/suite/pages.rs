@@ -8,9 +8,9 @@ use clap::CommandFactory;
 
 use session_limit_core::admission::options::Options;
 use session_limit_core::config::Config;
-use shell::command::cli::Args;
-use shell::command::grammar::{IN_ATTACHMENT, IN_PROFILE, SyntaxElement, TOP};
+use shell::language::grammar::{IN_ATTACHMENT, IN_PROFILE, SyntaxElement, TOP};
 use shell::output::exit_code::ExitCode;
+use shell::program::args::Args;
 
 use crate::world::SHELL;
 

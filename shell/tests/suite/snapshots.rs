@@ -9,8 +9,8 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssign
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::store::last_login::LastLogin;
 use session_limit_core::system::users::User;
-use shell::command::grammar::ObjectKind;
-use shell::command::pipeline::Pipeline;
+use shell::language::grammar::ObjectKind;
+use shell::output::pipeline::Pipeline;
 use shell::output::response::{Format, Response};
 use shell::output::views::{self, ActivityRow, UserRow};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use session_limit_admin::explain::{Decision, Explanation, SessionInUse};
 use session_limit_admin::status::{Check, Verdict};
-use shell::command::pipeline::Pipeline;
+use shell::output::pipeline::Pipeline;
 use shell::output::response::Format;
 use shell::output::status as views;
 

@@ -109,6 +109,17 @@ pub struct PhaseStack {
     pub file: Option<PathBuf>,
 }
 
+impl PhaseStack {
+    /// Returns the first line that libpam cannot use, and why: with it every login of the service fails.
+    #[must_use]
+    pub fn unusable(&self) -> Option<(&Position, &str)> {
+        self.entries.iter().find_map(|entry| match &entry.call {
+            Call::Unusable(reason) => Some((&entry.position, reason.as_str())),
+            Call::Module { .. } | Call::Substack => None,
+        })
+    }
+}
+
 /// Reads one phase of a service: its own file, or where that has no line of the phase, `other`.
 #[must_use]
 pub fn read(host: &HostFiles, service: &str, phase: Phase) -> PhaseStack {
@@ -155,7 +166,7 @@ impl Reader<'_> {
     fn line(&mut self, words: &[String], position: Position, level: usize) {
         let Some((first, rest)) = words.split_first() else { return };
         if first.eq_ignore_ascii_case("@include") {
-            return self.include(rest.first(), position, level);
+            return self.include(rest.first(), position, level, 0);
         }
         let word = first.strip_prefix('-').unwrap_or(first);
         if !word.eq_ignore_ascii_case(self.phase.word()) {
@@ -166,11 +177,11 @@ impl Reader<'_> {
         };
         let control = match ControlField::parse(field) {
             ControlField::Module(control) => control,
-            ControlField::Include => return self.include(rest.first(), position, level),
+            ControlField::Include => return self.include(rest.first(), position, level, 0),
             ControlField::Substack => {
                 let (call, control) = (Call::Substack, Control::failing());
                 self.entries.push(Entry { level, control, call, position: position.clone() });
-                return self.include(rest.first(), position, level + 1);
+                return self.include(rest.first(), position, level, 1);
             }
         };
         match rest.split_first() {
@@ -183,12 +194,13 @@ impl Reader<'_> {
         }
     }
 
-    fn include(&mut self, name: Option<&String>, position: Position, level: usize) {
+    /// Reads the lines of another file, `deeper` levels below the line that names it.
+    fn include(&mut self, name: Option<&String>, position: Position, level: usize, deeper: usize) {
         let included = match name {
             None => Err("no file to include".to_owned()),
             Some(name) => match self.host.service_file(name) {
                 None => Err(format!("there is no {name} to include")),
-                Some(file) => self.load(&file, level),
+                Some(file) => self.load(&file, level + deeper),
             },
         };
         if let Err(reason) = included {

@@ -104,8 +104,8 @@ fn every_way_that_a_login_passes_by_is_followed() {
             Some("/etc/pam.d/x:1"),
         ),
         // What fails in the end does not pass the module by.
-        ("account [default=die success=ok] a.so\nOURS\n", None),
-        ("account [success=ok auth_err=done default=bad] a.so\nOURS\n", None),
+        ("account requisite a.so\nOURS\n", None),
+        ("account [success=ok new_authtok_reqd=ok auth_err=done default=bad] a.so\nOURS\n", None),
         // A jump to the module, over lines that end the phase.
         ("account [default=1] pam_permit.so\naccount sufficient a.so\nOURS\n", None),
         (
@@ -123,6 +123,14 @@ fn every_way_that_a_login_passes_by_is_followed() {
         ("account [success=1 default=ignore] a.so\naccount substack part\nOURS\n", None),
         // A jump beyond the end fails.
         ("account [success=5 default=ignore] a.so\nOURS\n", None),
+        // A failure that is forgotten is none; one that stays lets no login pass.
+        (
+            "account required a.so\naccount [default=reset] b.so\naccount sufficient c.so\nOURS\n",
+            Some("/etc/pam.d/x:3"),
+        ),
+        ("account required pam_deny.so\naccount [default=reset] b.so\nOURS\n", None),
+        // An expired password is no failure to callers.
+        ("account [success=ok default=die] a.so\nOURS\n", Some("/etc/pam.d/x:1")),
         // A second line behind the first.
         ("account [success=1 default=ignore] a.so\nOURS\nOURS\n", None),
     ] {
@@ -134,7 +142,7 @@ fn every_way_that_a_login_passes_by_is_followed() {
 fn a_line_that_is_never_reached_is_told_from_one_that_is_not_there() {
     assert_eq!(reached("account required a.so\n"), Reach::Missing);
     let never = reached("account requisite pam_deny.so\nOURS\n");
-    assert!(matches!(never, Reach::Never { unusable: None, .. }), "{never:?}");
+    assert!(matches!(never, Reach::Never(_)), "{never:?}");
     let never = reached("account include gone\nOURS\n");
-    assert!(matches!(never, Reach::Never { unusable: Some(_), .. }), "{never:?}");
+    assert!(matches!(never, Reach::Never(_)), "{never:?}");
 }

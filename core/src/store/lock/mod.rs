@@ -2,7 +2,10 @@
 //!
 //! SQLite's own waiting fails under a herd of logins: every waiter polls, and some starve. Here the lock
 //! is a flock(2), which the kernel takes from a process that dies. Waiters try again after short naps of
-//! random length, up to a deadline: a stopped holder must not stop all logins. A holder that stands still for half of that time is ended, see [`super::lock_holder`].
+//! random length, up to a deadline: a stopped holder must not stop all logins. A holder that stands still for
+//! half of that time is ended, see [`holder`].
+
+mod holder;
 
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +13,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::StoreError;
-use super::lock_holder;
 use super::secure_file::open_or_create;
 use crate::system::clock;
 use crate::system::file_lock;
@@ -102,7 +104,7 @@ fn wait_for(
         }
         if waited >= deadline / 2 && !holder_examined {
             holder_examined = true;
-            lock_holder::end_if_standing_still(file);
+            holder::end_if_standing_still(file);
         }
         std::thread::sleep(retry_delay(waited, deadline).min(deadline.saturating_sub(waited)));
     }

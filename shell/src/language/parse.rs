@@ -1,59 +1,10 @@
-//! Words → a command, by the forms of the grammar; and what may follow words.
+//! Words → a value, by a list of forms; abbreviations, and what was expected where no form fits.
 
 use std::collections::BTreeSet;
 
-use session_limit_admin::object::ObjectKind;
-
-use super::grammar::{Command, Mode, SubCommand, TOP, forms_in};
 use super::syntax::{CommandSyntax, Next, SyntaxElement};
 
 use SyntaxElement::{Many, Maybe, Word};
-
-/// Parses words typed at the top.
-///
-/// A word of the grammar may be abbreviated as long as only one word begins so; a `?` at the end
-/// asks for the help of what is before it.
-///
-/// # Errors
-/// One line: what does not fit and what was expected.
-pub fn command(words: &[String]) -> Result<Command, String> {
-    match before_question_mark(words) {
-        Some(before) => Ok(Command::Help(before.to_vec())),
-        None => parse(TOP, words),
-    }
-}
-
-/// Parses words typed inside `configure`; see [`command`].
-///
-/// # Errors
-/// One line: what does not fit and what was expected.
-pub fn sub_command(kind: ObjectKind, words: &[String]) -> Result<SubCommand, String> {
-    match before_question_mark(words) {
-        Some(before) => Ok(SubCommand::Help(before.to_vec())),
-        None => parse(forms_in(kind), words),
-    }
-}
-
-/// Returns what may follow `words`, with the help of each; empty where they do not fit.
-#[must_use]
-pub fn expected(mode: Mode, words: &[String]) -> Vec<(Next, &'static str)> {
-    let words = &match mode {
-        Mode::Top => expand(TOP, words),
-        Mode::Configure(kind) => expand(forms_in(kind), words),
-    }
-    .unwrap_or_else(|_| words.to_vec());
-    match (mode, words.as_slice()) {
-        (_, [first, rest @ ..]) if (first == "do" || first == "watch") && !rest.is_empty() => {
-            let rest = &expand(TOP, rest).unwrap_or_else(|_| rest.to_vec());
-            let mut after = nexts(TOP, rest);
-            after.retain(|_| rest.first().is_some_and(|word| word == "show"));
-            after
-        }
-        (Mode::Configure(kind), _) => nexts(forms_in(kind), words),
-        (Mode::Top, [help, rest @ ..]) if help == "help" || help == "?" => nexts(TOP, rest),
-        (Mode::Top, _) => nexts(TOP, words),
-    }
-}
 
 /// Returns the forms that begin with `words`; the last word may be a part of one.
 pub(super) fn beginning_with<'a, T>(
@@ -77,19 +28,16 @@ pub(super) fn beginning_with<'a, T>(
     if fitting.is_empty() { forms.iter().filter(|form| continues(form)).collect() } else { fitting }
 }
 
-fn before_question_mark(words: &[String]) -> Option<&[String]> {
-    match words.split_last() {
-        Some((last, before)) if last == "?" && !before.is_empty() => Some(before),
-        _ => None,
-    }
-}
-
-fn nexts<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Vec<(Next, &'static str)> {
+/// Returns what may follow `words`, with the help of each form.
+pub(super) fn nexts<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Vec<(Next, &'static str)> {
     forms.iter().filter_map(|form| form.next_slot(words).map(|next| (next, form.help))).collect()
 }
 
 /// Returns the words with each abbreviated word of the grammar written out.
-fn expand<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Result<Vec<String>, String> {
+pub(super) fn expand<T>(
+    forms: &[CommandSyntax<T>],
+    words: &[String],
+) -> Result<Vec<String>, String> {
     let mut whole: Vec<String> = Vec::new();
     for word in words {
         let known: BTreeSet<&str> = nexts(forms, &whole)
@@ -112,7 +60,8 @@ fn expand<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Result<Vec<String>
     Ok(whole)
 }
 
-fn parse<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Result<T, String> {
+/// Returns what the first form that fits makes of the words.
+pub(super) fn parse<T>(forms: &[CommandSyntax<T>], words: &[String]) -> Result<T, String> {
     let words = &expand(forms, words)?;
     for form in forms {
         let complete = matches!(

@@ -1,10 +1,9 @@
 //! Completion by Tab: what may stand where the cursor is. Pure; names come from a lookup.
 
-use crate::command::grammar::{
+use crate::language::grammar::{
     self, ArgumentKind, Mode, Next, ObjectKind, PROFILE_REF, SyntaxElement,
 };
-use crate::command::lexer::{quote, split};
-use crate::command::parse;
+use crate::language::lexer::{quote, split};
 use session_limit_admin::field::Field;
 
 /// One way to go on.
@@ -33,7 +32,7 @@ pub fn complete(
     if done.contains('|') {
         return (start, Vec::new());
     }
-    let mut candidates: Vec<Candidate> = parse::expected(mode, &line.words)
+    let mut candidates: Vec<Candidate> = grammar::expected(mode, &line.words)
         .into_iter()
         .flat_map(|(next, help)| ways(next, help, &line.words, &names))
         .filter(|candidate| candidate.word.starts_with(partial))

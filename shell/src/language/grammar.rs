@@ -315,6 +315,59 @@ pub fn forms_in(kind: ObjectKind) -> &'static [CommandSyntax<SubCommand>] {
     }
 }
 
+/// Parses words typed at the top.
+///
+/// A word of the grammar may be abbreviated as long as only one word begins so; a `?` at the end
+/// asks for the help of what is before it.
+///
+/// # Errors
+/// One line: what does not fit and what was expected.
+pub fn command(words: &[String]) -> Result<Command, String> {
+    match before_question_mark(words) {
+        Some(before) => Ok(Command::Help(before.to_vec())),
+        None => parse::parse(TOP, words),
+    }
+}
+
+/// Parses words typed inside `configure`; see [`command`].
+///
+/// # Errors
+/// One line: what does not fit and what was expected.
+pub fn sub_command(kind: ObjectKind, words: &[String]) -> Result<SubCommand, String> {
+    match before_question_mark(words) {
+        Some(before) => Ok(SubCommand::Help(before.to_vec())),
+        None => parse::parse(forms_in(kind), words),
+    }
+}
+
+/// Returns what may follow `words`, with the help of each; empty where they do not fit.
+#[must_use]
+pub fn expected(mode: Mode, words: &[String]) -> Vec<(Next, &'static str)> {
+    let words = &match mode {
+        Mode::Top => parse::expand(TOP, words),
+        Mode::Configure(kind) => parse::expand(forms_in(kind), words),
+    }
+    .unwrap_or_else(|_| words.to_vec());
+    match (mode, words.as_slice()) {
+        (_, [first, rest @ ..]) if (first == "do" || first == "watch") && !rest.is_empty() => {
+            let rest = &parse::expand(TOP, rest).unwrap_or_else(|_| rest.to_vec());
+            let mut after = parse::nexts(TOP, rest);
+            after.retain(|_| rest.first().is_some_and(|word| word == "show"));
+            after
+        }
+        (Mode::Configure(kind), _) => parse::nexts(forms_in(kind), words),
+        (Mode::Top, [help, rest @ ..]) if help == "help" || help == "?" => parse::nexts(TOP, rest),
+        (Mode::Top, _) => parse::nexts(TOP, words),
+    }
+}
+
+fn before_question_mark(words: &[String]) -> Option<&[String]> {
+    match words.split_last() {
+        Some((last, before)) if last == "?" && !before.is_empty() => Some(before),
+        _ => None,
+    }
+}
+
 /// What the first words mean that begin several commands, for lists of what may be typed.
 const FIRST_WORDS: [(&str, &str); 9] = [
     ("show", "look at profiles, users, groups and sessions"),
@@ -425,7 +478,7 @@ fn import(arguments: &[String]) -> Command {
 fn show(arguments: &[String]) -> Result<Show, String> {
     let mut words = vec!["show".to_owned()];
     words.extend_from_slice(arguments);
-    match parse::command(&words)? {
+    match command(&words)? {
         Command::Show(show) => Ok(show),
         _ => Err("expected a show command".to_owned()),
     }

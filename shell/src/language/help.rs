@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::command::grammar::{CommandSyntax, Mode, TOP, forms_in, is_for_administrators};
-use crate::command::parse;
+use crate::language::grammar::{CommandSyntax, Mode, TOP, forms_in, is_for_administrators};
+use crate::language::parse;
 use crate::output::response::Response;
 use crate::output::table::printable;
 
@@ -45,7 +45,7 @@ fn rows<T>(forms: &[CommandSyntax<T>], words: &[String], administers: bool) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::grammar::ObjectKind;
+    use crate::language::grammar::ObjectKind;
 
     #[test]
     fn help_can_be_asked_for_one_command() {

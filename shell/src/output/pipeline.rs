@@ -1,11 +1,11 @@
 //! What an answer goes through after `|`: `grep`, `wc` and `more`.
 
 /// The filters as they are typed.
-pub(super) const FORMS: [&str; 3] = ["grep [-i] [-v] TEXT", "wc [-l]", "more"];
+pub(crate) const FORMS: [&str; 3] = ["grep [-i] [-v] TEXT", "wc [-l]", "more"];
 
 /// The filters of one line, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pipeline(pub(super) Vec<Filter>);
+pub struct Pipeline(pub(crate) Vec<Filter>);
 
 /// One filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Pipeline {
 
 impl Filter {
     /// Reads the words after a `|`; nothing where they are no filter.
-    pub(super) fn parse(words: &[String]) -> Option<Self> {
+    pub(crate) fn parse(words: &[String]) -> Option<Self> {
         let (name, arguments) = words.split_first()?;
         match (name.as_str(), arguments) {
             ("grep", arguments) => Self::parse_grep(arguments),
@@ -96,7 +96,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::lexer::split;
+    use crate::language::lexer::split;
 
     #[test]
     fn grep_keeps_or_drops_lines() {

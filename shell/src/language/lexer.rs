@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::pipeline::{Filter, Pipeline};
+use crate::output::pipeline::{Filter, Pipeline};
 
 /// The longest line that is read; longer ones are refused before anything looks at them.
 pub const MAX_LINE: usize = 4096;
@@ -39,7 +39,7 @@ impl fmt::Display for LexError {
             Self::Unclosed(quote) => write!(f, "a quote is not closed, expected another {quote}"),
             Self::Control => write!(f, "a control character, expected printable text"),
             Self::NotAFilter => {
-                write!(f, "expected COMMAND | {}", super::pipeline::FORMS.join(" or | "))
+                write!(f, "expected COMMAND | {}", crate::output::pipeline::FORMS.join(" or | "))
             }
         }
     }

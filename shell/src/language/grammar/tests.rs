@@ -1,8 +1,7 @@
 //! Tests of the file beside.
 
 use super::*;
-use crate::command::lexer::split;
-use crate::command::parse::{command, sub_command};
+use crate::language::lexer::split;
 
 fn top(line: &str) -> Result<Command, String> {
     command(&split(line).unwrap().words)

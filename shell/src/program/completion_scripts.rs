@@ -4,8 +4,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 
-use crate::command::cli::Args;
-use crate::command::grammar::{ArgumentKind, CommandSyntax, SyntaxElement, TOP};
+use crate::language::grammar::{ArgumentKind, CommandSyntax, SyntaxElement, TOP};
+use crate::program::args::Args;
 
 /// Returns the completion script for a shell.
 #[must_use]
@@ -91,7 +91,7 @@ fn leaf<T>(word: &'static str, form: &CommandSyntax<T>) -> Command {
         }
         (true, _) => leaf
             .arg(Arg::new("name"))
-            .arg(Arg::new("field").value_parser([crate::command::grammar::PROFILE_REF])),
+            .arg(Arg::new("field").value_parser([crate::language::grammar::PROFILE_REF])),
         (_, true) => leaf
             .arg(
                 Arg::new("apply")

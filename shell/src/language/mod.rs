@@ -1,0 +1,8 @@
+//! What may be typed: words, forms of commands, their help and completion. Runs nothing.
+
+pub mod completion;
+pub mod grammar;
+pub mod help;
+pub mod lexer;
+pub mod parse;
+pub mod syntax;

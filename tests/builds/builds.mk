@@ -1,0 +1,11 @@
+# Builds on other machines. Included by the Makefile.
+
+.PHONY: fresh targets
+# `make demo` and `make test` on minimal Debian systems; needs root. RELEASES="trixie" tries one of them.
+RELEASES ?= bookworm trixie
+fresh: test-deps
+	tests/builds/fresh $(RELEASES)
+
+# Other architectures and the oldest compiler; part of `make lint`.
+targets:
+	tests/builds/targets
