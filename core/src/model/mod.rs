@@ -6,3 +6,4 @@ pub mod profile;
 pub mod sanitize;
 pub mod service;
 pub mod session;
+pub mod utc;

@@ -4,6 +4,8 @@
 pub mod cgroup;
 pub mod identity;
 pub mod ssh;
+pub mod table;
+pub mod terminal;
 
 use std::fs::{self, File};
 use std::io::{self, Read};

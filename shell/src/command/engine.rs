@@ -81,6 +81,7 @@ impl Engine {
             Command::Show(what) => self.show(what)?,
             Command::Status => self.status()?,
             Command::Explain(user, service) => self.explain(user, service.as_deref())?,
+            Command::CheckLimit(name, limit) => self.check_limit(name, *limit)?,
             Command::Configure(kind, name, changes) => return self.configure(*kind, name, changes),
             Command::Delete(kind, name) => self.delete(*kind, name)?,
             Command::ClearSession(id) => self.clear_session(*id)?,
@@ -136,7 +137,8 @@ impl Engine {
             .map(|field| format!("{field} is kept, but this version does not enforce it"));
         Ok(reply_of(draft.kind(), &object)
             .with_warnings(unknown_name(draft.kind(), draft.name()))
-            .with_warnings(not_enforced))
+            .with_warnings(not_enforced)
+            .with_warnings(self.users_above(draft)))
     }
 
     /// Returns how far the acting user's rights go.
@@ -380,7 +382,7 @@ impl Engine {
     }
 }
 
-fn absent(kind: ObjectKind, name: &str) -> CommandError {
+pub(super) fn absent(kind: ObjectKind, name: &str) -> CommandError {
     let word = kind.word();
     CommandError::new(
         ExitCode::Failed,
