@@ -6,6 +6,8 @@ BENCH_DRIVER = $(TARGET_DIR)/release/examples/bench_logins
 # A Debian 13 root: pam_lastlog2 and pam_wtmpdb are packages of it.
 BENCH_ROOT ?= /var/cache/pam_session_limit-bench/trixie
 BENCH_ROUNDS ?= 400
+# What is measured: the module as Debian 13's own compiler builds it.
+BENCH_MODULE ?= $(BENCH_DIR)/pam_session_limit.so
 BENCH_PACKAGES = libpam-modules,libpam-lastlog2,libpam-wtmpdb,valgrind,strace,libc6-dbg
 
 .PHONY: bench bench-deps bench-gate bench-gate-update bench-root bench-driver
@@ -18,12 +20,18 @@ bench-driver: bench-deps build
 	$(CARGO) build --locked --release --example bench_logins
 
 # This machine's own modules, then those of the Debian 13 root; needs root.
-bench: bench-driver bench-root
-	benches/bench.py --module $(MODULE) --driver $(BENCH_DRIVER) --rounds $(BENCH_ROUNDS) \
+bench: bench-driver bench-root bench-module
+	benches/bench.py --module $(BENCH_MODULE) --driver $(BENCH_DRIVER) --rounds $(BENCH_ROUNDS) \
 		--only counts,alone,rows --out $(BENCH_DIR)/here.json
-	benches/bench.py --module $(MODULE) --driver $(BENCH_DRIVER) --rounds $(BENCH_ROUNDS) \
+	benches/bench.py --module $(BENCH_MODULE) --driver $(BENCH_DRIVER) --rounds $(BENCH_ROUNDS) \
 		--root $(BENCH_ROOT) --only counts,alone,loop,herd --out $(BENCH_DIR)/debian13.json
 	benches/report.py $(BENCH_DIR)/here.json $(BENCH_DIR)/debian13.json
+
+.PHONY: bench-module
+bench-module: lint-deps
+ifeq ($(BENCH_MODULE),$(BENCH_DIR)/pam_session_limit.so)
+	tests/builds/module $(abspath $(BENCH_MODULE))
+endif
 
 bench-root: bench-deps $(BENCH_ROOT)/usr/bin/valgrind
 

@@ -420,7 +420,9 @@ impl Administration {
     }
 }
 
-fn absent(kind: ObjectKind, name: &str) -> AdminError {
+/// Returns the error that there is no such object.
+#[must_use]
+pub fn absent(kind: ObjectKind, name: &str) -> AdminError {
     AdminError::new(AdminErrorKind::NotFound, format!("{} `{name}`: there is none", kind.word()))
 }
 

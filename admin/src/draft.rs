@@ -57,6 +57,8 @@ impl Object {
                 fields.push(("uuid", profile.uuid.clone().unwrap_or_default()));
                 fields.push(("name", profile.name.clone()));
                 fields.extend(Field::ALL.map(|field| (field.name(), field.shown(profile))));
+                // Most profiles have none: the policy holds for them.
+                fields.extend(profile.on_limit.map(|word| ("on_limit", word.word().to_owned())));
                 fields
             }
             Self::ProfileAssignment(assignment) => vec![
@@ -203,6 +205,17 @@ impl ConfigDraft {
     pub fn entered_not_enforced(&self) -> Vec<Field> {
         let entered = self.entered.iter().filter(|(_, change)| **change != KeyChange::Unset);
         entered.map(|(&field, _)| field).filter(|field| !field.is_enforced()).collect()
+    }
+
+    /// Returns whether saving may change the limit of a user.
+    #[must_use]
+    pub fn changes_limits(&self) -> bool {
+        match self.kind {
+            ObjectKind::Profile => {
+                self.is_new() || self.entered.contains_key(&Field::MaxConcurrentSessions)
+            }
+            ObjectKind::User | ObjectKind::Group => true,
+        }
     }
 
     /// Takes a change; returns the name of the field if a value entered before is overwritten.

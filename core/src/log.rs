@@ -6,8 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 
-use syslog::{Facility, LogFormat, Logger, Severity};
-
 use crate::process;
 use crate::system::{self, socket};
 
@@ -58,37 +56,38 @@ impl<'a> Log<'a> {
         if !self.is_enabled(level) {
             return;
         }
-        let Ok(socket) = Socket::connect(Path::new(SOCKET)) else { return };
-        let line = format!("pam_session_limit({}:{}): {text}", self.service, self.phase);
-        let mut logger = Logger::new(socket, LineFormat);
-        let _lost_if_it_would_block = match level {
-            Level::Critical => logger.crit(line),
-            Level::Error => logger.err(line),
-            Level::Warning => logger.warning(line),
-            Level::Notice => logger.notice(line),
-            Level::Info => logger.info(line),
-            Level::Debug => logger.debug(line),
-        };
+        let Ok(mut socket) = Socket::connect(Path::new(SOCKET)) else { return };
+        let text = format!("pam_session_limit({}:{}): {text}", self.service, self.phase);
+        let _lost_if_it_would_block = socket.write(formatted(level, &text).as_bytes());
+    }
+}
+
+impl Level {
+    /// Returns the severity's number (RFC 3164, section 4.1.1).
+    fn severity(self) -> libc::c_int {
+        match self {
+            Self::Critical => libc::LOG_CRIT,
+            Self::Error => libc::LOG_ERR,
+            Self::Warning => libc::LOG_WARNING,
+            Self::Notice => libc::LOG_NOTICE,
+            Self::Info => libc::LOG_INFO,
+            Self::Debug => libc::LOG_DEBUG,
+        }
     }
 }
 
 /// RFC 3164 without host and time: the reader on this host stamps the line itself.
-struct LineFormat;
-
-impl LogFormat<String> for LineFormat {
-    fn format<W: Write>(&self, w: &mut W, severity: Severity, text: String) -> syslog::Result<()> {
-        let priority = Facility::LOG_AUTHPRIV as u32 | severity as u32;
-        // Every part of the text that comes from outside was made printable; this is the last guard.
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let mut line =
-            format!("<{priority}>{}[{}]: {text}", process::own_name(), system::own_pid());
-        if line.len() > MAX_LINE {
-            let end = (0..=MAX_LINE).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
-            line.truncate(end);
-            line.push_str("...");
-        }
-        w.write_all(line.as_bytes()).map_err(syslog::Error::Write)
+fn formatted(level: Level, text: &str) -> String {
+    let priority = libc::LOG_AUTHPRIV | level.severity();
+    // Every part of the text that comes from outside was made printable; this is the last guard.
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line = format!("<{priority}>{}[{}]: {text}", process::own_name(), system::own_pid());
+    if line.len() > MAX_LINE {
+        let end = (0..=MAX_LINE).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
+        line.truncate(end);
+        line.push_str("...");
     }
+    line
 }
 
 /// A socket that never blocks.
@@ -110,22 +109,27 @@ impl Socket {
             Err(e) => Err(e),
         }
     }
-}
 
-impl Write for Socket {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match self {
             Self::Datagram(socket) => socket.send(line),
-            Self::Stream(socket) => {
-                let mut line = line.to_vec();
-                line.push(0);
-                // A part of a line would spoil the next one's beginning; the socket ends with us.
-                socket.write(&line).map(|n| n.min(line.len().saturating_sub(1)))
-            }
+            // A part of a line would spoil the next one's beginning; the socket ends with us.
+            Self::Stream(socket) => socket.write(&[line, b"\0"].concat()),
         }
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_form_that_syslog_daemons_read() {
+        let line = formatted(Level::Critical, "a\nb\u{1b}");
+        let rest = line.strip_prefix("<82>").unwrap();
+        assert!(rest.ends_with(&format!("[{}]: a b ", std::process::id())), "{line}");
+        assert!(formatted(Level::Debug, "x").starts_with("<87>"));
+        let long = formatted(Level::Info, &"é".repeat(MAX_LINE));
+        assert!(long.len() <= MAX_LINE + 3 && long.ends_with("..."), "{}", long.len());
     }
 }

@@ -26,6 +26,10 @@ pub struct UserAccountProfile {
     pub max_concurrent_sessions: u32,
     /// Days; 0 = never.
     pub credentials_timeout_threshold: u32,
+    /// What happens at the limit, where the profile says something else than the policy. Configured in the file
+    /// only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_limit: Option<String>,
     /// The fields above that nothing acts on.
     pub not_enforced: Vec<String>,
     /// Another value after each change of the object.
@@ -179,6 +183,7 @@ impl UserAccountProfile {
             account_lock_timeout: profile.account_lock_timeout,
             max_concurrent_sessions: profile.max_concurrent_sessions,
             credentials_timeout_threshold: profile.credentials_timeout_threshold,
+            on_limit: profile.on_limit.map(|choice| choice.word().to_owned()),
             not_enforced: unused.map(|field| field.name().to_owned()).collect(),
         }
     }

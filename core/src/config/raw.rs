@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::raw_service::RawService;
 use super::{Config, ConfigProblem};
-use crate::model::policy::{OnClear, OnLimit, Policy};
+use crate::model::policy::{OnClear, OnLimit, Policy, Tell};
 use crate::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
 /// Bytes of the longest name.
@@ -61,6 +61,7 @@ struct RawProfile {
     account_lock_timeout: Option<Number>,
     max_concurrent_sessions: Option<Number>,
     credentials_timeout_threshold: Option<Number>,
+    on_limit: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +84,9 @@ struct RawPolicy {
     counted_services: Option<Vec<Spanned<String>>>,
     on_limit: Option<Spanned<String>>,
     on_clear: Option<Spanned<String>>,
+    tell: Option<Spanned<String>>,
+    hint: Option<Spanned<String>>,
+    notice: Option<bool>,
     admin_groups: Option<Vec<Spanned<String>>>,
 }
 
@@ -195,6 +199,10 @@ fn checked_profile(
         }
     }
     let built_in = Profile::built_in(name.get_ref());
+    let on_limit = match &typed.get_ref().on_limit {
+        Some(word) => Some(one_of(word, "on_limit", &OnLimit::WORDS)?),
+        None => built_in.on_limit,
+    };
     let or = |typed: Option<Number>, default| typed.map_or(default, |Number(n)| n);
     let name = name.get_ref().clone();
     let typed = typed.into_inner();
@@ -218,6 +226,7 @@ fn checked_profile(
             typed.credentials_timeout_threshold,
             built_in.credentials_timeout_threshold,
         ),
+        on_limit,
     })
 }
 
@@ -314,6 +323,15 @@ impl RawPolicy {
                 Some(word) => one_of(word, "on_clear", &OnClear::WORDS)?,
                 None => default.on_clear,
             },
+            tell: match &self.tell {
+                Some(word) => one_of(word, "tell", &Tell::WORDS)?,
+                None => default.tell,
+            },
+            hint: match self.hint {
+                Some(line) => Some(checked_hint(line)?),
+                None => default.hint,
+            },
+            notice: self.notice.unwrap_or(default.notice),
             admin_groups: match self.admin_groups {
                 Some(typed) => typed
                     .into_iter()
@@ -354,4 +372,26 @@ fn checked_service(pattern: Spanned<String>) -> Result<String, ConfigProblem> {
         ));
     }
     Ok(pattern.into_inner())
+}
+
+/// Returns a line that a terminal can be given as it is.
+fn checked_hint(line: Spanned<String>) -> Result<String, ConfigProblem> {
+    check_name(&line, "hint")?;
+    // No control character, and nothing that changes the direction of the text.
+    if let Some(odd) = line.get_ref().chars().find(|&c| !is_plain(c)) {
+        let escaped = odd.escape_unicode();
+        return Err(ConfigProblem::at(
+            &line,
+            format!("hint with the invisible character {escaped}, expected one line of plain text"),
+        ));
+    }
+    Ok(line.into_inner())
+}
+
+/// Returns whether a character is shown as itself: letters, digits, punctuation and symbols are, format
+/// characters (Unicode's general category Cf) and line separators are not.
+fn is_plain(c: char) -> bool {
+    !matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -7,3 +7,4 @@ pub mod sanitize;
 pub mod service;
 pub mod service_settings;
 pub mod session;
+pub mod utc;

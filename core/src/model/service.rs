@@ -52,6 +52,17 @@ pub fn wants_one_line(service: &str) -> bool {
     GREETERS.contains(&service) || service.starts_with("gdm")
 }
 
+/// Returns whether a message to a user who is let in reaches a person, and nothing else.
+///
+/// sshd shows what a module says at the opening on a terminal that it has made, before the shell starts, and
+/// drops it for scp, sftp and commands. su, sudo and runuser write it to standard output, which may be that of
+/// a script. cockpit and greeters show only errors.
+#[must_use]
+pub fn may_be_notified(service: &str) -> bool {
+    matches!(service_kind(service), ServiceKind::Login | ServiceKind::NestedLogin)
+        && !wants_one_line(service)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +88,17 @@ mod tests {
         }
         for service in ["sshd", "login", "shell", "cockpit-x"] {
             assert!(!wants_one_line(service), "{service}");
+        }
+    }
+
+    #[test]
+    fn programs_that_write_to_the_output_of_a_command_say_nothing() {
+        for service in ["sshd", "sshd-clear-sessions", "login", "remote", "shell"] {
+            assert!(may_be_notified(service), "{service}");
+        }
+        for service in ["su", "su-l", "sudo", "runuser", "systemd-run0", "cockpit", "gdm-password"]
+        {
+            assert!(!may_be_notified(service), "{service}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use session_limit_core::model::profile::Profile;
 
-use session_limit_admin::administration::{Administration, Found, is_known};
+use session_limit_admin::administration::{self, Administration, Found, is_known};
 use session_limit_admin::draft::{ConfigDraft, DraftError, Object};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
@@ -42,6 +42,7 @@ impl Engine {
             Command::Show(what) => self.show(what)?,
             Command::Status => self.status()?,
             Command::Explain(user, service) => self.explain(user, service.as_deref())?,
+            Command::CheckLimit(name, limit) => self.check_limit(name, *limit)?,
             Command::Configure(kind, name, changes) => return self.configure(*kind, name, changes),
             Command::Delete(kind, name) => self.delete(*kind, name)?,
             Command::ClearSession(id) => {
@@ -92,7 +93,8 @@ impl Engine {
             .map(|field| format!("{field} is kept, but this version does not enforce it"));
         Ok(reply_of(draft.kind(), &object)
             .with_warnings(unknown_name(draft.kind(), draft.name()))
-            .with_warnings(not_enforced))
+            .with_warnings(not_enforced)
+            .with_warnings(self.users_above(draft)))
     }
 
     fn show_profile(&self, name: Option<&str>) -> Result<Response, CommandError> {
@@ -172,6 +174,10 @@ impl Engine {
 /// Makes an answer of what was found, with the mistake in the configuration as a warning.
 fn warned<T>(found: Found<T>, view: impl FnOnce(&T) -> Response) -> Response {
     view(&found.value).with_warnings(found.mistake)
+}
+
+pub(super) fn absent(kind: ObjectKind, name: &str) -> CommandError {
+    listed(administration::absent(kind, name), kind).into()
 }
 
 /// Says which command lists what there is.

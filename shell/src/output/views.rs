@@ -6,6 +6,7 @@ use session_limit_admin::field::Field;
 use session_limit_admin::limits_conf::Proposal;
 use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
 use crate::language::grammar::{ObjectKind, PROFILE_REF};
@@ -24,6 +25,8 @@ struct ProfileRow<'a> {
     account_lock_timeout: u32,
     max_concurrent_sessions: u32,
     credentials_timeout_threshold: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_limit: Option<&'static str>,
     /// The fields above that nothing acts on.
     not_enforced: Vec<&'static str>,
 }
@@ -38,6 +41,7 @@ impl<'a> From<&'a Profile> for ProfileRow<'a> {
             account_lock_timeout: profile.account_lock_timeout,
             max_concurrent_sessions: profile.max_concurrent_sessions,
             credentials_timeout_threshold: profile.credentials_timeout_threshold,
+            on_limit: profile.on_limit.map(OnLimit::word),
             not_enforced: Field::ALL
                 .into_iter()
                 .filter(|field| !field.is_enforced())
@@ -163,6 +167,9 @@ struct SessionRow<'a> {
     pid: i32,
     since: String,
     state: SessionStatus,
+    /// Let in above the limit, for `on_limit` is `log`; said where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    over_limit: bool,
 }
 
 /// Lists sessions.
@@ -182,6 +189,7 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             pid: session.leader.pid,
             since: timestamp(session.since),
             state: *status,
+            over_limit: session.over_limit,
         };
         table.row([
             row.id.to_string(),
@@ -191,7 +199,11 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             row.rhost.unwrap_or_default().to_owned(),
             row.pid.to_string(),
             row.since.clone(),
-            status.word().to_owned(),
+            if row.over_limit {
+                format!("{}, over the limit", status.word())
+            } else {
+                status.word().to_owned()
+            },
         ]);
         rows.push(row);
     }

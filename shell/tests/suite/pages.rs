@@ -105,7 +105,7 @@ fn every_key_of_the_configuration_is_in_its_page() {
 #[test]
 fn every_word_that_a_key_takes_is_in_its_page() {
     let page = read("man/session-limit.5");
-    for key in ["on_limit", "on_clear"] {
+    for key in ["on_limit", "on_clear", "tell"] {
         let mistake = Config::parse(&format!("[policy]\n{key} = \"nonsense\"\n")).unwrap_err();
         let (_, expected) = mistake.message.split_once("expected ").unwrap();
         let words: Vec<&str> = expected.split('"').skip(1).step_by(2).collect();

@@ -3,6 +3,7 @@
 use session_limit_admin::administration::UserOverview;
 use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::store::last_login::LastLogin;
@@ -38,6 +39,7 @@ fn session(
         process_session: 1,
         audit_session: None,
         state,
+        over_limit: false,
         since,
     }
 }
@@ -188,6 +190,33 @@ fn the_sessions() {
 ",
         r#"{"count":4,"kind":"session","results":[{"id":17,"pid":4242,"rhost":"192.0.2.7","service":"sshd","since":"2026-11-21T17:19:33Z","state":"open","tty":"ssh","uid":1000,"user":"alice"},{"id":18,"pid":4242,"rhost":"192.0.2.8","service":"sshd","since":"2026-11-21T17:20:00Z","state":"stale","tty":"ssh","uid":1000,"user":"alice"},{"id":19,"pid":4242,"rhost":null,"service":"login","since":"2026-11-21T17:20:01Z","state":"reserved","tty":"ssh","uid":1000,"user":"alice"},{"id":20,"pid":4242,"rhost":null,"service":"shell","since":"2026-11-21T17:18:20Z","state":"elsewhere","tty":"ssh","uid":1000,"user":"alice"}],"schema_version":1}"#,
     );
+}
+
+#[test]
+fn sessions_that_were_let_in_above_the_limit_are_marked() {
+    let over = SessionView {
+        session: Session { over_limit: true, ..seen().remove(0).session },
+        status: SessionStatus::Open,
+    };
+    check(
+        &views::sessions(&[over]),
+        "\
++----+-------+---------+-----+-----------+------+----------------------+----------------------+
+| id | user  | service | tty | rhost     | pid  | since                | state                |
++----+-------+---------+-----+-----------+------+----------------------+----------------------+
+| 17 | alice | sshd    | ssh | 192.0.2.7 | 4242 | 2026-11-21T17:19:33Z | open, over the limit |
++----+-------+---------+-----+-----------+------+----------------------+----------------------+
+",
+        r#"{"count":1,"kind":"session","results":[{"id":17,"over_limit":true,"pid":4242,"rhost":"192.0.2.7","service":"sshd","since":"2026-11-21T17:19:33Z","state":"open","tty":"ssh","uid":1000,"user":"alice"}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn a_profile_with_an_on_limit_of_its_own() {
+    let profile = Profile { on_limit: Some(OnLimit::Log), ..Profile::built_in("C") };
+    let shown = views::profile(&profile);
+    let text = shown.text();
+    assert!(text.contains("| on_limit                      | log "), "{text}");
 }
 
 #[test]

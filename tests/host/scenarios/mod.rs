@@ -19,6 +19,7 @@ pub const ALL: &[Group] = &[
     session::background::GROUP,
     session::clearing::GROUP,
     login::on_limit::GROUP,
+    login::telling::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
     operation::status::GROUP,

@@ -5,4 +5,5 @@ pub mod counting;
 pub mod on_limit;
 pub mod storm;
 pub mod switching;
+pub mod telling;
 pub mod two_factor;
