@@ -5,7 +5,7 @@ CARGO ?= cargo
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 
-.PHONY: all build demo test host-table lint doc deps test-deps lint-deps clean help
+.PHONY: all build compile demo test host-table lint doc deps test-deps lint-deps clean help
 all: build
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo 'make fresh      make demo and make test on minimal Debian 12 and 13 systems'
 	@echo 'make bench      what a login costs, beside other modules; make bench-gate counts instructions'
 	@echo 'make install    DESTDIR= PREFIX=/usr'
+	@echo 'make deb        Debian packages for this release; make debs: for Debian 12 and 13, in clean roots'
+	@echo 'make dist       the source archive; RELEASE.md says what else belongs to a release'
 
 # What a build needs; asked for only where it is missing.
 deps:
@@ -28,6 +30,10 @@ lint-deps: deps
 	@packaging/need packaging/apt-lint-deps.txt
 
 build: deps
+	@$(MAKE) --no-print-directory compile
+
+# Without a look at what is installed: packages name what they need themselves.
+compile:
 	$(CARGO) build --locked --release --package shell --package session-limit-session --package session-limitd --package pam_session_limit
 	cp $(TARGET_DIR)/release/libpam_session_limit.so $(MODULE)
 
@@ -57,6 +63,7 @@ clean:
 	$(CARGO) clean
 
 include packaging/install.mk
+include packaging/packages.mk
 include tests/soak.mk
 include benches/bench.mk
 include tests/builds/builds.mk

@@ -1,0 +1,37 @@
+# Source archive and packages. Included by the top Makefile; the work is done by scripts in packaging/release.
+
+DIST ?= dist
+ARCHIVE = $(DIST)/pam_session_limit-$(shell packaging/release/version).tar.xz
+
+.PHONY: dist deb debs rpm test-packages lint-packages reproducible
+
+# Reaches for the crates over the network; all that follows works from the archive.
+dist:
+	packaging/release/dist $(DIST)
+
+deb: dist
+	packaging/need packaging/apt-deb-deps.txt
+	packaging/release/deb $(ARCHIVE) $(DIST)/deb
+
+debs: dist
+	packaging/need packaging/apt-deb-deps.txt
+	packaging/release/debs $(ARCHIVE) $(DIST)
+
+# Builds twice, in two directories, and compares every byte.
+reproducible: dist
+	packaging/need packaging/apt-deb-deps.txt
+	packaging/release/reproducible $(ARCHIVE) $(DIST)/reproducible
+
+# The packages in fresh Debian 12 and 13 roots: install, enable, limit, upgrade, remove, purge.
+test-packages: debs
+	packaging/test-packages $(DIST)
+
+# lintian on what 'make debs' left, source and binary.
+lint-packages:
+	packaging/release/lint-packages $(DIST)
+
+# For Fedora and RHEL; see the head of the spec for what this proves on Debian.
+rpm: dist
+	packaging/need packaging/apt-rpm-deps.txt
+	rpmbuild -ba --nodeps --define '_topdir $(abspath $(DIST))/rpm' --define '_sourcedir $(abspath $(DIST))' \
+		--define 'upstream_version $(shell packaging/release/version)' packaging/rpm/pam_session_limit.spec
