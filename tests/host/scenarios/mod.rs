@@ -15,6 +15,7 @@ pub const ALL: &[Group] = &[
     session::systemd::GROUP,
     session::deaths::GROUP,
     login::console::GROUP,
+    login::cockpit::GROUP,
     login::switching::GROUP,
     session::background::GROUP,
     session::clearing::GROUP,

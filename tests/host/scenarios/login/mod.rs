@@ -1,5 +1,6 @@
 //! Logins and switches of the user: which of them count, and what happens at the limit.
 
+pub mod cockpit;
 pub mod console;
 pub mod counting;
 pub mod on_limit;
