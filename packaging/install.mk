@@ -19,7 +19,8 @@ BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
 BUILT_SHELL  := $(TARGET_DIR)/release/shell
 BUILT_SESSION := $(TARGET_DIR)/release/session-limit-session
 BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
-SYSTEMD_UNITS := $(wildcard packaging/systemd/*)
+# Named one by one: to uninstall, this file alone is enough.
+SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service)
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
 MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/session-limitd.8 man/shell.1
 # Debian's zsh has a separate directory for completions of packages.
