@@ -252,6 +252,7 @@ fn fill(state: &Path, others: u32, own: u32, uid: u32, leader: i32) {
         process_session,
         audit_session: Some(7),
         state: SessionState::Open,
+        over_limit: false,
         since: 1_700_000_000,
     };
     Store::at(state)

@@ -17,12 +17,16 @@ TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 
 BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
 BUILT_SHELL  := $(TARGET_DIR)/release/shell
+BUILT_SESSION := $(TARGET_DIR)/release/session-limit-session
+BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
+# Named one by one: to uninstall, this file alone is enough.
+SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service)
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
-MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/shell.1
+MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/session-limitd.8 man/shell.1
 # Debian's zsh has a separate directory for completions of packages.
 ZSHDIR       ?= $(PREFIX)/share/zsh/$(if $(and $(filter /usr,$(PREFIX)),$(wildcard /etc/debian_version)),vendor-completions,site-functions)
-# The stacks of `shell` are live files; the others are samples to read and copy from.
-LIVE_STACKS   = $(wildcard pam.d/shell pam.d/shell-clear-sessions)
+# The stacks of `shell` and of the service are live files; the others are samples to read and copy from.
+LIVE_STACKS   = $(wildcard pam.d/shell pam.d/shell-clear-sessions pam.d/session-limitd pam.d/session-limitd-clear-sessions)
 SAMPLE_STACKS = $(filter-out $(LIVE_STACKS),$(wildcard pam.d/*))
 
 .PHONY: install uninstall
@@ -46,6 +50,16 @@ install:
 	install -m 0644 packaging/rescue/sshd_config.rescue packaging/rescue/sudoers.rescue $(DESTDIR)$(EXAMPLES)/
 	install -D -m 0755 packaging/rescue/session-limit-rescue $(DESTDIR)$(PREFIX)/libexec/session-limit/rescue
 	if test -f $(BUILT_SHELL); then install -D -m 0755 $(BUILT_SHELL) $(DESTDIR)$(PREFIX)/bin/shell; fi
+	if test -f $(BUILT_SESSION); then \
+		install -D -m 0755 $(BUILT_SESSION) $(DESTDIR)$(PREFIX)/libexec/session-limit/session-limit-session; \
+	fi
+	if test -f $(BUILT_SERVICE); then install -D -m 0755 $(BUILT_SERVICE) $(DESTDIR)$(PREFIX)/sbin/session-limitd; fi
+	install -D -m 0644 packaging/sysusers.d/session-limit.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in $(SYSTEMD_UNITS); do \
+		sed 's|=/usr/\(libexec\|sbin\)/|=$(PREFIX)/\1/|' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} && \
+		chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; \
+	done
 	for page in $(MAN_PAGES); do \
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
@@ -63,8 +77,10 @@ uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_session_limit.so
 	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/session-limit
+	for unit in $(SYSTEMD_UNITS); do rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf $(DESTDIR)$(PREFIX)/sbin/session-limitd
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pam_session_limit
-	@echo "kept: $(DESTDIR)$(SYSCONFDIR)/session-limit and $(DESTDIR)$(SYSCONFDIR)/pam.d/shell*"
+	@echo "kept: $(DESTDIR)$(SYSCONFDIR)/session-limit and $(DESTDIR)$(SYSCONFDIR)/pam.d/{shell,session-limitd}*"

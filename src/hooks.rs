@@ -8,7 +8,7 @@ use pam::items::{RHost, Service, Tty, User};
 use pam::module::{PamHandle, PamHooks};
 use session_limit_core::admission::options::Options;
 use session_limit_core::admission::{
-    self, AdmissionError, LoginRequest, Outcome, SessionToken, Slot, must_release,
+    self, AdmissionError, Answer, LoginRequest, Outcome, SessionToken, Slot, must_release,
 };
 use session_limit_core::log::{Level, Log};
 use session_limit_core::model::sanitize::printable;
@@ -88,8 +88,11 @@ fn decide(
     let token = pam_data::stored(handle);
     let store = Store::at(&request.state);
     let mut decided = phase(&request, token.as_ref(), &store);
-    if let Ok(Outcome::Ask { sessions }) = decided {
-        request.answer = Some(!silent && conversation::ask_confirmation(handle, sessions));
+    if let Ok(Outcome::Ask(question)) = &decided {
+        request.answer = Some(match silent {
+            true => Answer::Nothing,
+            false => conversation::ask_which(handle, &request.origin.service, question),
+        });
         decided = phase(&request, token.as_ref(), &store);
     }
     log_quarantined(&store, log);
@@ -100,6 +103,9 @@ fn decide(
     }
     if let Some(message) = response.message.filter(|_| !silent) {
         conversation::show_error(handle, &message);
+    }
+    if let Some(notice) = response.notice.filter(|_| !silent) {
+        conversation::show_info(handle, &notice);
     }
     match decided {
         Ok(

@@ -8,10 +8,10 @@ use std::fmt;
 
 use pam::constants::PamResultCode;
 use session_limit_core::admission::clear::ClearSummary;
-use session_limit_core::admission::{AdmissionError, LoginRequest, Outcome, WARNING};
+use session_limit_core::admission::{AdmissionError, LoginRequest, Outcome, Question, WARNING};
 use session_limit_core::log::Level;
 use session_limit_core::model::sanitize::printable;
-use session_limit_core::model::service::wants_one_line;
+use session_limit_core::model::service::{may_be_notified, wants_one_line};
 use session_limit_core::model::session::{EvictionRequest, Session};
 use session_limit_core::store::StoreError;
 
@@ -24,6 +24,8 @@ pub struct PamResponse {
     pub lines: Vec<(Level, String)>,
     /// For the user.
     pub message: Option<String>,
+    /// For a user who is let in.
+    pub notice: Option<String>,
 }
 
 impl PamResponse {
@@ -41,11 +43,13 @@ impl PamResponse {
             code,
             lines: lines.into_iter().flatten().collect(),
             message: None,
+            notice: None,
         };
-        let refuse = |lines: Vec<Option<(Level, String)>>, blocked_by: &[Session]| Self {
-            message: Some(warning(&origin.service, blocked_by)),
-            ..respond(PamResultCode::PAM_PERM_DENIED, lines)
-        };
+        let refuse =
+            |lines: Vec<Option<(Level, String)>>, blocked_by: &[Session], told: &[String]| Self {
+                message: Some(warning(&origin.service, blocked_by, told)),
+                ..respond(PamResultCode::PAM_PERM_DENIED, lines)
+            };
         let cleared_line = |cleared: &ClearSummary| {
             (!cleared.is_empty()).then(|| {
                 (Level::Notice, format!("sessions of user {user} cleared: {cleared}, {origin}"))
@@ -80,6 +84,7 @@ impl PamResponse {
                     EvictionRequest::None => "",
                     EvictionRequest::ClearAll => ", other sessions will be cleared",
                     EvictionRequest::EvictOldest => ", the oldest sessions will be ended",
+                    EvictionRequest::Session(_) => ", one session will be ended",
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(line(
@@ -90,18 +95,31 @@ impl PamResponse {
                 ));
                 respond(PamResultCode::PAM_SUCCESS, lines)
             }
-            Ok(Outcome::Opened { token, held, limit, cleared }) => {
+            Ok(Outcome::Opened { token, held, limit, over_limit, cleared }) => {
                 let of = match limit {
                     0 => ", the check is off".to_owned(),
                     limit => format!(" of {limit}"),
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(cleared_line(cleared));
+                if *over_limit {
+                    let others = held.saturating_sub(1);
+                    let would_be = "session would be refused for user";
+                    lines.push(line(
+                        Level::Notice,
+                        format_args!("{would_be} {user}: {others} of {limit}, {origin}"),
+                    ));
+                }
                 lines.push(line(
                     Level::Info,
                     format_args!("session opened for user {user}: {held}{of}, {origin}"),
                 ));
-                respond(PamResultCode::PAM_SUCCESS, lines)
+                let is_last = token.settings.notice && u32::try_from(*held) == Ok(*limit);
+                Self {
+                    notice: (is_last && may_be_notified(&origin.service))
+                        .then(|| format!("This is session {held} of {limit}.")),
+                    ..respond(PamResultCode::PAM_SUCCESS, lines)
+                }
             }
             Ok(Outcome::Unrecorded(error)) => respond(
                 PamResultCode::PAM_SUCCESS,
@@ -114,14 +132,18 @@ impl PamResponse {
                 )],
             ),
             // Still asking after an answer: the user cannot be asked.
-            Ok(Outcome::Ask { sessions }) => refuse(
+            Ok(Outcome::Ask(Question { choices, more, .. })) => refuse(
                 vec![line(
                     Level::Notice,
-                    format_args!("session refused for user {user}: {sessions} open, {origin}"),
+                    format_args!(
+                        "session refused for user {user}: {} open, {origin}",
+                        choices.len() + more
+                    ),
                 )],
                 &[],
+                &[],
             ),
-            Ok(Outcome::Refused { held, limit, cleared, blocked_by }) => {
+            Ok(Outcome::Refused { held, limit, cleared, blocked_by, told }) => {
                 let mut lines = vec![
                     cleared_line(cleared),
                     line(
@@ -134,7 +156,7 @@ impl PamResponse {
                 lines.extend(blocked_by.iter().map(|session| {
                     line(Level::Notice, format_args!("user {user}: {}", blocker(session)))
                 }));
-                refuse(lines, blocked_by)
+                refuse(lines, blocked_by, told)
             }
             Err(error) => {
                 let (code, level) = code_and_level(error);
@@ -148,12 +170,30 @@ fn warnings(texts: &[String]) -> Vec<Option<(Level, String)>> {
     texts.iter().map(|text| Some((Level::Warning, text.clone()))).collect()
 }
 
-/// Returns what a refused user reads: the two documented lines, and where clearing was asked for but
-/// could not make room, what holds the slots. One line for callers that show or hand on one.
-fn warning(service: &str, blocked_by: &[Session]) -> String {
-    let lines: Vec<String> =
-        WARNING.iter().map(|&line| line.to_owned()).chain(blocked_by.iter().map(blocker)).collect();
-    lines.join(if wants_one_line(service) { " " } else { "\n" })
+/// Returns what a refused user reads: the two documented lines, where clearing was asked for but could not
+/// make room what holds the slots, and what the policy tells. One line for callers that show or hand on one.
+fn warning(service: &str, blocked_by: &[Session], told: &[String]) -> String {
+    let mut lines = WARNING.map(str::to_owned).to_vec();
+    lines.extend(blocked_by.iter().map(blocker));
+    lines.extend_from_slice(told);
+    message_of(service, &lines)
+}
+
+/// Returns lines as one message: one line of sentences for callers that show or hand on one.
+pub fn message_of(service: &str, lines: &[String]) -> String {
+    if wants_one_line(service) { in_one_line(lines) } else { lines.join("\n") }
+}
+
+/// Returns lines as the sentences of one line.
+fn in_one_line(lines: &[String]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if !text.is_empty() {
+            text.push_str(if text.ends_with(['.', '!', '?', ':']) { " " } else { ". " });
+        }
+        text.push_str(line);
+    }
+    text
 }
 
 fn blocker(session: &Session) -> String {

@@ -8,6 +8,7 @@ use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssign
 
 use crate::config_edit::{ConfigEditor, EditError};
 use crate::config_store::{ConfigFile, SaveError};
+use crate::error::AdminError;
 use crate::field::Field;
 use crate::object::{Change, ObjectKind, PROFILE_REF};
 
@@ -56,6 +57,8 @@ impl Object {
                 fields.push(("uuid", profile.uuid.clone().unwrap_or_default()));
                 fields.push(("name", profile.name.clone()));
                 fields.extend(Field::ALL.map(|field| (field.name(), field.shown(profile))));
+                // Most profiles have none: the policy holds for them.
+                fields.extend(profile.on_limit.map(|word| ("on_limit", word.word().to_owned())));
                 fields
             }
             Self::ProfileAssignment(assignment) => vec![
@@ -75,6 +78,14 @@ pub enum DraftError {
     Incomplete(String),
     /// See [`SaveError`].
     Save(SaveError),
+    /// The acting user may not, or there is no such object.
+    Admin(AdminError),
+}
+
+impl From<AdminError> for DraftError {
+    fn from(error: AdminError) -> Self {
+        Self::Admin(error)
+    }
 }
 
 impl From<SaveError> for DraftError {
@@ -176,11 +187,35 @@ impl ConfigDraft {
         &self.current
     }
 
+    /// Returns the object as it was when the draft began.
+    #[must_use]
+    pub fn base(&self) -> Option<&Object> {
+        self.base.as_ref()
+    }
+
+    /// Gives a new profile the identifier that it is to have.
+    pub fn set_uuid(&mut self, uuid: String) {
+        if let (None, Object::Profile(profile)) = (&self.base, &mut self.current) {
+            profile.uuid = Some(uuid);
+        }
+    }
+
     /// Returns the fields that were given a value although nothing enforces them.
     #[must_use]
     pub fn entered_not_enforced(&self) -> Vec<Field> {
         let entered = self.entered.iter().filter(|(_, change)| **change != KeyChange::Unset);
         entered.map(|(&field, _)| field).filter(|field| !field.is_enforced()).collect()
+    }
+
+    /// Returns whether saving may change the limit of a user.
+    #[must_use]
+    pub fn changes_limits(&self) -> bool {
+        match self.kind {
+            ObjectKind::Profile => {
+                self.is_new() || self.entered.contains_key(&Field::MaxConcurrentSessions)
+            }
+            ObjectKind::User | ObjectKind::Group => true,
+        }
     }
 
     /// Takes a change; returns the name of the field if a value entered before is overwritten.

@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use crate::config_store::SaveError;
+use crate::draft::DraftError;
+
 /// What kind of thing went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AdminErrorKind {
     /// There is no such object.
     NotFound,
@@ -13,6 +18,10 @@ pub enum AdminErrorKind {
     Invalid,
     /// The object was changed elsewhere in the meantime.
     Conflict,
+    /// Something else stands in the way: the name is taken, or the object is needed.
+    InUse,
+    /// The configuration is refused as it is.
+    Configuration,
     /// The store of sessions cannot be used.
     Store,
     /// A file or a name service failed.
@@ -20,19 +29,28 @@ pub enum AdminErrorKind {
 }
 
 /// What went wrong, in one line that says what was expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminError {
     /// What kind of thing.
     pub kind: AdminErrorKind,
     /// The line.
     pub message: String,
+    /// The field or parameter that is not valid, where it is one.
+    pub field: Option<String>,
 }
 
 impl AdminError {
     /// Makes an error.
     #[must_use]
     pub fn new(kind: AdminErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), field: None }
+    }
+
+    /// Makes the error of a field or parameter that is not valid.
+    #[must_use]
+    pub fn field(field: &str, problem: &str) -> Self {
+        let message = format!("{field}: {problem}");
+        Self { kind: AdminErrorKind::Invalid, message, field: Some(field.to_owned()) }
     }
 }
 
@@ -43,3 +61,25 @@ impl fmt::Display for AdminError {
 }
 
 impl std::error::Error for AdminError {}
+
+impl From<DraftError> for AdminError {
+    fn from(error: DraftError) -> Self {
+        match error {
+            DraftError::Changed(conflict) => {
+                Self::new(AdminErrorKind::Conflict, conflict.to_string())
+            }
+            DraftError::Incomplete(text) => Self::new(AdminErrorKind::InUse, text),
+            DraftError::Admin(error) => error,
+            DraftError::Save(error) => {
+                let kind = match &error {
+                    SaveError::Config(_) => AdminErrorKind::Configuration,
+                    SaveError::ConfigEditor(..)
+                    | SaveError::ConcurrentChange(_)
+                    | SaveError::Locked(_) => AdminErrorKind::InUse,
+                    SaveError::Io(..) => AdminErrorKind::Io,
+                };
+                Self::new(kind, error.to_string())
+            }
+        }
+    }
+}

@@ -229,11 +229,18 @@ fn decision(outcome: ExpectedOutcome, expected: &LoginPreview) -> (Decision, Str
                 "the lines set clear_sessions: {open} open sessions are ended first, as far as they can be"
             ),
         ),
+        ExpectedOutcome::Logged => (
+            Decision::Admitted,
+            format!(
+                "{held} of {limit} slots are in use, and on_limit is log: let in, and logged as one that \
+                 would be refused"
+            ),
+        ),
         ExpectedOutcome::Asked(sessions) => (
             Decision::Asked,
             format!(
-                "{held} of {limit} slots are in use, and on_limit is ask: refused unless the user agrees \
-                 to end {sessions} sessions"
+                "{held} of {limit} slots are in use, and on_limit is ask: refused unless the user ends one or \
+                 all of the open sessions ({sessions})"
             ),
         ),
         ExpectedOutcome::Refused => {

@@ -7,9 +7,12 @@
 //!                   +---> object <-------------+---> field                     error
 //!
 //! explain -> status: does a limit take effect, and for whom
+//! impact -> sessions: who is above a limit
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod administration;
+pub mod api;
 pub mod authorization;
 pub mod config_edit;
 pub mod config_store;
@@ -17,6 +20,7 @@ pub mod draft;
 pub mod error;
 pub mod explain;
 pub mod field;
+pub mod impact;
 pub mod limits_conf;
 pub mod object;
 pub mod sessions;

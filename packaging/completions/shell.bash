@@ -16,6 +16,9 @@ _shell() {
             ",$1")
                 cmd="shell"
                 ;;
+            shell,check)
+                cmd="shell__subcmd__check"
+                ;;
             shell,clear)
                 cmd="shell__subcmd__clear"
                 ;;
@@ -45,6 +48,9 @@ _shell() {
                 ;;
             shell,watch)
                 cmd="shell__subcmd__watch"
+                ;;
+            shell__subcmd__check,useraccountprofile)
+                cmd="shell__subcmd__check__subcmd__useraccountprofile"
                 ;;
             shell__subcmd__clear,session)
                 cmd="shell__subcmd__clear__subcmd__session"
@@ -101,7 +107,7 @@ _shell() {
 
     case "${cmd}" in
         shell)
-            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --help show watch status explain configure delete clear import export help"
+            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --help show watch status explain check configure delete clear import export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -139,6 +145,34 @@ _shell() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__check)
+            opts="-h --help useraccountprofile"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__check__subcmd__useraccountprofile)
+            opts="-h --help max_password_history_count max_login_failure_count account_lock_timeout max_concurrent_sessions credentials_timeout_threshold"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

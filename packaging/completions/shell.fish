@@ -38,6 +38,7 @@ complete -c shell -n "__fish_shell_needs_command" -f -a "show"
 complete -c shell -n "__fish_shell_needs_command" -f -a "watch"
 complete -c shell -n "__fish_shell_needs_command" -f -a "status" -d 'whether limits take effect on this host, and what to do if not'
 complete -c shell -n "__fish_shell_needs_command" -f -a "explain" -d 'why a user\'s next login is let in or refused'
+complete -c shell -n "__fish_shell_needs_command" -f -a "check"
 complete -c shell -n "__fish_shell_needs_command" -f -a "configure"
 complete -c shell -n "__fish_shell_needs_command" -f -a "delete"
 complete -c shell -n "__fish_shell_needs_command" -f -a "clear"
@@ -60,6 +61,9 @@ complete -c shell -n "__fish_shell_using_subcommand watch; and not __fish_seen_s
 complete -c shell -n "__fish_shell_using_subcommand watch; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand status" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -f -a "useraccountprofile" -d 'which users would be above a limit now; nothing is changed'
+complete -c shell -n "__fish_shell_using_subcommand check; and __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "useraccountprofile" -d 'make or change a profile'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "user" -d 'assign a user to a profile (user_profile_ref)'

@@ -1,4 +1,8 @@
-//! What the prompt and its holder say to each other, one packet each, over a pair of sockets.
+//! What a client, the prompt of `shell` or the service, and a session process say to each other: one packet
+//! each, over a socket that keeps packets whole (SEQPACKET).
+//!
+//! The client begins: with a login ([`send_start`]), or with the question how the service is configured
+//! ([`ask_settings`]). Once the session is open it may send requests, one at a time.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
@@ -6,6 +10,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use session_limit_admin::api::Request;
+use session_limit_admin::api::statistics::Statistics;
+use session_limit_admin::error::AdminError;
+use session_limit_core::model::service_settings::Service;
 
 use crate::pam_client::{LoginStart, PamError};
 use crate::secret::Secret;
@@ -14,8 +23,16 @@ use crate::secret::Secret;
 const MAX_PACKET: usize = 8192;
 const MAX_TEXT: usize = 4096;
 
+/// Bytes of the longest request: a body of 64 KiB, and what is around it.
+pub const MAX_REQUEST: usize = 96 * 1024;
+/// Bytes of the longest answer, below what a socket takes as one packet by default (212,992).
+pub const MAX_ANSWER: usize = 192 * 1024;
+
 const START: u8 = b'S';
+const SETTINGS: u8 = b'C';
+const STATISTICS: u8 = b'N';
 const ANSWER: u8 = b'A';
+const REQUEST: u8 = b'R';
 
 /// What the holder says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +45,25 @@ pub enum HolderMessage {
     Opened(String),
     /// The login failed.
     Failed(PamError),
+    /// How the service is configured, or why that is not known.
+    Settings(Result<Service, String>),
+    /// Counts for monitoring, or why there are none.
+    Statistics(Result<Statistics, String>),
 }
+
+/// What a client begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beginning {
+    /// A login.
+    Login(LoginStart),
+    /// The question how the service is configured.
+    Settings,
+    /// The question for counts.
+    Statistics,
+}
+
+/// The answer to a request.
+pub type Reply = Result<Value, AdminError>;
 
 /// Makes the two ends, both close-on-exec.
 ///
@@ -73,16 +108,34 @@ pub fn send_start(socket: impl AsFd, start: &LoginStart) -> io::Result<()> {
     send_packet(socket, &[&[START], &serde_json::to_vec(start)?])
 }
 
-/// Hears who logs in; nothing once the prompt is gone.
+/// Asks how the service is configured; the answer is [`HolderMessage::Settings`].
+///
+/// # Errors
+/// When the session process is gone.
+pub fn ask_settings(socket: impl AsFd) -> io::Result<()> {
+    send_packet(socket, &[&[SETTINGS]])
+}
+
+/// Asks for counts; the answer is [`HolderMessage::Statistics`].
+///
+/// # Errors
+/// When the session process is gone.
+pub fn ask_statistics(socket: impl AsFd) -> io::Result<()> {
+    send_packet(socket, &[&[STATISTICS]])
+}
+
+/// Hears what the client wants; nothing once it is gone.
 ///
 /// # Errors
 /// When something else is said.
-pub fn receive_start(socket: impl AsFd) -> io::Result<Option<LoginStart>> {
+pub fn receive_start(socket: impl AsFd) -> io::Result<Option<Beginning>> {
     let mut packet = vec![0; MAX_PACKET];
     let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
     match packet.get(..length).unwrap_or_default() {
         [] => Ok(None),
-        [START, start @ ..] => Ok(Some(serde_json::from_slice(start)?)),
+        [SETTINGS] => Ok(Some(Beginning::Settings)),
+        [STATISTICS] => Ok(Some(Beginning::Statistics)),
+        [START, start @ ..] => Ok(Some(Beginning::Login(serde_json::from_slice(start)?))),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
@@ -111,6 +164,59 @@ pub fn receive_answer(socket: impl AsFd) -> io::Result<Option<Secret>> {
         (0, _) => Ok(None),
         (_, [ANSWER]) => Ok(Some(secret)),
         _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Sends a request to an open session.
+///
+/// # Errors
+/// When it is too long, or the session process is gone.
+pub fn send_request(socket: impl AsFd, request: &Request) -> io::Result<()> {
+    let request = serde_json::to_vec(request)?;
+    if request.len() >= MAX_REQUEST {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    send_packet(socket, &[&[REQUEST], &request])
+}
+
+/// Hears a request; nothing once the client is gone.
+///
+/// # Errors
+/// When something else is said.
+pub fn receive_request(socket: impl AsFd) -> io::Result<Option<Request>> {
+    let mut packet = vec![0; MAX_REQUEST];
+    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    match packet.get(..length).unwrap_or_default() {
+        [] => Ok(None),
+        [REQUEST, request @ ..] => Ok(Some(serde_json::from_slice(request)?)),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Sends the answer to a request; one that is too long becomes an error that says so.
+///
+/// # Errors
+/// When the client is gone.
+pub fn send_reply(socket: impl AsFd, reply: &Reply) -> io::Result<()> {
+    let mut packet = serde_json::to_vec(reply)?;
+    if packet.len() > MAX_ANSWER {
+        let error =
+            AdminError::field("page_size", "the answer is too long, expected a smaller page");
+        packet = serde_json::to_vec(&Reply::Err(error))?;
+    }
+    send_packet(socket, &[&packet])
+}
+
+/// Hears the answer to a request; nothing once the session is over.
+///
+/// # Errors
+/// When something else is said, or nothing is there yet on a socket that does not wait.
+pub fn receive_reply(socket: impl AsFd) -> io::Result<Option<Reply>> {
+    let mut packet = vec![0; MAX_ANSWER];
+    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    match packet.get(..length).unwrap_or_default() {
+        [] => Ok(None),
+        packet => Ok(Some(serde_json::from_slice(packet)?)),
     }
 }
 
@@ -175,6 +281,26 @@ mod tests {
         assert_eq!(receive_answer(&there).unwrap().unwrap().bytes(), b"s3cret");
         drop(here);
         assert!(receive_answer(&there).unwrap().is_none());
+    }
+
+    #[test]
+    fn requests_and_replies_arrive_and_are_bounded() {
+        let (here, there) = pair().unwrap();
+        ask_settings(&here).unwrap();
+        assert_eq!(receive_start(&there).unwrap(), Some(Beginning::Settings));
+        let request = Request::Clear(Value::String("x".repeat(70_000)));
+        send_request(&here, &request).unwrap();
+        assert_eq!(receive_request(&there).unwrap(), Some(request));
+        let request = Request::Clear(Value::String("x".repeat(MAX_REQUEST)));
+        assert!(send_request(&here, &request).is_err());
+        let reply = Ok(Value::String("x".repeat(MAX_ANSWER - 10)));
+        send_reply(&there, &reply).unwrap();
+        assert_eq!(receive_reply(&here).unwrap(), Some(reply));
+        send_reply(&there, &Ok(Value::String("x".repeat(MAX_ANSWER)))).unwrap();
+        let error = receive_reply(&here).unwrap().unwrap().unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("page_size"));
+        drop(there);
+        assert!(receive_reply(&here).unwrap().is_none());
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! A PAM client, and the process that holds a PAM session for a prompt or a service.
 //!
-//! [`session_process`] authenticates, opens, waits and closes; the other side speaks [`ipc`] with it. Only
-//! that process calls libpam ([`pam_client`]). It closes the session when its socket closes, so a prompt that is
-//! killed leaves nothing behind. `unsafe` is in [`pam_client`] and [`secret`] only.
+//! The program `session-limit-session` ([`session_process`]) authenticates, opens, answers requests with the
+//! rights of its user, and closes; the other side speaks [`ipc`] with it. Only that process calls libpam
+//! ([`pam_client`]). It closes the session when its socket closes, so a prompt or a service that is killed
+//! leaves nothing behind. `unsafe` is in [`pam_client`] and [`secret`] only.
 #![deny(unsafe_code)]
 
 pub mod hardening;
 pub mod ipc;
 pub mod pam_client;
+pub mod program;
 pub mod secret;
 pub mod session_process;

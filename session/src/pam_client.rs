@@ -23,6 +23,7 @@ const PAM_BUF_ERR: c_int = 5;
 const PAM_CONV_ERR: c_int = 19;
 const PAM_USER: c_int = 2;
 const PAM_TTY: c_int = 3;
+const PAM_RHOST: c_int = 4;
 const PAM_USER_PROMPT: c_int = 9;
 const PAM_ESTABLISH_CRED: c_int = 2;
 const PAM_DELETE_CRED: c_int = 4;
@@ -142,6 +143,8 @@ pub struct LoginStart {
     pub user: Option<String>,
     /// The terminal, such as `/dev/pts/3`.
     pub tty: Option<String>,
+    /// The address of the client, for a login over the network.
+    pub rhost: Option<String>,
 }
 
 /// In which phase a login failed, which says what to tell and how to leave.
@@ -231,7 +234,11 @@ impl<'c> Transaction<'c> {
             )
         };
         transaction.checked(Phase::Start, code)?;
-        for (item, value) in [(PAM_USER_PROMPT, Some("Login: ")), (PAM_TTY, start.tty.as_deref())] {
+        for (item, value) in [
+            (PAM_USER_PROMPT, Some("Login: ")),
+            (PAM_TTY, start.tty.as_deref()),
+            (PAM_RHOST, start.rhost.as_deref()),
+        ] {
             if let Some(value) = value {
                 let value = text(value)?;
                 // SAFETY: the handle is live; libpam copies the string.

@@ -21,6 +21,11 @@ pub struct Secret {
     len: usize,
 }
 
+// SAFETY: the page belongs to this value alone, and no thread has anything of its own in it.
+unsafe impl Send for Secret {}
+// SAFETY: as above; what changes the page needs the value mutably.
+unsafe impl Sync for Secret {}
+
 impl Secret {
     /// Maps an empty secret.
     ///

@@ -1,38 +1,88 @@
-//! The process that holds a PAM session: it authenticates, opens, waits and closes.
+//! The process that holds a PAM session: it authenticates, opens, answers requests and closes.
 //!
-//! It ends when its socket closes, however the prompt ended, or when a signal tells it to: that is
-//! how a session is cleared. In both cases it closes the session first.
+//! It ends when its socket closes, however the other side ended, when a signal tells it to (that is how a
+//! session is cleared), or when the session was idle for too long or is too old. In each case it closes the
+//! session first.
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use session_limit_admin::administration::{Administration, user_named};
+use session_limit_admin::api::{self, statistics};
+use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::sessions::Sessions;
+use session_limit_core::config::{self, Config};
+use session_limit_core::model::sanitize::printable;
+use session_limit_core::store;
+use session_limit_core::system::own_pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::hardening;
-use crate::ipc::{self, HolderMessage};
-use crate::pam_client::{Answer, Conversation, Style, Transaction};
+use crate::ipc::{self, Beginning, HolderMessage};
+use crate::pam_client::{
+    Answer, Conversation, LoginStart, PamError, Phase, Style, Transaction, Verdict,
+};
 
-/// Holds one session, with the prompt's socket on standard input.
+/// The name in log lines.
+pub const PROGRAM: &str = "session-limit-session";
+/// PAM services of the prompt, for root only.
+const PROMPT_SERVICES: [&str; 2] = ["shell", "shell-clear-sessions"];
+/// PAM services of the API.
+const API_SERVICES: [&str; 2] = ["session-limitd", "session-limitd-clear-sessions"];
+/// How long a client may take to say what it wants, and to answer a question.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Holds one session, with the client's socket on standard input.
 ///
 /// # Errors
 /// When nothing that speaks our language is at the other end.
 pub fn run() -> io::Result<()> {
     hardening::protect()?;
     hardening::lock_memory();
-    // Out of the reach of the terminal: Ctrl-C and hanging up are for the prompt.
-    rustix::process::setsid()?;
+    // Out of the reach of the terminal: Ctrl-C and hanging up are for the prompt. What systemd or a shell has
+    // started as the leader of a session stays one.
+    match rustix::process::setsid() {
+        Ok(_) | Err(Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
     rustix::process::chdir("/")?;
     let stdin = io::stdin();
     let socket = stdin.as_fd();
-    let Some(start) = ipc::receive_start(socket)? else { return Ok(()) };
     let signals = signals()?;
-    let mut relay = Relay { socket, signals: signals.as_fd() };
-    let login = Transaction::start(&start, &mut relay).and_then(|mut transaction| {
+    if wait(socket, signals.as_fd(), Some(PATIENCE)) != Event::Socket {
+        return Ok(());
+    }
+    match ipc::receive_start(socket)? {
+        None => Ok(()),
+        Some(Beginning::Settings) => {
+            let settings = config_file().read().map(|config| config.service);
+            let settings = settings.map_err(|error| error.to_string());
+            ipc::send(socket, &HolderMessage::Settings(settings))
+        }
+        Some(Beginning::Statistics) => {
+            let statistics = administration("root").and_then(|admin| statistics::collect(&admin));
+            ipc::send(socket, &HolderMessage::Statistics(statistics.map_err(|e| e.to_string())))
+        }
+        Some(Beginning::Login(start)) => hold(socket, signals.as_fd(), &start),
+    }
+}
+
+/// Logs in and holds the session until its end.
+fn hold(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>, start: &LoginStart) -> io::Result<()> {
+    if let Err(failure) = check_service(socket, &start.service) {
+        return ipc::send(socket, &HolderMessage::Failed(failure));
+    }
+    let mut relay = Relay { socket, signals };
+    let login = Transaction::start(start, &mut relay).and_then(|mut transaction| {
         transaction.authenticate()?;
-        // A prompt that is gone is noticed by the next question, or by the wait.
+        // A client that is gone is noticed by the next question, or by the wait.
         let _ = ipc::send(socket, &HolderMessage::Authenticated);
         transaction.check_account()?;
         transaction.open()?;
@@ -42,11 +92,93 @@ pub fn run() -> io::Result<()> {
         Err(failure) => ipc::send(socket, &HolderMessage::Failed(failure)),
         Ok(transaction) => {
             let user = transaction.user().unwrap_or_default();
-            let _ = ipc::send(socket, &HolderMessage::Opened(user));
-            wait_for_end(socket, signals.as_fd());
+            let _ = ipc::send(socket, &HolderMessage::Opened(user.clone()));
+            let served = serve(socket, signals, &user, &Lifetime::of(&start.service));
             drop(transaction);
-            Ok(())
+            served
         }
+    }
+}
+
+/// Checks that the process at the other end may log users in through `service`.
+fn check_service(socket: BorrowedFd<'_>, service: &str) -> Result<(), PamError> {
+    let is_root = socket_peercred(socket).is_ok_and(|peer| peer.uid.is_root());
+    let is_allowed =
+        API_SERVICES.contains(&service) || (is_root && PROMPT_SERVICES.contains(&service));
+    if is_allowed {
+        return Ok(());
+    }
+    let text = format!("the service {} is not served here", printable(service.as_bytes()));
+    Err(PamError { phase: Phase::Start, verdict: Verdict::Broken, text })
+}
+
+/// Answers requests until the session is to end.
+fn serve(
+    socket: BorrowedFd<'_>,
+    signals: BorrowedFd<'_>,
+    user: &str,
+    lifetime: &Lifetime,
+) -> io::Result<()> {
+    let began = Instant::now();
+    let mut last_call = began;
+    loop {
+        let left = lifetime.left(began.elapsed(), last_call.elapsed());
+        if wait(socket, signals, left) != Event::Socket {
+            return Ok(());
+        }
+        let Some(request) = ipc::receive_request(socket)? else { return Ok(()) };
+        let answer = administration(user).and_then(|admin| api::answer(&admin, request));
+        let ends = answer.as_ref().is_ok_and(|answer| answer.ends_session);
+        ipc::send_reply(socket, &answer.map(|answer| answer.body))?;
+        if ends {
+            return Ok(());
+        }
+        last_call = Instant::now();
+    }
+}
+
+/// Returns what `user` may see and change; looked up for each request, for it may change.
+fn administration(user: &str) -> Result<Administration, session_limit_admin::error::AdminError> {
+    let user = user_named(user)?;
+    Ok(Administration {
+        config: config_file(),
+        sessions: Sessions::at(Path::new(store::DEFAULT_PATH)),
+        actor: printable(user.name.to_bytes()),
+        user,
+        holder: Some(own_pid()),
+        program: "session-limitd",
+    })
+}
+
+fn config_file() -> ConfigFile {
+    ConfigFile::at(Path::new(config::DEFAULT_PATH))
+}
+
+/// How long a session lasts.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Lifetime {
+    idle: Option<Duration>,
+    whole: Option<Duration>,
+}
+
+impl Lifetime {
+    /// Returns the lifetime of sessions of a service. Those of a prompt last as long as the prompt.
+    fn of(service: &str) -> Self {
+        if !API_SERVICES.contains(&service) {
+            return Self::default();
+        }
+        let settings = config_file().read().unwrap_or_else(|_| Config::default()).service;
+        let some = |seconds: u64| (seconds != 0).then(|| Duration::from_secs(seconds));
+        Self {
+            idle: some(u64::from(settings.api_idle_timeout) * 60),
+            whole: some(u64::from(settings.api_session_lifetime) * 3600),
+        }
+    }
+
+    fn left(&self, age: Duration, idle: Duration) -> Option<Duration> {
+        let idle = self.idle.map(|limit| limit.saturating_sub(idle));
+        let whole = self.whole.map(|limit| limit.saturating_sub(age));
+        idle.into_iter().chain(whole).min()
     }
 }
 
@@ -59,7 +191,7 @@ fn signals() -> io::Result<UnixStream> {
     Ok(read)
 }
 
-/// Hands the modules' messages on to the prompt.
+/// Hands the modules' messages on to the client.
 struct Relay<'a> {
     socket: BorrowedFd<'a>,
     signals: BorrowedFd<'a>,
@@ -71,7 +203,8 @@ impl Conversation for Relay<'_> {
         if !style.is_question() {
             return Some(Answer::Shown);
         }
-        if wait(self.socket, self.signals) == Event::Signal {
+        // A person at a prompt may take their time; the prompt's end is seen on the socket.
+        if wait(self.socket, self.signals, None) != Event::Socket {
             return None;
         }
         ipc::receive_answer(self.socket).ok().flatten().map(Answer::Text)
@@ -82,25 +215,42 @@ impl Conversation for Relay<'_> {
 enum Event {
     Socket,
     Signal,
+    Timeout,
 }
 
-fn wait_for_end(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>) {
-    // The prompt says nothing after the login: whatever happens on the socket is its end.
-    wait(socket, signals);
-}
-
-fn wait(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>) -> Event {
+/// Waits for a packet, the end of the socket, or a signal, for `limit` at most.
+fn wait(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>, limit: Option<Duration>) -> Event {
+    let began = Instant::now();
     loop {
         let mut both = [
             PollFd::from_borrowed_fd(signals, PollFlags::IN),
             PollFd::from_borrowed_fd(socket, PollFlags::IN),
         ];
-        match poll(&mut both, None) {
+        let left = limit.map(|limit| limit.saturating_sub(began.elapsed()));
+        let timeout = left.map(|left| Timespec::try_from(left).unwrap_or_default());
+        match poll(&mut both, timeout.as_ref()) {
             Err(Errno::INTR) => {}
+            Ok(0) => return Event::Timeout,
             Ok(_) if both.first().is_some_and(|signal| signal.revents().is_empty()) => {
                 return Event::Socket;
             }
             _ => return Event::Signal,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_ends_when_idle_or_too_old_whichever_is_first() {
+        let seconds = Duration::from_secs;
+        let lifetime = Lifetime { idle: Some(seconds(60)), whole: Some(seconds(100)) };
+        assert_eq!(lifetime.left(seconds(10), seconds(10)), Some(seconds(50)));
+        assert_eq!(lifetime.left(seconds(70), seconds(0)), Some(seconds(30)));
+        assert_eq!(lifetime.left(seconds(200), seconds(0)), Some(seconds(0)));
+        assert_eq!(Lifetime::of("shell"), Lifetime::default());
+        assert_eq!(Lifetime::default().left(seconds(9), seconds(9)), None);
     }
 }

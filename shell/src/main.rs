@@ -8,11 +8,11 @@ use std::path::Path;
 
 use clap::Parser;
 use rustix::fs::Mode;
+use session_limit_admin::administration::Administration;
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::log::{Level, Log};
-use session_limit_session::session_process;
-use shell::command::engine::Engine;
+use shell::command::engine::{Engine, PROGRAM};
 use shell::command::executor::Interpreter;
 use shell::command::{batch, check};
 use shell::interactive::screen::TerminalScreen;
@@ -52,9 +52,6 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 fn run(args: &Args) -> ExitCode {
-    if args.holder {
-        return session_process::run().map_or(ExitCode::Usage, |()| ExitCode::Success);
-    }
     if let Some(shell) = args.completions {
         return print(&completion_scripts::script(shell));
     }
@@ -135,13 +132,15 @@ fn check_config(args: &Args, file: Option<&Path>) -> ExitCode {
 /// Runs what needs no login, with the rights of the caller.
 fn run_commands(args: &Args, caller: Caller) -> Result<(), CommandError> {
     let actor = caller.actor();
-    let engine = Engine {
+    let admin = Administration {
         config: ConfigFile::at(args.config()),
         sessions: Sessions::at(args.state()),
         user: caller.user,
         actor,
         holder: None,
+        program: PROGRAM,
     };
+    let engine = Engine { admin };
     let screen: Box<dyn Screen> = if terminal::is_interactive() && terminal::prepare().is_ok() {
         Box::new(TerminalScreen)
     } else {

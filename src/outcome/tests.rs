@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use session_limit_core::admission::{LoginSettings, SessionToken, Slot};
 use session_limit_core::config::ConfigError;
-use session_limit_core::model::policy::{OnClear, OnLimit};
+use session_limit_core::model::policy::{OnClear, OnLimit, Tell};
 use session_limit_core::model::profile::Limit;
 use session_limit_core::model::session::{Leader, Origin, SessionState};
 use session_limit_core::store;
@@ -45,6 +45,9 @@ fn token(warnings: &[&str]) -> SessionToken {
             limit: Limit::AtMost(5),
             on_limit: OnLimit::Reject,
             on_clear: OnClear::Terminate,
+            tell: Tell::Nothing,
+            hint: None,
+            notice: false,
             read_at: 0,
             warnings: warnings.iter().map(|&text| text.to_owned()).collect(),
         },
@@ -62,6 +65,7 @@ fn blocking_session() -> Session {
         process_session: 1,
         audit_session: None,
         state: SessionState::Open,
+        over_limit: false,
         since: 0,
     }
 }
@@ -107,7 +111,13 @@ fn table() -> Vec<Row> {
             &[(Level::Debug, "slot reserved for user al\\nice: 2 of 5, {origin}")],
         ),
         row(
-            Outcome::Opened { token: token(&["w"]), held: 1, limit: 5, cleared: none.clone() },
+            Outcome::Opened {
+                token: token(&["w"]),
+                held: 1,
+                limit: 5,
+                over_limit: false,
+                cleared: none.clone(),
+            },
             PAM_SUCCESS,
             false,
             &[
@@ -116,7 +126,28 @@ fn table() -> Vec<Row> {
             ],
         ),
         row(
-            Outcome::Opened { token: token(&[]), held: 1, limit: 0, cleared: cleared.clone() },
+            Outcome::Opened {
+                token: token(&[]),
+                held: 6,
+                limit: 5,
+                over_limit: true,
+                cleared: none.clone(),
+            },
+            PAM_SUCCESS,
+            false,
+            &[
+                (Level::Notice, "session would be refused for user al\\nice: 5 of 5, {origin}"),
+                (Level::Info, "session opened for user al\\nice: 6 of 5, {origin}"),
+            ],
+        ),
+        row(
+            Outcome::Opened {
+                token: token(&[]),
+                held: 1,
+                limit: 0,
+                over_limit: false,
+                cleared: cleared.clone(),
+            },
             PAM_SUCCESS,
             false,
             &[
@@ -149,13 +180,19 @@ fn table() -> Vec<Row> {
             &[(Level::Debug, "user al\\nice: the session is open already")],
         ),
         row(
-            Outcome::Ask { sessions: 2 },
+            Outcome::Ask(Question { choices: vec![], more: 2, one_is_enough: true }),
             PAM_PERM_DENIED,
             true,
             &[(Level::Notice, "session refused for user al\\nice: 2 open, {origin}")],
         ),
         row(
-            Outcome::Refused { held: 5, limit: 5, cleared: none, blocked_by: Vec::new() },
+            Outcome::Refused {
+                held: 5,
+                limit: 5,
+                cleared: none,
+                blocked_by: Vec::new(),
+                told: vec![],
+            },
             PAM_PERM_DENIED,
             true,
             &[(Level::Notice, "session refused for user al\\nice: 5 of 5, {origin}")],
@@ -186,7 +223,7 @@ fn every_outcome_has_its_code_lines_and_message() {
     for (decided, code, refuses, lines) in table() {
         let response = PamResponse::to(&decided, &request("sshd"), |_| true);
         let message = refuses.then(|| WARNING.join("\n"));
-        assert_eq!(response, PamResponse { code, lines, message }, "{decided:?}");
+        assert_eq!(response, PamResponse { code, lines, message, notice: None }, "{decided:?}");
         let quiet = PamResponse::to(&decided, &request("sshd"), |level| level != Level::Debug);
         let not_debug = response.lines.into_iter().filter(|(level, _)| *level != Level::Debug);
         assert_eq!(quiet.lines, not_debug.collect::<Vec<_>>(), "{decided:?}");
@@ -200,6 +237,7 @@ fn callers_that_want_one_line_get_one() {
         limit: 1,
         cleared: ClearSummary::default(),
         blocked_by: vec![],
+        told: vec![],
     });
     let message = PamResponse::to(&refused, &request("cockpit"), |_| true).message.unwrap();
     assert_eq!(
@@ -216,9 +254,47 @@ fn where_clearing_makes_no_room_the_user_reads_what_holds_the_slot() {
         limit: 1,
         cleared: ClearSummary::default(),
         blocked_by: vec![blocking_session()],
+        told: vec![],
     });
     let response = PamResponse::to(&refused, &request("shell-clear-sessions"), |_| true);
     let blocker = format!("A slot is held by a session that cannot be ended: {ORIGIN}.");
     assert_eq!(response.message.unwrap(), format!("{}\n{blocker}", WARNING.join("\n")));
     assert_eq!(response.lines[1], (Level::Notice, format!("user al\\nice: {blocker}")));
+}
+
+#[test]
+fn what_the_policy_tells_follows_the_warning() {
+    let told: Vec<String> = vec!["2 of 2 sessions in use".into(), "Call 4711.".into()];
+    let refused = Ok(Outcome::Refused {
+        held: 2,
+        limit: 2,
+        cleared: ClearSummary::default(),
+        blocked_by: vec![],
+        told,
+    });
+    let message = |service| PamResponse::to(&refused, &request(service), |_| true).message.unwrap();
+    assert_eq!(
+        message("sshd"),
+        format!("{}\n2 of 2 sessions in use\nCall 4711.", WARNING.join("\n"))
+    );
+    assert_eq!(
+        message("cockpit"),
+        format!("{}. 2 of 2 sessions in use. Call 4711.", WARNING.join(" "))
+    );
+}
+
+#[test]
+fn the_manual_has_the_line_of_a_login_that_would_be_refused() {
+    let opened = Ok(Outcome::Opened {
+        token: token(&[]),
+        held: 3,
+        limit: 2,
+        over_limit: true,
+        cleared: ClearSummary::default(),
+    });
+    let request = LoginRequest { user: c"alice".to_owned(), ..request("sshd") };
+    let (level, line) = PamResponse::to(&opened, &request, |_| true).lines.remove(0);
+    assert_eq!(level, Level::Notice);
+    let page = include_str!("../../man/session-limit.5");
+    assert!(page.contains(&format!("-literal -offset indent\n{line}\n.Ed")), "{line}");
 }

@@ -4,9 +4,10 @@
 //! builds them, in the profile and directory of the running test. A test that was not started by cargo
 //! uses what is there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// Returns the module under test: the one that `PAM_SESSION_LIMIT_MODULE` names, as in `make test`,
 /// otherwise one that is built with the profile of the running test.
@@ -22,6 +23,19 @@ pub fn module() -> PathBuf {
         None => build(&["--package", "pam_session_limit", "--lib"]).join("libpam_session_limit.so"),
     };
     MODULE.get_or_init(find).clone()
+}
+
+/// Returns the path of a program of another package of the workspace, such as `session-limit-session`.
+///
+/// # Panics
+///
+/// If it cannot be built.
+#[must_use]
+pub fn program(package: &str, name: &str) -> PathBuf {
+    static PROGRAMS: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut programs = PROGRAMS.lock().unwrap();
+    let build = || build(&["--package", package, "--bin", name]).join(name);
+    programs.entry(name.to_owned()).or_insert_with(build).clone()
 }
 
 /// Returns the path of an example of this package: `pam_actor`, or `lib<name>.so` of a library.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use session_limit_core::config::{Config, ConfigError};
+use session_limit_core::model::policy::OnLimit;
 use session_limit_core::store::{Store, StoreContent, StoreError, Transaction};
 
 use super::services::ServiceStacks;
@@ -33,7 +34,11 @@ pub fn limits(config: &Config) -> Check {
     let mut findings = Findings::default();
     let limited = config.profiles.iter().filter(|profile| profile.max_concurrent_sessions > 0);
     let names: Vec<String> = limited
-        .map(|profile| format!("{} {}", profile.name, profile.max_concurrent_sessions))
+        .map(|profile| {
+            let observes = profile.on_limit.unwrap_or(config.policy.on_limit) == OnLimit::Log;
+            let note = if observes { " (on_limit is log: no login is refused)" } else { "" };
+            format!("{} {}{note}", profile.name, profile.max_concurrent_sessions)
+        })
         .collect();
     if names.is_empty() {
         findings.warning(

@@ -59,8 +59,11 @@ pub fn assess(request: &LoginRequest, config: &Config) -> Result<Assessment, Adm
         service: request.origin.service.clone(),
         config: request.config.clone(),
         limit: Limit::from(assigned.profile.max_concurrent_sessions),
-        on_limit: config.policy.on_limit,
+        on_limit: assigned.profile.on_limit.unwrap_or(config.policy.on_limit),
         on_clear: config.policy.on_clear,
+        tell: config.policy.tell,
+        hint: config.policy.hint.clone(),
+        notice: config.policy.notice,
         read_at: clock::boot_ms(),
         warnings: assigned.warnings.clone(),
     };

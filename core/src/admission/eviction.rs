@@ -2,7 +2,7 @@
 //! of the preview of a login.
 
 use super::live::counted_sessions;
-use super::request::{LoginRequest, LoginSettings};
+use super::request::{Answer, LoginRequest, LoginSettings};
 use crate::model::policy::OnLimit;
 use crate::model::profile::{Decision, decide};
 use crate::model::session::{EvictionRequest, Session, SessionState};
@@ -10,9 +10,9 @@ use crate::model::session::{EvictionRequest, Session, SessionState};
 /// What becomes of a login that finds no slot and asks for no eviction.
 #[derive(Debug)]
 pub enum DenialReason {
-    /// The user is asked whether to end so many sessions.
+    /// The user is asked which of so many sessions to end.
     Ask {
-        /// How many sessions a yes would end.
+        /// How many sessions there are to choose from.
         sessions: usize,
     },
     /// It is refused.
@@ -38,15 +38,22 @@ pub fn requested_eviction(
         return Ok(requested);
     }
     let sessions = others.iter().filter(|session| session.is_open()).count();
-    let on_limit = match sessions {
+    let on_limit = match effective_on_limit(request, settings) {
         // Reservations cannot be ended: they are logins that have not shown every factor yet.
-        0 => OnLimit::Reject,
-        _ => request.on_limit.unwrap_or(settings.on_limit),
+        OnLimit::Ask | OnLimit::EvictOldest if sessions == 0 => OnLimit::Reject,
+        on_limit => on_limit,
     };
     match (on_limit, request.answer) {
+        (OnLimit::Log, _) => Ok(EvictionRequest::None),
         (OnLimit::EvictOldest, _) => Ok(EvictionRequest::EvictOldest),
-        (OnLimit::Ask, Some(true)) => Ok(EvictionRequest::ClearAll),
+        (OnLimit::Ask, Some(Answer::All)) => Ok(EvictionRequest::ClearAll),
+        (OnLimit::Ask, Some(Answer::Session(id))) => Ok(EvictionRequest::Session(id)),
         (OnLimit::Ask, None) => Err(DenialReason::Ask { sessions }),
-        (OnLimit::Reject, _) | (OnLimit::Ask, Some(false)) => Err(DenialReason::Refuse),
+        (OnLimit::Reject, _) | (OnLimit::Ask, Some(Answer::Nothing)) => Err(DenialReason::Refuse),
     }
+}
+
+/// Returns what happens beyond the limit: the stack's argument overrides the configuration.
+pub fn effective_on_limit(request: &LoginRequest, settings: &LoginSettings) -> OnLimit {
+    request.on_limit.unwrap_or(settings.on_limit)
 }

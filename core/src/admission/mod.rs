@@ -12,7 +12,9 @@ pub mod live;
 pub mod options;
 pub mod preview;
 mod request;
+pub mod telling;
 
+use crate::model::policy::{OnLimit, Tell};
 use crate::model::profile::{Decision, Limit, decide};
 use crate::model::sanitize::printable;
 use crate::model::service::{ServiceKind, service_kind};
@@ -22,9 +24,12 @@ use crate::process::{self, HostIdentity, ssh};
 use crate::store::{Store, StoreError, Transaction, TransactionError};
 use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
-use eviction::{DenialReason, requested_eviction};
+use eviction::{DenialReason, effective_on_limit, requested_eviction};
 use live::{LivenessCheck, counted_sessions, live_sessions};
-pub use request::{AdmissionError, LoginRequest, LoginSettings, Outcome, SessionToken, Slot};
+pub use request::{
+    AdmissionError, Answer, LoginRequest, LoginSettings, Outcome, Question, SessionChoice,
+    SessionToken, Slot,
+};
 
 /// What a refused user reads: **the warning**.
 pub const WARNING: [&str; 2] = [
@@ -59,7 +64,10 @@ pub fn account(
         return Ok(Outcome::Unlimited { token: SessionToken { settings, slot } });
     }
     let login = Login::new(request, settings, ssh::reservation_owner_pid())?;
-    Ok(store.transaction(|tx| login.reserve(tx, token, store))?)
+    match store.transaction(|tx| login.reserve(tx, token, store))? {
+        Ok(outcome) => Ok(outcome),
+        Err(denial) => Ok(login.denied(denial)),
+    }
 }
 
 /// The opening of a session: ends what is to be ended if that was asked for, then decides and
@@ -126,9 +134,25 @@ struct Login<'a> {
     process_session: i32,
 }
 
+/// A login that finds no slot. The user is told after the transaction, for every login waits for that.
+struct Denial {
+    reason: DenialReason,
+    /// The user's other sessions.
+    others: Vec<Session>,
+    cleared: ClearSummary,
+    blocked_by: Vec<Session>,
+}
+
+impl Denial {
+    fn new(reason: DenialReason, others: Vec<Session>) -> Self {
+        Self { reason, others, cleared: ClearSummary::default(), blocked_by: Vec::new() }
+    }
+}
+
 /// What one transaction of an opening led to.
 enum OpenStep {
     Decided(Outcome),
+    Denied(Denial),
     /// These sessions are to be ended; then another transaction decides.
     TerminateFirst(ClearPlan),
 }
@@ -151,16 +175,16 @@ impl<'a> Login<'a> {
         tx: &Transaction,
         token: Option<&SessionToken>,
         store: &Store,
-    ) -> Result<Outcome, TransactionError> {
+    ) -> Result<Result<Outcome, Denial>, TransactionError> {
         let (own, others) = self.split_own_session(tx, token, store)?;
         if own.as_ref().is_some_and(Session::is_open) {
-            return Ok(Outcome::AlreadyOpen);
+            return Ok(Ok(Outcome::AlreadyOpen));
         }
         if self.enclosing_login(&others).is_some() {
-            return Ok(match self.kind() {
+            return Ok(Ok(match self.kind() {
                 ServiceKind::NestedLogin => Outcome::Nested { cleared: ClearSummary::default() },
                 _ => SAME_USER,
-            });
+            }));
         }
         let held = counted_sessions(&others);
         // A stack with two lines: the plain one takes nothing back of what the clearing one asked for.
@@ -170,19 +194,20 @@ impl<'a> Login<'a> {
             Ok(eviction) => eviction,
             Err(reason) => {
                 self.drop_reservation(tx, own)?;
-                return Ok(self.denial_outcome(reason, held));
+                return Ok(Err(Denial::new(reason, others)));
             }
         };
         let until = clock::boot_ms().saturating_add(RESERVATION_MS);
-        let by_child = self.leader.pid != system::own_pid();
-        let state = SessionState::Reserved { until, eviction, by_child };
-        let token = self.write_session(tx, own, state)?;
-        Ok(Outcome::Reserved {
+        let state = SessionState::Reserved { until, eviction, by_child: self.may_lack_a_factor() };
+        let over_limit = eviction == EvictionRequest::None
+            && decide(self.settings.limit, held) == Decision::Deny;
+        let token = self.write_session(tx, own, state, over_limit)?;
+        Ok(Ok(Outcome::Reserved {
             token,
             held: held + 1,
             limit: self.settings.limit.number(),
             eviction,
-        })
+        }))
     }
 
     /// Opening: one transaction decides; sessions that are to be ended are ended between two
@@ -198,6 +223,7 @@ impl<'a> Login<'a> {
         loop {
             match store.transaction(|tx| self.admit(tx, token, store, &progress))? {
                 OpenStep::Decided(outcome) => return Ok(outcome),
+                OpenStep::Denied(denial) => return Ok(self.denied(denial)),
                 OpenStep::TerminateFirst(plan) => progress.run(&plan, &self.host, &ended_by),
             }
         }
@@ -229,7 +255,7 @@ impl<'a> Login<'a> {
                 Ok(eviction) => eviction,
                 Err(reason) => {
                     self.drop_reservation(tx, own)?;
-                    return decided(self.denial_outcome(reason, counted_sessions(&others)));
+                    return Ok(OpenStep::Denied(Denial::new(reason, others)));
                 }
             }
         };
@@ -252,21 +278,26 @@ impl<'a> Login<'a> {
             } else {
                 // To end the others would not make room: what cannot be ended holds the slots.
                 blocked_by = remaining;
+                if let EvictionRequest::Session(id) = eviction {
+                    blocked_by.retain(|session| session.id == id);
+                }
             }
         }
 
         let held = counted_sessions(&others);
-        if decide(limit, held) == Decision::Deny {
+        let over_limit = decide(limit, held) == Decision::Deny;
+        if over_limit && effective_on_limit(self.request, &self.settings) != OnLimit::Log {
             self.drop_reservation(tx, own)?;
-            let limit = limit.number();
-            return decided(Outcome::Refused { held, limit, cleared, blocked_by });
+            let reason = DenialReason::Refuse;
+            return Ok(OpenStep::Denied(Denial { reason, others, cleared, blocked_by }));
         }
         if enclosing.is_some() {
             self.drop_reservation(tx, own)?;
             return decided(Outcome::Nested { cleared });
         }
-        let token = self.write_session(tx, own, SessionState::Open)?;
-        decided(Outcome::Opened { token, held: held + 1, limit: limit.number(), cleared })
+        let token = self.write_session(tx, own, SessionState::Open, over_limit)?;
+        let (held, limit) = (held + 1, limit.number());
+        decided(Outcome::Opened { token, held, limit, over_limit, cleared })
     }
 
     /// Returns what is to be done about the sessions that `eviction` means and that were not tried yet.
@@ -278,11 +309,14 @@ impl<'a> Login<'a> {
         enclosing: Option<i64>,
         progress: &ClearProgress,
     ) -> Result<ClearPlan, TransactionError> {
+        // A chosen session that ended meanwhile, or another one, has made room.
+        let has_room = decide(self.settings.limit, counted_sessions(others)) == Decision::Permit;
         let is_meant = |session: &&Session| match eviction {
             EvictionRequest::None => false,
             // Another login's plain reservation goes too: that login is checked again when it opens.
             EvictionRequest::ClearAll => session.counts_toward_limit(),
             EvictionRequest::EvictOldest => session.is_open(),
+            EvictionRequest::Session(id) => !has_room && session.is_open() && session.id == id,
         };
         let candidates: Vec<Session> = others
             .iter()
@@ -347,7 +381,7 @@ impl<'a> Login<'a> {
     /// Returns the user's own login inside which this one takes place, if it is a user switch or a
     /// nested login.
     fn enclosing_login<'s>(&self, others: &'s [Session]) -> Option<&'s Session> {
-        if self.kind() == ServiceKind::Login {
+        if self.kind().stands_alone() {
             return None;
         }
         let own = system::own_pid();
@@ -370,12 +404,40 @@ impl<'a> Login<'a> {
         requested_eviction(self.request, &self.settings, own, others)
     }
 
-    fn denial_outcome(&self, reason: DenialReason, held: usize) -> Outcome {
+    /// Returns whether this phase may run before the last factor of the login has been shown: it runs in a
+    /// child of the process that is going to open, sshd's for keyboard-interactive logins.
+    fn may_lack_a_factor(&self) -> bool {
+        self.leader.pid != system::own_pid()
+    }
+
+    /// Returns how a login without a slot ends, with what the user is told.
+    fn denied(&self, denial: Denial) -> Outcome {
+        let Denial { reason, others, cleared, blocked_by } = denial;
+        let limit = self.settings.limit.number();
         match reason {
-            DenialReason::Ask { sessions } => Outcome::Ask { sessions },
+            DenialReason::Ask { .. } => {
+                let with_origin = !self.may_lack_a_factor();
+                let (choices, more) = telling::choices(&others, with_origin, &self.host);
+                let left = counted_sessions(&others).saturating_sub(1);
+                let one_is_enough = decide(self.settings.limit, left) == Decision::Permit;
+                Outcome::Ask(Question { choices, more, one_is_enough })
+            }
             DenialReason::Refuse => {
-                let (limit, cleared) = (self.settings.limit.number(), ClearSummary::default());
-                Outcome::Refused { held, limit, cleared, blocked_by: Vec::new() }
+                // What holds the slots is said already.
+                let tell = match self.settings.tell {
+                    _ if self.may_lack_a_factor() => Tell::Nothing,
+                    Tell::Sessions if !blocked_by.is_empty() => Tell::Nothing,
+                    tell => tell,
+                };
+                let mut told = telling::lines(tell, &others, limit, &self.host);
+                told.extend(self.settings.hint.clone());
+                Outcome::Refused {
+                    held: counted_sessions(&others),
+                    limit,
+                    cleared,
+                    blocked_by,
+                    told,
+                }
             }
         }
     }
@@ -394,6 +456,7 @@ impl<'a> Login<'a> {
         tx: &Transaction,
         own: Option<Session>,
         state: SessionState,
+        over_limit: bool,
     ) -> Result<SessionToken, TransactionError> {
         let id = own.map_or_else(|| tx.new_id(), |own| Ok(own.id))?;
         tx.upsert(&Session {
@@ -409,6 +472,7 @@ impl<'a> Login<'a> {
                 SessionState::Reserved { .. } => None,
             },
             state,
+            over_limit,
             since: clock::epoch_seconds(),
         })?;
         Ok(SessionToken {

@@ -17,7 +17,7 @@ pub struct Options {
     pub state: PathBuf,
     /// `clear_sessions`: end the user's other sessions whenever a session opens.
     pub clear_sessions: bool,
-    /// `on_limit=reject|ask|evict-oldest`: overrides the file.
+    /// `on_limit=reject|ask|evict-oldest|log`: overrides the file.
     pub on_limit: Option<OnLimit>,
     /// `debug`: log every step.
     pub debug: bool,
@@ -58,8 +58,9 @@ impl Options {
             (b"debug", None) => self.debug = true,
             (b"on_limit", word) => {
                 let known = OnLimit::WORDS.iter().find(|(name, _)| Some(name.as_bytes()) == word);
-                let (_, on_limit) =
-                    known.ok_or("on_limit=reject, on_limit=ask or on_limit=evict-oldest")?;
+                let (_, on_limit) = known.ok_or(
+                    "on_limit=reject, on_limit=ask, on_limit=evict-oldest or on_limit=log",
+                )?;
                 self.on_limit = Some(*on_limit);
             }
             _ => return Err("config=PATH, state=PATH, clear_sessions, on_limit=WORD or debug"),
@@ -121,7 +122,7 @@ mod tests {
             read.problems,
             [
                 "argument clear-sessions skipped, expected config=PATH, state=PATH, clear_sessions, on_limit=WORD or debug",
-                "argument on_limit=kick skipped, expected on_limit=reject, on_limit=ask or on_limit=evict-oldest",
+                "argument on_limit=kick skipped, expected on_limit=reject, on_limit=ask, on_limit=evict-oldest or on_limit=log",
                 "argument state=rel skipped, expected an absolute path",
                 "argument debug=1 skipped, expected config=PATH, state=PATH, clear_sessions, on_limit=WORD or debug",
                 "argument \\u{1b} skipped, expected config=PATH, state=PATH, clear_sessions, on_limit=WORD or debug",

@@ -2,12 +2,12 @@
 
 use super::context::{Assessment, assess, is_counted};
 use super::eviction::{DenialReason, requested_eviction};
-use super::live::LivenessCheck;
+use super::live::{LivenessCheck, counted_sessions};
 use super::request::{AdmissionError, LoginRequest, LoginSettings};
 use crate::config::Config;
 use crate::config::assignment::AssignedProfile;
-use crate::model::profile::Limit;
-use crate::model::service::{ServiceKind, service_kind};
+use crate::model::profile::{Decision, Limit, decide};
+use crate::model::service::service_kind;
 use crate::model::session::{EvictionRequest, Session};
 use crate::process::HostIdentity;
 use crate::store::{Store, StoreContent, StoreError};
@@ -24,7 +24,9 @@ pub enum ExpectedOutcome {
     SlotIsFree,
     /// Let in once sessions have been ended, if that makes room; what is ended.
     AfterEviction(EvictionRequest),
-    /// The user is asked whether to end so many sessions; refused unless the answer is yes.
+    /// Let in although the limit has been reached, and logged.
+    Logged,
+    /// The user is asked which of so many sessions to end; refused unless they choose.
     Asked(usize),
     /// Refused: the limit has been reached.
     Refused,
@@ -61,12 +63,17 @@ pub fn preview(
     let outcome = match requested_eviction(request, &settings, None, &live) {
         _ if !is_counted(request, config) => ExpectedOutcome::NotCounted,
         Ok(EvictionRequest::None) if settings.limit == Limit::Off => ExpectedOutcome::Unlimited,
+        Ok(EvictionRequest::None)
+            if decide(settings.limit, counted_sessions(&live)) == Decision::Deny =>
+        {
+            ExpectedOutcome::Logged
+        }
         Ok(EvictionRequest::None) => ExpectedOutcome::SlotIsFree,
         Ok(eviction) => ExpectedOutcome::AfterEviction(eviction),
         Err(DenialReason::Ask { sessions }) => ExpectedOutcome::Asked(sessions),
         Err(DenialReason::Refuse) => ExpectedOutcome::Refused,
     };
-    let may_be_nested = service_kind(&request.origin.service) != ServiceKind::Login;
+    let may_be_nested = !service_kind(&request.origin.service).stands_alone();
     Ok(LoginPreview { outcome, settings, assigned, live, may_be_nested })
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::clear::ClearSummary;
 use crate::config::ConfigError;
-use crate::model::policy::{OnClear, OnLimit};
+use crate::model::policy::{OnClear, OnLimit, Tell};
 use crate::model::profile::Limit;
 use crate::model::session::{EvictionRequest, Leader, Origin, Session};
 use crate::store::StoreError;
@@ -27,7 +27,38 @@ pub struct LoginRequest {
     /// The module argument that overrides the file's `on_limit`.
     pub on_limit: Option<OnLimit>,
     /// The user's answer to [`Outcome::Ask`]; `None` before the question.
-    pub answer: Option<bool>,
+    pub answer: Option<Answer>,
+}
+
+/// What a user at the limit wants to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing: the login is refused.
+    Nothing,
+    /// All of their other sessions.
+    All,
+    /// The session with this number.
+    Session(i64),
+}
+
+/// What a user at the limit is asked: which session to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The sessions to choose from, oldest first.
+    pub choices: Vec<SessionChoice>,
+    /// How many more there are.
+    pub more: usize,
+    /// Whether the end of one makes room; otherwise only all can be chosen.
+    pub one_is_enough: bool,
+}
+
+/// A session that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionChoice {
+    /// Its number in the store.
+    pub id: i64,
+    /// What it is, in one line.
+    pub line: String,
 }
 
 /// What one phase leaves in the PAM handle for the next.
@@ -56,6 +87,12 @@ pub struct LoginSettings {
     pub on_limit: OnLimit,
     /// What clearing does.
     pub on_clear: OnClear,
+    /// What a refused user is told.
+    pub tell: Tell,
+    /// The administrator's line for a refused user.
+    pub hint: Option<String>,
+    /// Whether a user who takes the last slot is told.
+    pub notice: bool,
     /// When that was found out, in milliseconds of boot time.
     pub read_at: i64,
     /// What was wrong with a part of it, a line each, for the log.
@@ -104,6 +141,8 @@ pub enum Outcome {
         held: usize,
         /// The user's limit; 0 = off.
         limit: u32,
+        /// The limit had been reached; it is let in because `on_limit` is `log`.
+        over_limit: bool,
         /// What was ended for it.
         cleared: ClearSummary,
     },
@@ -116,11 +155,8 @@ pub enum Outcome {
     AlreadyOpen,
     /// The check is off for the user, and the store could not record the session.
     Unrecorded(AdmissionError),
-    /// The limit has been reached; the user may be asked whether to clear their sessions.
-    Ask {
-        /// How many sessions a yes would end.
-        sessions: usize,
-    },
+    /// The limit has been reached; the user may be asked which of their sessions to end.
+    Ask(Question),
     /// The limit has been reached.
     Refused {
         /// The user's slots in use.
@@ -131,6 +167,8 @@ pub enum Outcome {
         cleared: ClearSummary,
         /// Where clearing was asked for: the sessions that hold the slots and cannot be ended.
         blocked_by: Vec<Session>,
+        /// What the user reads after the warning, a line each.
+        told: Vec<String>,
     },
 }
 

@@ -8,6 +8,7 @@ pub mod assignment;
 mod error;
 mod file;
 mod raw;
+mod raw_service;
 
 use std::path::Path;
 
@@ -15,8 +16,10 @@ pub use error::{ConfigError, ConfigProblem, SourceLocation};
 
 use crate::model::policy::Policy;
 use crate::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
+use crate::model::service_settings::Service;
 use file::ReadError;
 use raw::RawConfig;
+pub use raw::{is_name, is_profile_uuid};
 
 /// Where the configuration is unless a module argument names another file.
 pub const DEFAULT_PATH: &str = "/etc/session-limit/config.toml";
@@ -33,6 +36,8 @@ pub struct Config {
     pub groups: Vec<ProfileAssignment>,
     /// The `[policy]` table.
     pub policy: Policy,
+    /// The `[service]` table.
+    pub service: Service,
 }
 
 impl Default for Config {
@@ -42,6 +47,7 @@ impl Default for Config {
             users: Vec::new(),
             groups: Vec::new(),
             policy: Policy::default(),
+            service: Service::default(),
         }
     }
 }

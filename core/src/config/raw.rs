@@ -9,8 +9,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use toml::Spanned;
 
+use super::raw_service::RawService;
 use super::{Config, ConfigProblem};
-use crate::model::policy::{OnClear, OnLimit, Policy};
+use crate::model::policy::{OnClear, OnLimit, Policy, Tell};
 use crate::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
 /// Bytes of the longest name.
@@ -27,6 +28,8 @@ pub struct RawConfig {
     group: Vec<Spanned<RawGroup>>,
     #[serde(default, deserialize_with = "one_table")]
     policy: RawPolicy,
+    #[serde(default, deserialize_with = "one_table")]
+    service: RawService,
 }
 
 /// Reads a table; serde would take an array for one, field by field.
@@ -58,6 +61,7 @@ struct RawProfile {
     account_lock_timeout: Option<Number>,
     max_concurrent_sessions: Option<Number>,
     credentials_timeout_threshold: Option<Number>,
+    on_limit: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -80,11 +84,14 @@ struct RawPolicy {
     counted_services: Option<Vec<Spanned<String>>>,
     on_limit: Option<Spanned<String>>,
     on_clear: Option<Spanned<String>>,
+    tell: Option<Spanned<String>>,
+    hint: Option<Spanned<String>>,
+    notice: Option<bool>,
     admin_groups: Option<Vec<Spanned<String>>>,
 }
 
 /// A whole number of 32 bits, with an error message that says so.
-struct Number(u32);
+pub struct Number(pub u32);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -154,7 +161,8 @@ impl RawConfig {
             )?);
         }
 
-        Ok(Config { profiles, users, groups, policy: self.policy.checked()? })
+        let (policy, service) = (self.policy.checked()?, self.service.checked()?);
+        Ok(Config { profiles, users, groups, policy, service })
     }
 }
 
@@ -191,6 +199,10 @@ fn checked_profile(
         }
     }
     let built_in = Profile::built_in(name.get_ref());
+    let on_limit = match &typed.get_ref().on_limit {
+        Some(word) => Some(one_of(word, "on_limit", &OnLimit::WORDS)?),
+        None => built_in.on_limit,
+    };
     let or = |typed: Option<Number>, default| typed.map_or(default, |Number(n)| n);
     let name = name.get_ref().clone();
     let typed = typed.into_inner();
@@ -214,6 +226,7 @@ fn checked_profile(
             typed.credentials_timeout_threshold,
             built_in.credentials_timeout_threshold,
         ),
+        on_limit,
     })
 }
 
@@ -264,9 +277,15 @@ fn given_name<'a, T>(
     Ok(name)
 }
 
+/// Returns whether `text` can name a profile, user or group: 1 to 256 bytes without control characters.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control)
+}
+
 fn check_name(name: &Spanned<String>, key: &str) -> Result<(), ConfigProblem> {
     let text = name.get_ref();
-    if text.is_empty() || text.len() > MAX_NAME || text.chars().any(char::is_control) {
+    if !is_name(text) {
         return Err(ConfigProblem::at(
             name,
             format!("{key} {text:?}, expected 1 to {MAX_NAME} bytes without control characters"),
@@ -276,7 +295,8 @@ fn check_name(name: &Spanned<String>, key: &str) -> Result<(), ConfigProblem> {
 }
 
 /// Returns whether `text` is `useraccountprofile-` and a UUID as RFC 9562 writes it.
-fn is_profile_uuid(text: &str) -> bool {
+#[must_use]
+pub fn is_profile_uuid(text: &str) -> bool {
     let Some(uuid) = text.strip_prefix("useraccountprofile-") else {
         return false;
     };
@@ -303,6 +323,15 @@ impl RawPolicy {
                 Some(word) => one_of(word, "on_clear", &OnClear::WORDS)?,
                 None => default.on_clear,
             },
+            tell: match &self.tell {
+                Some(word) => one_of(word, "tell", &Tell::WORDS)?,
+                None => default.tell,
+            },
+            hint: match self.hint {
+                Some(line) => Some(checked_hint(line)?),
+                None => default.hint,
+            },
+            notice: self.notice.unwrap_or(default.notice),
             admin_groups: match self.admin_groups {
                 Some(typed) => typed
                     .into_iter()
@@ -343,4 +372,26 @@ fn checked_service(pattern: Spanned<String>) -> Result<String, ConfigProblem> {
         ));
     }
     Ok(pattern.into_inner())
+}
+
+/// Returns a line that a terminal can be given as it is.
+fn checked_hint(line: Spanned<String>) -> Result<String, ConfigProblem> {
+    check_name(&line, "hint")?;
+    // No control character, and nothing that changes the direction of the text.
+    if let Some(odd) = line.get_ref().chars().find(|&c| !is_plain(c)) {
+        let escaped = odd.escape_unicode();
+        return Err(ConfigProblem::at(
+            &line,
+            format!("hint with the invisible character {escaped}, expected one line of plain text"),
+        ));
+    }
+    Ok(line.into_inner())
+}
+
+/// Returns whether a character is shown as itself: letters, digits, punctuation and symbols are, format
+/// characters (Unicode's general category Cf) and line separators are not.
+fn is_plain(c: char) -> bool {
+    !matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

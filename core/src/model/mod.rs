@@ -5,4 +5,6 @@ pub mod policy;
 pub mod profile;
 pub mod sanitize;
 pub mod service;
+pub mod service_settings;
 pub mod session;
+pub mod utc;

@@ -24,12 +24,24 @@ pub enum OnLimit {
     Ask,
     /// As many of the oldest sessions as are in the way are ended.
     EvictOldest,
+    /// It is let in, and logged: to see what a limit would do.
+    Log,
 }
 
 impl OnLimit {
     /// How the configuration and the module argument `on_limit=` spell them.
-    pub const WORDS: [(&str, Self); 3] =
-        [("reject", Self::Reject), ("ask", Self::Ask), ("evict-oldest", Self::EvictOldest)];
+    pub const WORDS: [(&str, Self); 4] = [
+        ("reject", Self::Reject),
+        ("ask", Self::Ask),
+        ("evict-oldest", Self::EvictOldest),
+        ("log", Self::Log),
+    ];
+
+    /// Returns how it is spelt.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// What clearing does.
@@ -46,6 +58,23 @@ impl OnClear {
     pub const WORDS: [(&str, Self); 2] = [("terminate", Self::Terminate), ("forget", Self::Forget)];
 }
 
+/// What a refused user is told after the warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tell {
+    /// Nothing.
+    Nothing,
+    /// How many sessions are in use, of how many.
+    Count,
+    /// Which sessions are in use, a line each.
+    Sessions,
+}
+
+impl Tell {
+    /// How the configuration spells them.
+    pub const WORDS: [(&str, Self); 3] =
+        [("nothing", Self::Nothing), ("count", Self::Count), ("sessions", Self::Sessions)];
+}
+
 /// The `[policy]` table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -55,6 +84,12 @@ pub struct Policy {
     pub on_limit: OnLimit,
     /// See [`OnClear`].
     pub on_clear: OnClear,
+    /// See [`Tell`].
+    pub tell: Tell,
+    /// A line of the administrator's that a refused user reads last; printable.
+    pub hint: Option<String>,
+    /// Whether a user who takes the last slot is told.
+    pub notice: bool,
     /// Groups whose members may use every command of `shell`.
     pub admin_groups: Vec<String>,
 }
@@ -65,6 +100,9 @@ impl Default for Policy {
             counted_services: DEFAULT_COUNTED_SERVICES.map(str::to_owned).to_vec(),
             on_limit: OnLimit::Reject,
             on_clear: OnClear::Terminate,
+            tell: Tell::Nothing,
+            hint: None,
+            notice: false,
             admin_groups: DEFAULT_ADMIN_GROUPS.map(str::to_owned).to_vec(),
         }
     }

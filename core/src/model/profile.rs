@@ -1,5 +1,7 @@
 //! Profiles, who they are assigned to, and the limit.
 
+use super::policy::OnLimit;
+
 /// The profile of every user who is not assigned another one.
 pub const DEFAULT_PROFILE: &str = "Default-User-Account-Profile";
 /// Its uuid where no file gives another.
@@ -55,7 +57,7 @@ pub fn decide(limit: Limit, held: usize) -> Decision {
     }
 }
 
-/// A `UserAccountProfile`. Only `max_concurrent_sessions` is enforced by the module.
+/// A `UserAccountProfile`. The module enforces `max_concurrent_sessions`, and `on_limit` with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// `useraccountprofile-` and a UUID; absent until something writes it.
@@ -72,6 +74,8 @@ pub struct Profile {
     pub max_concurrent_sessions: u32,
     /// Days; 0 = never.
     pub credentials_timeout_threshold: u32,
+    /// What happens to a login beyond the limit, where it is not what the policy says.
+    pub on_limit: Option<OnLimit>,
 }
 
 impl Profile {
@@ -86,6 +90,7 @@ impl Profile {
             account_lock_timeout: 30,
             max_concurrent_sessions: 0,
             credentials_timeout_threshold: 0,
+            on_limit: None,
         }
     }
 }

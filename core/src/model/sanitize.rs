@@ -36,6 +36,15 @@ pub fn printable(bytes: &[u8]) -> String {
     text
 }
 
+/// Returns printable text as at most `most` characters, with `...` where something was cut off.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +56,13 @@ mod tests {
         assert_eq!(printable(b"a\nb\x1b[2J\\"), "a\\nb\\u{1b}[2J\\\\");
         assert_eq!(printable(b"\xff\xfe"), "\\xff\\xfe");
         assert_eq!(printable("\u{202e}evil".as_bytes()), "\\u{202e}evil");
+    }
+
+    #[test]
+    fn text_is_shortened_between_characters() {
+        assert_eq!(shortened("jos\u{e9}", 4), "jos\u{e9}");
+        assert_eq!(shortened("jos\u{e9}s", 4), "jos\u{e9}...");
+        assert_eq!(shortened("", 0), "");
     }
 
     #[test]

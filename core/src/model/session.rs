@@ -38,6 +38,8 @@ pub enum EvictionRequest {
     ClearAll,
     /// As many of the oldest sessions as are over the limit.
     EvictOldest,
+    /// The one with this number.
+    Session(i64),
 }
 
 /// How far a login has come.
@@ -76,6 +78,8 @@ pub struct Session {
     pub audit_session: Option<u32>,
     /// Reserved or open.
     pub state: SessionState,
+    /// The limit had been reached; the login was let in because `on_limit` is `log`.
+    pub over_limit: bool,
     /// Seconds after the epoch at which it was opened or reserved; for display only.
     pub since: i64,
 }

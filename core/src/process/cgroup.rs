@@ -39,7 +39,7 @@ pub fn is_frozen(pid: i32) -> bool {
 
 /// Reads `/proc/PID/cgroup`: controllers and path of every hierarchy; version 2 names no controllers.
 fn paths_of(pid: i32) -> Option<Vec<(String, String)>> {
-    let text = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    let text = super::read_proc(format!("/proc/{pid}/cgroup")).ok()?;
     Some(paths_in(&String::from_utf8_lossy(&text)))
 }
 

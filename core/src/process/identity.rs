@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::read_proc;
 use super::{Stat, is_gone, naming};
 use crate::model::session::Leader;
 use crate::system;
@@ -38,7 +39,8 @@ impl HostIdentity {
     pub fn current() -> io::Result<Self> {
         check_proc()?;
         let file = Path::new("/proc/sys/kernel/random/boot_id");
-        let boot_id = fs::read_to_string(file).map_err(|e| naming(file, &e))?.trim().to_owned();
+        let text = read_proc(file).map_err(|e| naming(file, &e))?;
+        let boot_id = String::from_utf8_lossy(&text).trim().to_owned();
         if boot_id.is_empty() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -96,7 +98,7 @@ impl HostIdentity {
 /// `unshare --pid` without a mount of its own sees its parent's.
 fn check_proc() -> io::Result<()> {
     let file = Path::new("/proc/self/status");
-    let status = fs::read(file).map_err(|e| naming(file, &e))?;
+    let status = read_proc(file).map_err(|e| naming(file, &e))?;
     let own = system::own_pid();
     if pids_in(&String::from_utf8_lossy(&status)) == [own] {
         return Ok(());

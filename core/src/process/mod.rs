@@ -4,9 +4,11 @@
 pub mod cgroup;
 pub mod identity;
 pub mod ssh;
+pub mod table;
+pub mod terminal;
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 pub use identity::{HostIdentity, Liveness};
@@ -56,7 +58,7 @@ impl Stat {
     ///
     /// Those of reading the file; `InvalidData` where it is not such a line.
     pub fn of(pid: i32) -> io::Result<Self> {
-        let line = fs::read(format!("/proc/{pid}/stat"))?;
+        let line = read_proc(format!("/proc/{pid}/stat"))?;
         Self::parse(&line).ok_or_else(|| {
             let text = format!("/proc/{pid}/stat is not understood");
             io::Error::new(io::ErrorKind::InvalidData, text)
@@ -73,6 +75,22 @@ impl Stat {
     #[must_use]
     pub fn is_stopped(self) -> bool {
         self.state == b'T'
+    }
+}
+
+/// Reads a file of `/proc`. These have no size: a page at a time takes two system calls where reading by
+/// the size takes eight.
+fn read_proc(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut text = Vec::new();
+    let mut page = [0; 4096];
+    loop {
+        match file.read(&mut page) {
+            Ok(0) => return Ok(text),
+            Ok(length) => text.extend_from_slice(page.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -101,7 +119,8 @@ pub fn is_becoming_a_unit() -> bool {
 /// Returns the audit session of `pid` (set by pam_loginuid, inherited by every child), if it has one.
 #[must_use]
 pub fn audit_session(pid: i32) -> Option<u32> {
-    let id = fs::read_to_string(format!("/proc/{pid}/sessionid")).ok()?.trim().parse().ok()?;
+    let text = read_proc(format!("/proc/{pid}/sessionid")).ok()?;
+    let id = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;
     (id != NO_AUDIT_SESSION).then_some(id)
 }
 
@@ -138,7 +157,7 @@ pub fn all_pids() -> io::Result<Vec<i32>> {
 #[must_use]
 pub fn real_uid(pid: i32) -> Option<u32> {
     // Not the owner of /proc/PID: that is root for what may not be dumped, sshd among it.
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = read_proc(format!("/proc/{pid}/status")).ok()?;
     let status = String::from_utf8_lossy(&status);
     let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     uids.split_ascii_whitespace().next()?.parse().ok()
@@ -147,7 +166,7 @@ pub fn real_uid(pid: i32) -> Option<u32> {
 /// Returns the name of the calling program as the kernel keeps it (`/proc/self/comm`), printable.
 #[must_use]
 pub fn own_name() -> String {
-    let name = fs::read("/proc/self/comm").unwrap_or_default();
+    let name = read_proc("/proc/self/comm").unwrap_or_default();
     printable(name.trim_ascii_end())
 }
 

@@ -38,7 +38,8 @@ impl Store {
     ) -> Result<StoreContent<T>, StoreError> {
         if !self.exists()? {
             let former = migration::former_path(&self.path).filter(|path| path.exists());
-            return Ok(former.map_or(StoreContent::Absent, |_| StoreContent::Older(FORMER_VERSION)));
+            return Ok(former
+                .map_or(StoreContent::Absent, |_| StoreContent::Older(migration::FORMER_VERSION)));
         }
         let examined = self.check_journal_mode().and_then(|()| {
             guarded(|| {
@@ -62,6 +63,3 @@ impl Store {
         }
     }
 }
-
-/// The last version that was kept under the former name.
-const FORMER_VERSION: i32 = SCHEMA_VERSION - 1;

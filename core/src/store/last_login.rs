@@ -56,18 +56,18 @@ impl LastLogins {
     ///
     /// The directory is not private to root, or the file cannot be written.
     pub fn keep(&self, login: &LastLogin) -> Result<(), StoreError> {
-        prepare_directory_of(&self.directory)?;
         let path = self.directory.join(login.uid.to_string());
+        if !self.directory.exists() {
+            prepare_directory_of(&self.directory)?;
+        }
         prepare_directory_of(&path)?;
         // Of two logins at once one is the last; each has a file of its own until it is complete.
         let new = self.directory.join(format!(".{}-{}", login.uid, system::own_pid()));
-        match fs::remove_file(&new) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::io(&new, "is left over and cannot be removed", &e));
-            }
-            _ => {}
-        }
-        let mut file = create_file(&new)?;
+        let mut file = create_file(&new).or_else(|_| {
+            // One that a process of this number left when it was killed; another reason stays one.
+            let _ = fs::remove_file(&new);
+            create_file(&new)
+        })?;
         let written = file
             .write_all(login.to_text().as_bytes())
             .and_then(|()| fs::rename(&new, &path))

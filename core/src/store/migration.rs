@@ -4,6 +4,9 @@
 //! written to `sessions.db`; modules of those versions move a store of any other version out of the way
 //! and begin a new one. So the present store has a name of its own: a new one takes over the rows of the
 //! former one beside it, which is left as it is for the sessions that such a module still has to close.
+//!
+//! Version 4 had the present table without `on_open_session` and `over_limit`. It leaves a store of a later
+//! version alone, so its rows are taken over in place, with their numbers.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +14,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::TransactionError;
 use super::error::sqlite_error;
-use super::secure_file;
+use super::{row, secure_file};
 use crate::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 
 /// What the store is called since version 4.
 pub const FILE_NAME: &str = "live-sessions.db";
+/// The last version that called it otherwise.
+pub const FORMER_VERSION: i32 = 3;
 /// What it was called before.
 const FORMER_FILE_NAME: &str = "sessions.db";
 
@@ -57,6 +62,11 @@ pub fn sessions_of_version(
     version: i32,
 ) -> rusqlite::Result<Vec<Session>> {
     let columns = match version {
+        4 => {
+            let columns = row::COLUMNS_OF_VERSION_4;
+            let mut rows = connection.prepare(&format!("SELECT {columns} FROM session"))?;
+            return rows.query_map([], row::session_of)?.collect();
+        }
         2 => "uid, id, expires, about",
         // The uid and the last 31 bits of the id were one number.
         3 => "place >> 31, id, expires, about",
@@ -107,8 +117,18 @@ fn session_about(uid: u32, id: i64, until: Option<i64>, about: &str) -> Option<S
     };
     // It was not recorded. sshd and login lead their process session.
     let process_session = leader.pid;
-    let session =
-        Session { id, uid, user, origin, leader, process_session, audit_session, state, since };
+    let session = Session {
+        id,
+        uid,
+        user,
+        origin,
+        leader,
+        process_session,
+        audit_session,
+        state,
+        over_limit: false,
+        since,
+    };
     text().is_none().then_some(session)
 }
 

@@ -8,31 +8,47 @@ use crate::model::session::{EvictionRequest, Leader, Origin, Session, SessionSta
 /// The columns in the order in which [`session_of`] reads them.
 pub const COLUMNS: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
                            reserved_by_child, on_open, leader_pid, leader_start_time, leader_pid_ns, \
-                           leader_boot_id, process_session, audit_session";
+                           leader_boot_id, process_session, audit_session, on_open_session, over_limit";
+
+/// The same of version 4, which had neither of the last two.
+pub const COLUMNS_OF_VERSION_4: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
+                           reserved_by_child, on_open, leader_pid, leader_start_time, leader_pid_ns, \
+                           leader_boot_id, process_session, audit_session, NULL, 0";
 
 /// Adds a row, or replaces the one with the same id.
 pub const UPSERT: &str = "\
 INSERT OR REPLACE INTO session VALUES (:id, :uid, :user, :service, :tty, :rhost, :state, :since, \
-:reserved_until, :reserved_by_child, :on_open, :leader_pid, :leader_start_time, :leader_pid_ns, \
-:leader_boot_id, :process_session, :audit_session)";
+:reserved_until, :reserved_by_child, :on_open, :on_open_session, :over_limit, :leader_pid, \
+:leader_start_time, :leader_pid_ns, :leader_boot_id, :process_session, :audit_session)";
 
 /// Hands the parameters of [`UPSERT`] to `execute`.
 pub fn with_parameters<T>(
     session: &Session,
     execute: impl FnOnce(&[(&str, &dyn ToSql)]) -> T,
 ) -> T {
-    let Session { id, uid, user, origin, leader, process_session, audit_session, state, since } =
-        session;
+    let Session {
+        id,
+        uid,
+        user,
+        origin,
+        leader,
+        process_session,
+        audit_session,
+        state,
+        over_limit,
+        since,
+    } = session;
     let (state, until, eviction, by_child) = match *state {
         SessionState::Open => ("open", None, EvictionRequest::None, false),
         SessionState::Reserved { until, eviction, by_child } => {
             ("reserved", Some(until), eviction, by_child)
         }
     };
-    let on_open = match eviction {
-        EvictionRequest::None => None,
-        EvictionRequest::ClearAll => Some("clear-all"),
-        EvictionRequest::EvictOldest => Some("evict-oldest"),
+    let (on_open, on_open_session) = match eviction {
+        EvictionRequest::None => (None, None),
+        EvictionRequest::ClearAll => (Some("clear-all"), None),
+        EvictionRequest::EvictOldest => (Some("evict-oldest"), None),
+        EvictionRequest::Session(id) => (Some("clear-session"), Some(id)),
     };
     execute(named_params! {
         ":id": id,
@@ -46,6 +62,8 @@ pub fn with_parameters<T>(
         ":reserved_until": until,
         ":reserved_by_child": by_child,
         ":on_open": on_open,
+        ":on_open_session": on_open_session,
+        ":over_limit": over_limit,
         ":leader_pid": leader.pid,
         ":leader_start_time": signed(leader.start_time),
         ":leader_pid_ns": signed(leader.pid_ns),
@@ -64,11 +82,14 @@ pub fn session_of(row: &Row) -> rusqlite::Result<Session> {
     let state: String = row.get(6)?;
     let (until, by_child, on_open): (Option<i64>, bool, Option<String>) =
         (row.get(8)?, row.get(9)?, row.get(10)?);
-    let eviction = match on_open.as_deref() {
-        None => EvictionRequest::None,
-        Some("clear-all") => EvictionRequest::ClearAll,
-        Some("evict-oldest") => EvictionRequest::EvictOldest,
-        Some(_) => return Err(unexpected(10, "clear-all or evict-oldest")),
+    let eviction = match (on_open.as_deref(), row.get(17)?) {
+        (None, None) => EvictionRequest::None,
+        (Some("clear-all"), None) => EvictionRequest::ClearAll,
+        (Some("evict-oldest"), None) => EvictionRequest::EvictOldest,
+        (Some("clear-session"), Some(id)) => EvictionRequest::Session(id),
+        _ => {
+            return Err(unexpected(10, "clear-all, evict-oldest, or clear-session with a session"));
+        }
     };
     let state = match (state.as_str(), until) {
         ("open", None) => SessionState::Open,
@@ -90,6 +111,7 @@ pub fn session_of(row: &Row) -> rusqlite::Result<Session> {
         process_session: row.get(15)?,
         audit_session: row.get(16)?,
         state,
+        over_limit: row.get(18)?,
         since: row.get(7)?,
     })
 }

@@ -12,7 +12,9 @@ CREATE TABLE session (
   since             INTEGER NOT NULL,    -- seconds since the epoch
   reserved_until    INTEGER,             -- milliseconds of CLOCK_BOOTTIME
   reserved_by_child INTEGER NOT NULL CHECK (reserved_by_child IN (0, 1)), -- by a child of the process that opens
-  on_open           TEXT CHECK (on_open IN ('clear-all', 'evict-oldest')), -- what opening ends
+  on_open           TEXT,                -- what opening ends: clear-all, evict-oldest or clear-session
+  on_open_session   INTEGER,             -- the session that clear-session ends
+  over_limit        INTEGER NOT NULL,    -- 1: let in above the limit, on_limit is log
   leader_pid        INTEGER NOT NULL,
   leader_start_time INTEGER NOT NULL,    -- clock ticks after boot, field 22 of /proc/PID/stat
   leader_pid_ns     INTEGER NOT NULL,    -- inode of /proc/PID/ns/pid

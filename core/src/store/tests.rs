@@ -25,6 +25,7 @@ fn session(id: i64, uid: u32) -> Session {
         process_session: 7,
         audit_session: None,
         state: SessionState::Open,
+        over_limit: false,
         since: 1,
     }
 }
@@ -35,17 +36,18 @@ fn keys(sessions: &[Session]) -> Vec<(u32, i64)> {
 
 prop_compose! {
     fn any_session()(
-        uid: u32, id: i64, since: i64, state in any::<Option<(i64, bool)>>(), eviction in 0..3_usize,
+        uid: u32, id: i64, since: i64, state in any::<Option<(i64, bool)>>(), eviction in 0..4_usize,
         texts in prop::array::uniform4(".{0,20}"), boot_id in "[0-9a-f-]{1,36}",
-        (tty, rhost, process_session) in any::<(bool, bool, i32)>(),
+        (tty, rhost, over_limit, process_session) in any::<(bool, bool, bool, i32)>(),
         (pid, start_time, pid_ns, audit_session) in any::<(i32, u64, u64, Option<u32>)>(),
     ) -> Session {
         let [user, service, tty_text, rhost_text] = texts;
         let eviction = [
             EvictionRequest::None, EvictionRequest::ClearAll, EvictionRequest::EvictOldest,
+            EvictionRequest::Session(since),
         ][eviction];
         Session {
-            id, uid, user, audit_session, since, process_session,
+            id, uid, user, audit_session, since, process_session, over_limit,
             origin: Origin {
                 service, tty: tty.then_some(tty_text), rhost: rhost.then_some(rhost_text),
             },
@@ -208,7 +210,81 @@ fn a_store_of_an_earlier_version_at_the_same_path_is_migrated() {
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 4);
+    assert_eq!(version, 5);
+}
+
+/// The table of version 4, with an open session and a reservation.
+fn write_version_4(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE session (
+               id INTEGER PRIMARY KEY, uid INTEGER NOT NULL, user TEXT NOT NULL, service TEXT NOT NULL,
+               tty TEXT, rhost TEXT, state TEXT NOT NULL, since INTEGER NOT NULL, reserved_until INTEGER,
+               reserved_by_child INTEGER NOT NULL, on_open TEXT, leader_pid INTEGER NOT NULL,
+               leader_start_time INTEGER NOT NULL, leader_pid_ns INTEGER NOT NULL,
+               leader_boot_id TEXT NOT NULL, process_session INTEGER NOT NULL, audit_session INTEGER
+             ) STRICT;
+             CREATE INDEX session_uid ON session (uid);
+             INSERT INTO session VALUES
+               (77, 1000, 'alice', 'sshd', 'ssh', '192.0.2.7', 'open', 1, NULL, 0, NULL, 7, 8, 9, 'boot', 6, 5),
+               (78, 1000, 'alice', 'login', NULL, NULL, 'reserved', 2, 99, 1, 'clear-all', 7, 8, 9, 'boot', 6, NULL);
+             PRAGMA application_id = 0x50534c31; PRAGMA user_version = 4;",
+        )
+        .unwrap();
+    drop(connection);
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn rows_of_version_4_are_taken_over_in_place_with_their_numbers() {
+    for reader in [false, true] {
+        let (_directory, store) = scratch();
+        write_version_4(store.path());
+        assert_eq!(store.examine(|_| Ok(())).unwrap(), StoreContent::Older(4));
+        let read = |tx: &Transaction| tx.sessions_of(1000);
+        let rows = if reader {
+            store.read(read).unwrap().unwrap()
+        } else {
+            store.transaction(read).unwrap()
+        };
+        let expected_open = Session {
+            id: 77,
+            origin: Origin { rhost: Some("192.0.2.7".into()), ..session(77, 1000).origin },
+            process_session: 6,
+            audit_session: Some(5),
+            ..session(77, 1000)
+        };
+        let (until, eviction) = (99, EvictionRequest::ClearAll);
+        let expected_reserved = Session {
+            id: 78,
+            origin: Origin { service: "login".into(), tty: None, rhost: None },
+            process_session: 6,
+            state: SessionState::Reserved { until, eviction, by_child: true },
+            since: 2,
+            ..session(78, 1000)
+        };
+        assert_eq!(rows, [expected_open, expected_reserved]);
+        assert_eq!(store.take_quarantined(), []);
+        // The leader of version 4 that closes its session after all.
+        store.transaction(|tx| tx.remove_if_leader(77, &session(77, 1000).leader)).unwrap();
+        assert_eq!(keys(&store.transaction(read).unwrap()), [(1000, 78)]);
+        let content = store.examine(|tx| tx.all_sessions().map(|rows| keys(&rows))).unwrap();
+        assert_eq!(content, StoreContent::Present { version: 5, value: vec![(1000, 78)] });
+    }
+}
+
+#[test]
+fn a_failed_migration_of_version_4_changes_nothing() {
+    let (_directory, store) = scratch();
+    write_version_4(store.path());
+    let image = fs::read(store.path()).unwrap();
+    let refused = store.existing_transaction(|_| {
+        let error = StoreError::at(Path::new("x"), "no");
+        Err::<(), _>(TransactionError::Store(error))
+    });
+    assert!(refused.is_err());
+    assert_eq!(fs::read(store.path()).unwrap(), image, "rolled back");
 }
 
 #[test]
@@ -277,7 +353,7 @@ fn examining_tells_what_is_there_and_changes_nothing() {
     write("live-sessions.db", b"");
     assert_eq!(examine(), StoreContent::Empty);
     store.transaction(|tx| tx.upsert(&session(5, 1000))).unwrap();
-    assert_eq!(examine(), StoreContent::Present { version: 4, value: vec![(1000, 5)] });
+    assert_eq!(examine(), StoreContent::Present { version: 5, value: vec![(1000, 5)] });
     write("live-sessions.db-journal", b"unfinished");
     assert_eq!(examine(), StoreContent::Unfinished);
     write("live-sessions.db-journal", b"");

@@ -16,9 +16,9 @@ use crate::system::clock;
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
-pub(super) const SCHEMA_VERSION: i32 = 4;
+pub(super) const SCHEMA_VERSION: i32 = 5;
 /// Earlier versions whose rows can be read.
-const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=3;
+const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=4;
 /// Later versions that are believed to be such; another number is damage.
 const LATER_VERSIONS: RangeInclusive<i32> = SCHEMA_VERSION + 1..=9_999;
 /// The table and its index, and all that there is.
@@ -84,11 +84,11 @@ impl Transaction {
                 let sessions =
                     self.run(|connection| migration::sessions_of_version(connection, older))?;
                 self.run(|connection| connection.execute_batch("DROP TABLE session"))?;
-                self.create(sessions)
+                self.create(sessions, older > migration::FORMER_VERSION)
             }
             StoreVersion::Empty => {
                 // A former store that cannot be read is no reason to count no user of the present one.
-                self.create(migration::former_sessions(&self.path).unwrap_or_default())
+                self.create(migration::former_sessions(&self.path).unwrap_or_default(), false)
             }
         }
     }
@@ -122,15 +122,17 @@ impl Transaction {
         )))
     }
 
-    fn create(&self, sessions: Vec<Session>) -> Result<(), TransactionError> {
+    fn create(&self, sessions: Vec<Session>, keep_numbers: bool) -> Result<(), TransactionError> {
         self.run(|connection| {
             connection.execute_batch(SCHEMA)?;
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;
             connection.pragma_update(None, "user_version", SCHEMA_VERSION)
         })?;
         for mut session in sessions {
-            // Numbers of an earlier version were unique for each user only.
-            session.id = self.new_id()?;
+            // Numbers of the former versions were unique for each user only.
+            if !keep_numbers {
+                session.id = self.new_id()?;
+            }
             self.upsert(&session)?;
         }
         Ok(())
@@ -271,12 +273,12 @@ impl fmt::Debug for Transaction {
 fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // The locking mode first: what is read by the other pragmas stays locked and need not be read again.
     // Where a reboot empties the file there is nothing that fsync could save.
     let synchronous = if is_in_memory { "OFF" } else { "NORMAL" };
     connection.execute_batch(&format!(
-        "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; \
-         PRAGMA synchronous = {synchronous}; PRAGMA locking_mode = EXCLUSIVE; \
-         PRAGMA journal_mode = TRUNCATE"
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; \
+         PRAGMA cell_size_check = ON; PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
     ))
 }
 

@@ -14,6 +14,7 @@ pub use protection::ProtectedProcesses;
 use crate::model::service::{ServiceKind, service_kind};
 use crate::model::session::Session;
 use crate::process::ssh::SshConnections;
+use crate::process::table::{Process, all_processes, descendants};
 use crate::process::{self, HostIdentity, Liveness, Stat, cgroup};
 use crate::system::{clock, pidfd};
 
@@ -26,6 +27,9 @@ const GRACE_MS: i64 = 3_000;
 const LEADER_HANGUP_MS: i64 = 300;
 /// Milliseconds after which a process that survives SIGKILL (in uninterruptible sleep) is given up.
 const GIVE_UP_MS: i64 = 4_500;
+
+/// How long sessions go on after their terminals have been told, once for all of them.
+const TIME_TO_READ: Duration = Duration::from_millis(100);
 
 /// What became of a session that was to be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +75,15 @@ pub fn end(
         })
         .collect();
     let processes = all_processes();
+    let mut is_told = false;
     for ending in endings.iter().filter(|ending| ending.skipped.is_none()) {
         let members = ending.members(&processes, protected);
         let terminals = members.iter().map(|member| member.stat.terminal);
-        notice::write(ending.session, terminals, ended_by);
+        is_told |= notice::write(ending.session, terminals, ended_by);
+    }
+    if is_told {
+        // What sshd has not sent to the client when it is ended is lost.
+        std::thread::sleep(TIME_TO_READ);
     }
     let began = clock::boot_ms();
     loop {
@@ -103,30 +112,6 @@ enum ProcessSelector {
     /// The leader and its descendants. For a user switch, or a login opened inside another, nothing
     /// else belongs to it.
     ProcessTree,
-}
-
-/// One process at one moment.
-#[derive(Clone, Copy)]
-struct Process {
-    pid: i32,
-    stat: Stat,
-}
-
-impl Process {
-    /// Returns what makes it itself: pid and start time.
-    fn identity(self) -> (i32, u64) {
-        (self.pid, self.stat.start_time)
-    }
-}
-
-/// Returns the processes that can be seen, without zombies.
-fn all_processes() -> Vec<Process> {
-    process::all_pids()
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|pid| Some(Process { pid, stat: Stat::of(pid).ok()? }))
-        .filter(|process| !process.stat.is_dead())
-        .collect()
 }
 
 /// The ending of one session.
@@ -158,7 +143,8 @@ impl<'a> SessionTermination<'a> {
             }
             ServiceKind::UserSwitch
             | ServiceKind::UserSwitchCheckedAtOpen
-            | ServiceKind::NestedLogin => ProcessSelector::ProcessTree,
+            | ServiceKind::NestedLogin
+            | ServiceKind::ServiceLogin => ProcessSelector::ProcessTree,
         };
         // The scope was read by pid: only now is it sure to be the leader's.
         let is_there = match host.liveness(leader) {
@@ -245,26 +231,6 @@ impl<'a> SessionTermination<'a> {
             (Liveness::Dead, _) => TerminationResult::Terminated,
             (_, Some(reason)) => TerminationResult::Skipped(reason),
             (_, None) => TerminationResult::Failed,
-        }
-    }
-}
-
-/// Returns the pids of the roots and everything below them.
-fn descendants(processes: &[Process], is_root: impl Fn(&Process) -> bool) -> HashSet<i32> {
-    let mut tree: HashSet<i32> =
-        processes.iter().filter(|p| is_root(p)).map(|process| process.pid).collect();
-    if tree.is_empty() {
-        return tree;
-    }
-    loop {
-        let before = tree.len();
-        for process in processes {
-            if tree.contains(&process.stat.parent) {
-                tree.insert(process.pid);
-            }
-        }
-        if tree.len() == before {
-            return tree;
         }
     }
 }

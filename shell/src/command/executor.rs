@@ -98,7 +98,7 @@ impl<O: Write> Interpreter<O> {
         match grammar::command(words).map_err(usage)? {
             Command::Exit => return Ok(ControlFlow::Exit),
             Command::Help(words) => {
-                let help = help::help(Mode::Top, &words, self.engine.administers());
+                let help = help::help(Mode::Top, &words, self.engine.admin.administers());
                 self.answer(&help, pipeline)?;
             }
             Command::Watch(show) => self.watch(&show, pipeline)?,

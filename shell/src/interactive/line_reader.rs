@@ -16,7 +16,7 @@ use crate::language::completion::{Candidate, complete};
 use crate::language::grammar::{ArgumentKind, Mode};
 use crate::language::lexer::MAX_LINE;
 use crate::output::exit_code::CommandError;
-use crate::output::views;
+use session_limit_admin::administration::profile_of;
 use session_limit_admin::authorization::AccessScope;
 
 /// What came of asking for a line.
@@ -140,20 +140,21 @@ fn pairs(candidates: &[Candidate], columns: usize) -> Vec<Pair> {
 
 /// Returns the names that the acting user may see; Tab shows no more than the commands do.
 fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandError> {
-    let config = engine.read()?;
-    let reach = engine.reach(&config)?;
-    let own = engine.user.name.to_string_lossy().into_owned();
+    let config = engine.admin.read()?;
+    let reach = engine.admin.reach(&config)?;
+    let own = engine.admin.own_name();
     let mut names = match (noun, reach) {
         (ArgumentKind::Profile, AccessScope::All) => {
             config.profiles.iter().map(|profile| profile.name.clone()).collect()
         }
         (ArgumentKind::Profile, AccessScope::OwnUser(_)) => {
-            vec![views::profile_of(&config, &engine.user)?.name]
+            vec![profile_of(&config, &engine.admin.user)?.name]
         }
         (ArgumentKind::User, AccessScope::OwnUser(_)) => vec![own],
         (ArgumentKind::User, AccessScope::All) => {
             let assigned = config.users.iter().map(|entry| entry.name.clone());
-            let active = engine.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
+            let active =
+                engine.admin.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
             assigned.chain(active).collect()
         }
         (ArgumentKind::Group, AccessScope::All) => {
@@ -168,7 +169,13 @@ fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandErro
                 AccessScope::All => None,
                 AccessScope::OwnUser(own) => Some(own),
             };
-            engine.sessions.seen(uid)?.iter().map(|seen| seen.session.id.to_string()).collect()
+            engine
+                .admin
+                .sessions
+                .seen(uid)?
+                .iter()
+                .map(|seen| seen.session.id.to_string())
+                .collect()
         }
         _ => Vec::new(),
     };

@@ -1,8 +1,8 @@
-//! Logging in: starts a holder, answers its questions, and keeps the answers for the next time.
+//! Logging in: starts a session process, answers its questions, and keeps the answers for the next time.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,6 +11,7 @@ use crate::interactive::terminal;
 use crate::output::table::printable;
 use session_limit_session::ipc::{self, HolderMessage};
 use session_limit_session::pam_client::{LoginStart, PamError, Phase, Style, Verdict};
+use session_limit_session::program;
 use session_limit_session::secret::Secret;
 
 /// How long a holder is waited for that was told to close its session.
@@ -109,15 +110,7 @@ pub fn log_in(
 }
 
 fn spawn(socket: OwnedFd) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
-        .arg("--holder")
-        .env_clear()
-        // Modules that run helpers look for them here.
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .stdin(Stdio::from(socket))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
+    program::command(&program::installed()?, socket).spawn()
 }
 
 fn talk(
@@ -133,6 +126,7 @@ fn talk(
             HolderMessage::Authenticated => answers.authenticated(),
             HolderMessage::Opened(user) => return Ok(user),
             HolderMessage::Failed(failure) => return Err(LoginError::Failed(failure, told)),
+            HolderMessage::Settings(_) | HolderMessage::Statistics(_) => return Err(broken_off()),
             HolderMessage::Message(style, text) => {
                 let style = Style::from_number(style.into()).ok_or_else(broken_off)?;
                 if style.is_question() {

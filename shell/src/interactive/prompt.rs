@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::command::engine::Engine;
+use crate::command::engine::{Engine, PROGRAM};
 use crate::command::executor::{ControlFlow, Interpreter};
 use crate::interactive::line_reader::{Input, LineReader};
 use crate::interactive::login::{self, HeldSession, LoginError, Typed};
@@ -10,8 +10,8 @@ use crate::interactive::screen::TerminalScreen;
 use crate::interactive::terminal;
 use crate::language::grammar::Mode;
 use crate::output::exit_code::{CommandError, ExitCode};
-use crate::output::views;
 use crate::program::args::Args;
+use session_limit_admin::administration::{Administration, user_named};
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::model::sanitize::printable;
@@ -210,18 +210,25 @@ fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, HeldSession), Exi
 }
 
 fn start(service: &str, user: Option<&str>) -> LoginStart {
-    LoginStart { service: service.to_owned(), user: user.map(str::to_owned), tty: terminal::name() }
+    LoginStart {
+        service: service.to_owned(),
+        user: user.map(str::to_owned),
+        tty: terminal::name(),
+        rhost: None,
+    }
 }
 
 fn engine_for(args: &Args, held: &HeldSession) -> Result<Engine, CommandError> {
-    let user = views::user_named(held.user())?;
-    Ok(Engine {
+    let user = user_named(held.user())?;
+    let admin = Administration {
         config: ConfigFile::at(args.config()),
         sessions: Sessions::at(args.state()),
         actor: printable(user.name.to_bytes()),
         user,
         holder: held.pid(),
-    })
+        program: PROGRAM,
+    };
+    Ok(Engine { admin })
 }
 
 /// Returns the prompt: user, host with dots as dashes, mode.

@@ -39,6 +39,8 @@ pub enum Command {
     Status,
     /// `explain USER [SERVICE]`
     Explain(String, Option<String>),
+    /// `check useraccountprofile NAME max_concurrent_sessions N`
+    CheckLimit(String, u32),
     /// `import limits [FILE…] [--apply]`
     ImportLimits {
         /// Files to read instead of the host's.
@@ -125,6 +127,11 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         slots: &[Word("explain"), One(User), Maybe(Service)],
         help: "why a user's next login is let in or refused",
         make: |a| Ok(Command::Explain(needed(a), a.get(1).cloned())),
+    },
+    CommandSyntax {
+        slots: &[Word("check"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
+        help: "which users would be above a limit now; nothing is changed",
+        make: check_limit,
     },
     CommandSyntax {
         slots: &[Word("configure"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
@@ -362,9 +369,10 @@ fn before_question_mark(words: &[String]) -> Option<&[String]> {
 }
 
 /// What the first words mean that begin several commands, for lists of what may be typed.
-const FIRST_WORDS: [(&str, &str); 8] = [
+const FIRST_WORDS: [(&str, &str); 9] = [
     ("show", "look at profiles, users, groups and sessions"),
     ("watch", "repeat a show command"),
+    ("check", "try a limit out without saving it"),
     ("configure", "make or change a profile, or assign one"),
     ("delete", "delete a profile or an assignment"),
     ("clear", "end sessions"),
@@ -386,7 +394,7 @@ pub fn first_word_help(words: &[String], word: &str) -> Option<&'static str> {
 pub fn is_for_administrators(slots: &[SyntaxElement]) -> bool {
     matches!(
         slots,
-        [Word("status" | "configure" | "delete" | "import" | "export"), ..]
+        [Word("status" | "check" | "configure" | "delete" | "import" | "export"), ..]
             | [Word("show"), Word("group"), ..]
     )
 }
@@ -439,6 +447,17 @@ fn configure(kind: ObjectKind, arguments: &[String]) -> Result<Command, String> 
         });
     }
     Ok(Command::Configure(kind, name.clone(), changes))
+}
+
+/// Reads profile, `max_concurrent_sessions` and a number: what can be tried out.
+fn check_limit(arguments: &[String]) -> Result<Command, String> {
+    let limit = Field::MaxConcurrentSessions;
+    match arguments {
+        [name, word, value] if field_named(word)? == limit => {
+            Ok(Command::CheckLimit(name.clone(), field::value(limit, value)?))
+        }
+        _ => Err(format!("what is to be checked? expected {limit} NUMBER after the profile")),
+    }
 }
 
 fn session_id(arguments: &[String]) -> Result<i64, String> {

@@ -94,7 +94,9 @@ impl From<AdminError> for CommandError {
         let exit = match error.kind {
             AdminErrorKind::NotFound | AdminErrorKind::Io => ExitCode::Failed,
             AdminErrorKind::Forbidden => ExitCode::NotAllowed,
-            AdminErrorKind::Invalid => ExitCode::Configuration,
+            AdminErrorKind::Invalid | AdminErrorKind::InUse | AdminErrorKind::Configuration => {
+                ExitCode::Configuration
+            }
             AdminErrorKind::Conflict => ExitCode::Conflict,
             AdminErrorKind::Store => ExitCode::Store,
         };

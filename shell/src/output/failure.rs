@@ -21,6 +21,7 @@ pub fn failure_of(error: DraftError) -> CommandError {
         }
         DraftError::Incomplete(text) => CommandError::new(ExitCode::Configuration, text),
         DraftError::Save(error) => save_failure(&error),
+        DraftError::Admin(error) => error.into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The answers of `status` and `explain`.
 
 use session_limit_admin::explain::{Explanation, SessionInUse};
+use session_limit_admin::impact::UserAboveLimit;
 use session_limit_admin::status::{Check, Verdict};
 
 use crate::output::exit_code::{CommandError, ExitCode};
@@ -55,4 +56,31 @@ pub fn explanation(explained: &Explanation) -> Response {
     fields.push(("reason", explained.reason.clone()));
     fields.extend(explained.notes.iter().map(|note| ("note", note.clone())));
     Response::new("explain", &[explained], Table::of_fields(fields).to_string())
+}
+
+/// Says who would be above a limit.
+#[must_use]
+pub fn above_limit(above: &[UserAboveLimit], profile: &str, limit: u32) -> Response {
+    if above.is_empty() {
+        let text = match limit {
+            0 => format!("0 is no limit: no user of {profile} would be refused.\n"),
+            limit => format!("No user of {profile} holds more than {limit} sessions now.\n"),
+        };
+        return Response::new::<UserAboveLimit>("check", &[], text);
+    }
+    let mut table = Table::new(&["user", "sessions", "above_by"]);
+    for row in above {
+        table.row([row.user.clone(), row.sessions.to_string(), row.above_by.to_string()]);
+    }
+    Response::new("check", above, table.to_string())
+}
+
+/// Says of one user that a limit that was just saved is below what they hold.
+#[must_use]
+pub fn above_limit_warning(above: &UserAboveLimit) -> String {
+    let UserAboveLimit { user, sessions, above_by, limit, .. } = above;
+    format!(
+        "user `{user}` holds {sessions} sessions, {above_by} above the limit of {limit}; they go on, and \
+         further logins are beyond the limit"
+    )
 }

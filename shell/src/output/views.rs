@@ -1,20 +1,15 @@
 //! The `show` commands: what the configuration and the store say, as tables and JSON.
 
-use std::ffi::CString;
-
 use serde::Serialize;
+use session_limit_admin::administration::UserOverview;
 use session_limit_admin::field::Field;
 use session_limit_admin::limits_conf::Proposal;
-use session_limit_admin::sessions::{SessionStatus, SessionView, count, is_held};
+use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
-use session_limit_core::config::{Config, assignment};
+use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
-use session_limit_core::model::sanitize::printable;
-use session_limit_core::store::last_login::LastLogin;
-use session_limit_core::system::users::User;
 
 use crate::language::grammar::{ObjectKind, PROFILE_REF};
-use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::{Response, timestamp};
 use session_limit_admin::draft::Object;
 
@@ -30,6 +25,8 @@ struct ProfileRow<'a> {
     account_lock_timeout: u32,
     max_concurrent_sessions: u32,
     credentials_timeout_threshold: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_limit: Option<&'static str>,
     /// The fields above that nothing acts on.
     not_enforced: Vec<&'static str>,
 }
@@ -44,6 +41,7 @@ impl<'a> From<&'a Profile> for ProfileRow<'a> {
             account_lock_timeout: profile.account_lock_timeout,
             max_concurrent_sessions: profile.max_concurrent_sessions,
             credentials_timeout_threshold: profile.credentials_timeout_threshold,
+            on_limit: profile.on_limit.map(OnLimit::word),
             not_enforced: Field::ALL
                 .into_iter()
                 .filter(|field| !field.is_enforced())
@@ -117,41 +115,6 @@ fn row_of(entry: &ProfileAssignment) -> AssignmentRow<'_> {
     AssignmentRow { name: &entry.name, user_profile_ref: &entry.user_profile, known: None }
 }
 
-/// Looks up a user of the host.
-///
-/// # Errors
-/// When there is none of that name, or it cannot be looked up.
-pub fn user_named(name: &str) -> Result<User, CommandError> {
-    let unknown =
-        || CommandError::new(ExitCode::Failed, format!("user `{name}` is not known to this host"));
-    let typed = CString::new(name).map_err(|_| unknown())?;
-    User::named(&typed)
-        .map_err(|error| {
-            let reason = session_limit_core::system::error_text(&error);
-            CommandError::new(
-                ExitCode::Failed,
-                format!("user `{name}` cannot be looked up: {reason}"),
-            )
-        })?
-        .ok_or_else(unknown)
-}
-
-/// Returns the profile that holds for a user.
-///
-/// # Errors
-/// When the name services fail.
-pub fn profile_of(config: &Config, user: &User) -> Result<Profile, CommandError> {
-    let assigned = assignment::profile_for(config, user).map_err(|error| {
-        let reason = session_limit_core::system::error_text(&error);
-        let name = printable(user.name.to_bytes());
-        CommandError::new(
-            ExitCode::Failed,
-            format!("groups of `{name}` cannot be looked up: {reason}"),
-        )
-    })?;
-    Ok(assigned.profile)
-}
-
 /// A user with profile and sessions, as JSON shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UserRow {
@@ -163,15 +126,16 @@ pub struct UserRow {
 }
 
 impl UserRow {
-    /// Puts together what is known of a user.
+    /// Shows what is known of a user.
     #[must_use]
-    pub fn new(user: &User, profile: Option<&Profile>, sessions: &[SessionView]) -> Self {
+    pub fn new(user: &UserOverview) -> Self {
+        let profile = user.profile.as_ref();
         Self {
-            name: user.name.to_string_lossy().into_owned(),
+            name: user.name.clone(),
             uid: user.uid,
             user_profile_ref: profile.map(|profile| profile.name.clone()),
             max_concurrent_sessions: profile.map(|profile| profile.max_concurrent_sessions),
-            concurrent_sessions: count(sessions),
+            concurrent_sessions: user.concurrent_sessions(),
         }
     }
 }
@@ -203,6 +167,9 @@ struct SessionRow<'a> {
     pid: i32,
     since: String,
     state: SessionStatus,
+    /// Let in above the limit, for `on_limit` is `log`; said where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    over_limit: bool,
 }
 
 /// Lists sessions.
@@ -222,6 +189,7 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             pid: session.leader.pid,
             since: timestamp(session.since),
             state: *status,
+            over_limit: session.over_limit,
         };
         table.row([
             row.id.to_string(),
@@ -231,7 +199,11 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             row.rhost.unwrap_or_default().to_owned(),
             row.pid.to_string(),
             row.since.clone(),
-            status.word().to_owned(),
+            if row.over_limit {
+                format!("{}, over the limit", status.word())
+            } else {
+                status.word().to_owned()
+            },
         ]);
         rows.push(row);
     }
@@ -239,7 +211,7 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
 }
 
 /// What a user is doing, as JSON shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ActivityRow {
     name: String,
     concurrent_sessions: usize,
@@ -250,24 +222,15 @@ pub struct ActivityRow {
 }
 
 impl ActivityRow {
-    /// Puts together what is known of a user. The last login is the one that was kept, or the newest
-    /// session, for those that were opened when nothing could be kept.
+    /// Shows what is known of a user.
     #[must_use]
-    pub fn new(
-        name: &str,
-        profile: Option<&Profile>,
-        sessions: &[SessionView],
-        kept: Option<&LastLogin>,
-    ) -> Self {
-        let held = sessions.iter().filter(|seen| is_held(seen));
-        let newest = held.map(|seen| (seen.session.since, &seen.session.origin));
-        let last =
-            newest.chain(kept.map(|kept| (kept.time, &kept.origin))).max_by_key(|last| last.0);
-        let concurrent_sessions = count(sessions);
+    pub fn new(user: &UserOverview) -> Self {
+        let last = user.last_login();
+        let concurrent_sessions = user.concurrent_sessions();
         Self {
-            name: name.to_owned(),
+            name: user.name.clone(),
             concurrent_sessions,
-            max_concurrent_sessions: profile.map(|profile| profile.max_concurrent_sessions),
+            max_concurrent_sessions: user.profile.as_ref().map(|p| p.max_concurrent_sessions),
             logged_in: concurrent_sessions > 0,
             last_login_ip: last.and_then(|(_, origin)| origin.rhost.clone()),
             last_login_timestamp: last.map(|(time, _)| timestamp(time)),
@@ -299,7 +262,7 @@ pub fn activity(row: &ActivityRow) -> Response {
 /// Lists what users are doing.
 #[must_use]
 pub fn activities(rows: &[ActivityRow]) -> Response {
-    let header = ActivityRow::new("", None, &[], None).cells().map(|(name, _)| name);
+    let header = ActivityRow::default().cells().map(|(name, _)| name);
     let mut table = Table::new(&header);
     for row in rows {
         table.row(row.cells().map(|(_, value)| value));

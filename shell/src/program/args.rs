@@ -67,10 +67,6 @@ pub struct Args {
     #[arg(long, value_name = "SHELL", hide = true)]
     pub completions: Option<clap_complete::Shell>,
 
-    /// Be the process that holds a session, with the other end on standard input
-    #[arg(long, hide = true, exclusive = true)]
-    pub holder: bool,
-
     /// One command and its words
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub words: Vec<String>,
@@ -165,7 +161,7 @@ mod tests {
             &["--clear-sessions", "-c", "show user"],
             &["--user", "alice", "show", "user"],
             &["-c", "show user", "show", "user"],
-            &["--holder", "--user", "x"],
+            &["--holder"],
         ] {
             assert!(read(line).is_err(), "{line:?}");
         }

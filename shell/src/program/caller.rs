@@ -7,11 +7,11 @@
 use std::env;
 use std::process::{Command, Stdio};
 
+use session_limit_admin::administration::user_named;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::system::{error_text, users::User};
 
 use crate::output::exit_code::{CommandError, ExitCode};
-use crate::output::views;
 
 /// Names the user for whom root's program was started: sudo and run0, pkexec.
 const UID_VARIABLES: [&str; 2] = ["SUDO_UID", "PKEXEC_UID"];
@@ -41,7 +41,7 @@ impl Caller {
         let invoked_for = invoking_user()?;
         let user = match &invoked_for {
             Some(user) if !may_act_as_root(user) => user.clone(),
-            _ => views::user_named("root")?,
+            _ => user_named("root")?,
         };
         Ok(Self { user, invoked_for })
     }
@@ -85,7 +85,7 @@ fn invoking_user() -> Result<Option<User>, CommandError> {
         };
     }
     match env::var(NAME_VARIABLE) {
-        Ok(name) if name != "root" => views::user_named(&name).map(Some),
+        Ok(name) if name != "root" => user_named(&name).map(Some).map_err(CommandError::from),
         _ => Ok(None),
     }
 }

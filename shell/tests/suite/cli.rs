@@ -101,7 +101,7 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
     plain(
         &["shew"],
         2,
-        "shell: unknown command `shew`, expected one of: show, watch, status, explain, configure, delete, clear, import, export, help, ?, history, exit, quit, logout\n",
+        "shell: unknown command `shew`, expected one of: show, watch, status, explain, check, configure, delete, clear, import, export, help, ?, history, exit, quit, logout\n",
     );
     plain(&["-c", "show user 'x"], 2, "shell: a quote is not closed, expected another '\n");
     plain(
@@ -129,12 +129,12 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
     plain(
         &["show", "useraccountprofile"],
         7,
-        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
+        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\" or \"log\"\n",
     );
     plain(
         &["delete", "user", "a"],
         7,
-        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\"\n",
+        "shell: DIR/config.toml:2:12: on_limit \"never\", expected \"reject\" or \"ask\" or \"evict-oldest\" or \"log\"\n",
     );
     fs::remove_file(scratch.0.path().join("config.toml")).unwrap();
     plain(

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use proptest::prelude::*;
+use session_limit_admin::administration::Administration;
 use session_limit_admin::config_store::{ConfigFile, SaveError};
 use session_limit_admin::draft::{ConfigDraft, DraftError, Object};
 use session_limit_admin::field::Field;
@@ -265,7 +266,10 @@ fn interpreter(file: &ConfigFile, directory: &Path) -> Interpreter<Vec<u8>> {
     let user = User { typed: c"root".to_owned(), name: c"root".to_owned(), uid: 0, gid: 0 };
     let sessions = Sessions::at(&directory.join("sessions.db"));
     let actor = "root".to_owned();
-    let engine = Engine { config: file.clone(), sessions, user, actor, holder: None };
+    let config = file.clone();
+    let program = "shell";
+    let admin = Administration { config, sessions, user, actor, holder: None, program };
+    let engine = Engine { admin };
     Interpreter::new(engine, Format::Table, Vec::new(), Box::new(NoScreen))
 }
 

@@ -240,13 +240,13 @@ fn clearing_is_never_repeated_by_itself() {
     let mut first = enter();
     first.expect_prompt("alice");
     let mut second = enter();
-    second.expect("[y/N] ");
-    second.line("y");
+    second.expect("Session to end (1, Enter = none): ");
+    second.line("1");
     second.expect_prompt("alice");
-    // `second` has said yes once. Cleared by `third`, it asks again instead of clearing in turn.
+    // `second` has chosen once. Cleared by `third`, it asks again instead of clearing in turn.
     let mut third = enter();
-    third.expect("[y/N] ");
-    third.line("y");
+    third.expect("Session to end (1, Enter = none): ");
+    third.line("a");
     third.expect_prompt("alice");
     let holder = world.holders("alice");
     second.line("show user");

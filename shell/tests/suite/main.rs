@@ -10,6 +10,7 @@
 mod bounded;
 mod cli;
 mod config;
+mod impact;
 mod login;
 mod pages;
 mod prompt;

@@ -88,7 +88,9 @@ fn every_exit_code_is_in_the_page_and_in_the_help() {
 fn every_key_of_the_configuration_is_in_its_page() {
     let page = read("man/session-limit.5");
     let mut keys = 0;
-    for table in ["", "[[useraccountprofile]]\n", "[[user]]\n", "[[group]]\n", "[policy]\n"] {
+    for table in
+        ["", "[[useraccountprofile]]\n", "[[user]]\n", "[[group]]\n", "[policy]\n", "[service]\n"]
+    {
         // The reader itself says which keys there are.
         let mistake = Config::parse(&format!("{table}nonsense = 1\n")).unwrap_err();
         for key in quoted(&mistake.message).iter().filter(|key| *key != "nonsense") {
@@ -97,13 +99,13 @@ fn every_key_of_the_configuration_is_in_its_page() {
             keys += 1;
         }
     }
-    assert!(keys >= 19, "only {keys} keys were looked for");
+    assert!(keys >= 28, "only {keys} keys were looked for");
 }
 
 #[test]
 fn every_word_that_a_key_takes_is_in_its_page() {
     let page = read("man/session-limit.5");
-    for key in ["on_limit", "on_clear"] {
+    for key in ["on_limit", "on_clear", "tell"] {
         let mistake = Config::parse(&format!("[policy]\n{key} = \"nonsense\"\n")).unwrap_err();
         let (_, expected) = mistake.message.split_once("expected ").unwrap();
         let words: Vec<&str> = expected.split('"').skip(1).step_by(2).collect();
@@ -130,7 +132,7 @@ fn every_argument_of_the_module_is_in_its_page() {
 
 #[test]
 fn the_pages_can_be_read() {
-    for page in ["shell.1", "session-limit.5", "pam_session_limit.8"] {
+    for page in ["shell.1", "session-limit.5", "pam_session_limit.8", "session-limitd.8"] {
         let mut command = Command::new("man");
         command
             .args(["--warnings=w", "-P", "cat", "-l"])

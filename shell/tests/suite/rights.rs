@@ -72,7 +72,7 @@ fn sessions_are_seen_and_cleared_while_the_configuration_is_refused() {
     let mut alice = world.logged_in("alice");
     world.configure("[policy]\non_limit = \"never\"\n");
     let warning = "shell: warning: /etc/session-limit/config.toml:2:12: on_limit \"never\", \
-                   expected \"reject\" or \"ask\" or \"evict-oldest\"\n";
+                   expected \"reject\" or \"ask\" or \"evict-oldest\" or \"log\"\n";
     for arguments in
         [&["show", "session"][..], &["show", "user", "alice"], &["show", "useractivity"]]
     {

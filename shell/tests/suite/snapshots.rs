@@ -1,13 +1,12 @@
 //! Every table and every JSON answer, as they are.
 
-use std::ffi::CString;
-
+use session_limit_admin::administration::UserOverview;
 use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 use session_limit_core::store::last_login::LastLogin;
-use session_limit_core::system::users::User;
 use shell::language::grammar::ObjectKind;
 use shell::output::pipeline::Pipeline;
 use shell::output::response::{Format, Response};
@@ -40,6 +39,7 @@ fn session(
         process_session: 1,
         audit_session: None,
         state,
+        over_limit: false,
         since,
     }
 }
@@ -62,9 +62,15 @@ fn seen() -> Vec<SessionView> {
     all.map(|(session, status)| SessionView { session, status }).to_vec()
 }
 
-fn alice() -> User {
-    let name = CString::new("alice").unwrap();
-    User { typed: name.clone(), name, uid: 1000, gid: 1000 }
+fn alice() -> UserOverview {
+    let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
+    UserOverview {
+        name: "alice".to_owned(),
+        uid: 1000,
+        profile: Some(profile),
+        sessions: seen(),
+        kept: None,
+    }
 }
 
 #[test]
@@ -151,9 +157,8 @@ fn assignments() {
 
 #[test]
 fn a_user() {
-    let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
     check(
-        &views::user(&UserRow::new(&alice(), Some(&profile), &seen())),
+        &views::user(&UserRow::new(&alice())),
         "\
 +-------------------------+-------+
 | Field                   | Value |
@@ -188,9 +193,35 @@ fn the_sessions() {
 }
 
 #[test]
+fn sessions_that_were_let_in_above_the_limit_are_marked() {
+    let over = SessionView {
+        session: Session { over_limit: true, ..seen().remove(0).session },
+        status: SessionStatus::Open,
+    };
+    check(
+        &views::sessions(&[over]),
+        "\
++----+-------+---------+-----+-----------+------+----------------------+----------------------+
+| id | user  | service | tty | rhost     | pid  | since                | state                |
++----+-------+---------+-----+-----------+------+----------------------+----------------------+
+| 17 | alice | sshd    | ssh | 192.0.2.7 | 4242 | 2026-11-21T17:19:33Z | open, over the limit |
++----+-------+---------+-----+-----------+------+----------------------+----------------------+
+",
+        r#"{"count":1,"kind":"session","results":[{"id":17,"over_limit":true,"pid":4242,"rhost":"192.0.2.7","service":"sshd","since":"2026-11-21T17:19:33Z","state":"open","tty":"ssh","uid":1000,"user":"alice"}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn a_profile_with_an_on_limit_of_its_own() {
+    let profile = Profile { on_limit: Some(OnLimit::Log), ..Profile::built_in("C") };
+    let shown = views::profile(&profile);
+    let text = shown.text();
+    assert!(text.contains("| on_limit                      | log "), "{text}");
+}
+
+#[test]
 fn activities() {
-    let profile = Profile { max_concurrent_sessions: 5, ..Profile::built_in("C") };
-    let row = ActivityRow::new("alice", Some(&profile), &seen(), None);
+    let row = ActivityRow::new(&alice());
     check(
         &views::activity(&row),
         "\
@@ -209,9 +240,12 @@ fn activities() {
     );
     let origin =
         Origin { service: "sshd".to_owned(), tty: None, rhost: Some("192.0.2.9".to_owned()) };
-    let kept = LastLogin { uid: 4242, user: "gone".to_owned(), time: 1_795_281_500, origin };
+    let name = "gone".to_owned();
+    let kept = LastLogin { uid: 4242, user: name.clone(), time: 1_795_281_500, origin };
+    let gone =
+        UserOverview { name, uid: 4242, profile: None, sessions: Vec::new(), kept: Some(kept) };
     check(
-        &views::activities(&[row, ActivityRow::new("gone", None, &[], Some(&kept))]),
+        &views::activities(&[row, ActivityRow::new(&gone)]),
         "\
 +-------+---------------------+-------------------------+-----------+---------------+----------------------+
 | name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp |

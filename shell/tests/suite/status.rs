@@ -125,7 +125,7 @@ fn status_tells_how_the_store_stands_and_leaves_it_so() {
     let Some(world) = world() else { return };
     world.configure(LIMITED);
     let mut pty = world.logged_in("alice");
-    says(find(&status(&world, 0), "store", ""), "ok", "version 4, records 1");
+    says(find(&status(&world, 0), "store", ""), "ok", "version 5, records 1");
     pty.line("exit");
     pty.wait_for_code(0);
     world.write("run/session-limit/live-sessions.db", &"x".repeat(8192));
@@ -198,6 +198,13 @@ fn explain_names_the_profile_the_sessions_and_the_answer() {
     let evicting = explain(&["alice", "shell"]);
     assert_eq!(evicting["next_login"], "admitted");
     assert!(evicting["reason"].as_str().unwrap().contains("evict-oldest"), "{evicting}");
+    world.configure(&format!("{LIMITED}[policy]\non_limit = \"log\"\n"));
+    let observed = explain(&["alice", "shell"]);
+    assert_eq!(observed["next_login"], "admitted");
+    let reason = observed["reason"].as_str().unwrap();
+    assert!(reason.contains("logged as one that would be refused"), "{observed}");
+    let limits = find(&status(&world, 0), "limits", "").to_string();
+    assert!(limits.contains("Two 2 (on_limit is log: no login is refused)"), "{limits}");
     world.configure(LIMITED);
 }
 

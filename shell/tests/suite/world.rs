@@ -50,6 +50,8 @@ impl World {
     }
 
     fn build() -> Self {
+        // `shell` starts it, and finds it beside itself.
+        let _ = testkit::program("session-limit-session", "session-limit-session");
         let world = Self { directory: tempfile::tempdir().unwrap() };
         for directory in ["etc/pam.d", "etc/session-limit", "run", "lib"] {
             fs::create_dir_all(world.path(directory)).unwrap();

@@ -84,7 +84,12 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
         ("end-in-child", Some(handle)) => in_child(|| handle.end(number(1) | DATA_SILENT)),
         ("close-in-child", Some(handle)) => in_child(|| handle.close(number(1))),
         // sshd's keyboard-interactive child: the account phase, then _exit without pam_end.
-        ("acct-in-child", Some(handle)) => in_child(|| handle.acct(number(1))),
+        ("acct-in-child", Some(handle)) => in_child(|| {
+            let code = handle.acct(number(1));
+            // The parent's record of what was said does not hear of it.
+            print_messages(handle);
+            code
+        }),
         ("open-in-child", Some(handle)) => in_child(|| handle.open(number(1))),
         ("setsid", _) => {
             // SAFETY: setsid takes nothing.
@@ -144,13 +149,19 @@ fn as_guest(hook: impl FnOnce() -> i32) -> i32 {
 }
 
 fn answer(handle: &mut Option<Handle>, code: i32) {
-    let mut out = io::stdout().lock();
     if let Some(handle) = handle {
-        for (style, text) in handle.conversation().received.drain(..) {
-            writeln!(out, "msg {style} {}", to_hex(&text)).expect("stdout");
-        }
+        print_messages(handle);
     }
+    let mut out = io::stdout().lock();
     writeln!(out, "= {code}").expect("stdout");
+    out.flush().expect("stdout");
+}
+
+fn print_messages(handle: &mut Handle) {
+    let mut out = io::stdout().lock();
+    for (style, text) in handle.conversation().received.drain(..) {
+        writeln!(out, "msg {style} {}", to_hex(&text)).expect("stdout");
+    }
     out.flush().expect("stdout");
 }
 

@@ -35,6 +35,7 @@ fn session(id: i64) -> Session {
         } else {
             SessionState::Open
         },
+        over_limit: false,
         since: 1,
     }
 }
@@ -155,7 +156,7 @@ fn b3_planted_schemas_never_let_more_in_than_the_limit() {
         ("write-ahead logging", "PRAGMA journal_mode = WAL"),
         (
             "write-ahead logging, with a log beside",
-            ".filectrl persist_wal 1\nPRAGMA journal_mode = WAL; INSERT INTO session VALUES (9, 9, '', '', NULL, NULL, 'open', 9, NULL, 0, NULL, 9, 9, 9, '', 9, NULL)",
+            ".filectrl persist_wal 1\nPRAGMA journal_mode = WAL; INSERT INTO session VALUES (9, 9, '', '', NULL, NULL, 'open', 9, NULL, 0, NULL, NULL, 0, 9, 9, 9, '', 9, NULL)",
         ),
         // sqlite3(1) of Debian 13 starts in defensive mode and would refuse the two below.
         (

@@ -149,6 +149,7 @@ fn live_session(id: i64, uid: u32, leader: Leader) -> Session {
         leader,
         audit_session: None,
         state: SessionState::Open,
+        over_limit: false,
         since: 0,
     }
 }

@@ -120,7 +120,7 @@ fn a_misfit_says_what_was_expected() {
     for (line, message) in [
         (
             "shoe",
-            "unknown command `shoe`, expected one of: show, watch, status, explain, configure, delete, clear, import, export, help, ?, history, exit, quit, logout",
+            "unknown command `shoe`, expected one of: show, watch, status, explain, check, configure, delete, clear, import, export, help, ?, history, exit, quit, logout",
         ),
         (
             "show",

@@ -1,8 +1,10 @@
 //! Logins and switches of the user: which of them count, and what happens at the limit.
 
+pub mod cockpit;
 pub mod console;
 pub mod counting;
 pub mod on_limit;
 pub mod storm;
 pub mod switching;
+pub mod telling;
 pub mod two_factor;

@@ -9,9 +9,9 @@ group!("at the limit":
     evict_oldest_ends_the_oldest_session_and_no_other,
     evict_oldest_needs_every_factor_first,
     a_storm_of_evicting_logins_never_exceeds_the_limit,
-    asked_by_keyboard_interactive_a_yes_clears,
-    asked_by_keyboard_interactive_a_no_refuses,
-    asked_on_the_console_a_yes_clears,
+    asked_by_keyboard_interactive_a_number_ends_that_session,
+    asked_by_keyboard_interactive_enter_refuses,
+    asked_on_the_console_a_ends_all,
     a_user_who_logs_in_by_key_cannot_be_asked_and_is_refused,
 );
 
@@ -63,8 +63,11 @@ fn a_storm_of_evicting_logins_never_exceeds_the_limit(host: &mut Host) -> String
     format!("12 at once, {most} recorded at most")
 }
 
-fn asked(host: &Host) -> crate::terminal::Terminal {
-    host.rules(Rules::default().user("alice", 1).policy("on_limit = \"ask\""));
+/// The end of every question.
+const ENTER: &str = "Enter = none): ";
+
+fn asked(host: &Host, limit: u32) -> crate::terminal::Terminal {
+    host.rules(Rules::default().user("alice", limit).policy("on_limit = \"ask\""));
     let mut terminal = host
         .ssh("alice")
         .option("PreferredAuthentications=keyboard-interactive")
@@ -73,19 +76,24 @@ fn asked(host: &Host) -> crate::terminal::Terminal {
     terminal
 }
 
-fn asked_by_keyboard_interactive_a_yes_clears(host: &mut Host) -> String {
-    let mut only = host.ssh("alice").log_in();
-    let mut new = asked(host);
-    new.expect("[").send("yes").expect("$").send("echo in-as-$(id -un)").expect("in-as-alice");
-    only.sees_its_connection_close(seconds(3));
-    until("one is recorded", seconds(2), || host.recorded("alice") == 1);
-    "in, the other closed".to_owned()
+fn asked_by_keyboard_interactive_a_number_ends_that_session(host: &mut Host) -> String {
+    let mut stays = host.ssh("alice").log_in();
+    let mut chosen = host.ssh("alice").log_in();
+    let mut new = asked(host, 2);
+    // Another factor may be missing: not from where.
+    new.expect("1: sshd since ").expect(" UTC").expect("2: sshd since ").expect(ENTER).send("y");
+    new.expect("Not a choice.").expect(ENTER).send("2");
+    new.expect("$").send("echo in-as-$(id -un)").expect("in-as-alice");
+    chosen.sees_its_connection_close(seconds(3));
+    assert!(stays.is_running());
+    until("two are recorded", seconds(2), || host.recorded("alice") == 2);
+    "in, the second closed, the first stays".to_owned()
 }
 
-fn asked_by_keyboard_interactive_a_no_refuses(host: &mut Host) -> String {
+fn asked_by_keyboard_interactive_enter_refuses(host: &mut Host) -> String {
     let mut only = host.ssh("alice").log_in();
-    let mut new = asked(host);
-    new.expect("[").send("no");
+    let mut new = asked(host, 1);
+    new.expect(ENTER).send("");
     until("the client gives up or asks again", seconds(10), || {
         !new.is_running() || new.text().matches("Password:").count() > 1
     });
@@ -94,12 +102,12 @@ fn asked_by_keyboard_interactive_a_no_refuses(host: &mut Host) -> String {
     "refused, the other stays".to_owned()
 }
 
-fn asked_on_the_console_a_yes_clears(host: &mut Host) -> String {
+fn asked_on_the_console_a_ends_all(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 1).policy("on_limit = \"ask\""));
     let mut only = host.ssh("alice").log_in();
     let mut console = host.console();
     console.expect("login:").send("alice").expect("Password:").send("password-of-alice");
-    console.expect(WARNING[0]).expect("[").send("yes");
+    console.expect(WARNING[0]).expect("1: sshd from 127.0.0.1 since ").expect(ENTER).send("a");
     console.expect("$").send("echo in-as-$(id -un)").expect("in-as-alice");
     only.sees_its_connection_close(seconds(3));
     "in, the other closed".to_owned()

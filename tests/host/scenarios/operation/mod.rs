@@ -5,5 +5,6 @@ pub mod hostile;
 pub mod install;
 pub mod journal;
 pub mod penalties;
+pub mod service;
 pub mod shell;
 pub mod status;

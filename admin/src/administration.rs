@@ -1,0 +1,474 @@
+//! What one user may see and change, whichever front end asks: the one place where a request meets the
+//! rights, the configuration and the store.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::config::{Config, assignment};
+use session_limit_core::log::{Level, Log};
+use session_limit_core::model::profile::{Profile, ProfileAssignment};
+use session_limit_core::model::sanitize::printable;
+use session_limit_core::model::session::{Origin, Session};
+use session_limit_core::store::last_login::LastLogin;
+use session_limit_core::system;
+use session_limit_core::system::users::{User, group_id};
+
+use crate::authorization::{AccessScope, Permission};
+use crate::config_store::ConfigFile;
+use crate::draft::{self, ConfigDraft, DraftError, Object};
+use crate::error::{AdminError, AdminErrorKind};
+use crate::limits_conf::{self, ImportError, Proposal};
+use crate::object::ObjectKind;
+use crate::sessions::{SessionView, Sessions, count, is_held};
+
+/// The configuration and the store, as one user may see and change them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Administration {
+    /// The configuration.
+    pub config: ConfigFile,
+    /// The store of sessions.
+    pub sessions: Sessions,
+    /// Whose rights count.
+    pub user: User,
+    /// Who acts, as the log and the users who are ended are told.
+    pub actor: String,
+    /// The process that holds the acting user's own session, if it has one: clearing all sessions spares it.
+    pub holder: Option<i32>,
+    /// The program that acts, as log lines begin.
+    pub program: &'static str,
+}
+
+/// The configuration, or what stands for it while the file is refused: what needs only the store of
+/// sessions goes on working.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// While the file is refused: without profiles, and without groups of administrators.
+    pub config: Config,
+    /// Why the file is refused.
+    pub mistake: Option<String>,
+}
+
+/// Something found, and why the configuration behind it is refused, if it is.
+#[derive(Debug, Clone)]
+pub struct Found<T> {
+    /// What was found.
+    pub value: T,
+    /// Why the configuration is refused.
+    pub mistake: Option<String>,
+}
+
+/// A user with profile and sessions.
+#[derive(Debug, Clone)]
+pub struct UserOverview {
+    /// The name.
+    pub name: String,
+    /// The user id.
+    pub uid: u32,
+    /// The profile that applies, where that is known.
+    pub profile: Option<Profile>,
+    /// The rows of the store.
+    pub sessions: Vec<SessionView>,
+    /// The last login that was kept.
+    pub kept: Option<LastLogin>,
+}
+
+impl UserOverview {
+    /// Returns how many sessions are open.
+    #[must_use]
+    pub fn concurrent_sessions(&self) -> usize {
+        count(&self.sessions)
+    }
+
+    /// Returns time and origin of the last login: the one that was kept, or the newest session, for
+    /// those that were opened when nothing could be kept.
+    #[must_use]
+    pub fn last_login(&self) -> Option<(i64, &Origin)> {
+        let held = self.sessions.iter().filter(|seen| is_held(seen));
+        let newest = held.map(|seen| (seen.session.since, &seen.session.origin));
+        newest
+            .chain(self.kept.iter().map(|kept| (kept.time, &kept.origin)))
+            .max_by_key(|last| last.0)
+    }
+}
+
+impl Known {
+    fn profile_of(&self, user: &User) -> Result<Option<Profile>, AdminError> {
+        match self.mistake {
+            Some(_) => Ok(None),
+            None => profile_of(&self.config, user).map(Some),
+        }
+    }
+
+    fn found<T>(self, value: T) -> Found<T> {
+        Found { value, mistake: self.mistake }
+    }
+}
+
+impl Administration {
+    /// Returns how far the acting user's rights go.
+    ///
+    /// # Errors
+    /// When the name services fail.
+    pub fn reach(&self, config: &Config) -> Result<AccessScope, AdminError> {
+        AccessScope::of(&self.user, config)
+    }
+
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// The line the module would log.
+    pub fn read(&self) -> Result<Config, AdminError> {
+        let refused = |error: session_limit_core::config::ConfigError| {
+            AdminError::new(AdminErrorKind::Configuration, error.to_string())
+        };
+        self.config.read().map_err(refused)
+    }
+
+    /// Reads the configuration, for what does without it if it must.
+    ///
+    /// # Errors
+    /// None yet; the caller need not know.
+    pub fn known(&self) -> Result<Known, AdminError> {
+        match self.config.read() {
+            Ok(config) => Ok(Known { config, mistake: None }),
+            Err(error) => {
+                let mut config = Config::default();
+                // Who administers is not known either; root does.
+                config.policy.admin_groups.clear();
+                Ok(Known { config, mistake: Some(error.to_string()) })
+            }
+        }
+    }
+
+    /// Returns whether the acting user may use every command, as far as that can be found out.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.known()
+            .and_then(|known| self.reach(&known.config))
+            .is_ok_and(|reach| reach == AccessScope::All)
+    }
+
+    /// Returns the acting user's name.
+    #[must_use]
+    pub fn own_name(&self) -> String {
+        self.user.name.to_string_lossy().into_owned()
+    }
+
+    /// Returns the profiles that the acting user may see, in the order of the file.
+    ///
+    /// # Errors
+    /// When the configuration or the name services fail.
+    pub fn profiles(&self) -> Result<Vec<Profile>, AdminError> {
+        let mut config = self.read()?;
+        let reach = self.reach(&config)?;
+        let own = profile_of(&config, &self.user)?;
+        let profiles = std::mem::take(&mut config.profiles);
+        let may_see = |profile: &Profile| {
+            reach.check(Permission::SeeProfile { name: &profile.name, own: &own.name }).is_ok()
+        };
+        Ok(profiles.into_iter().filter(may_see).collect())
+    }
+
+    /// Returns one profile.
+    ///
+    /// # Errors
+    /// When there is none, or the acting user may not see it.
+    pub fn profile(&self, name: &str) -> Result<Profile, AdminError> {
+        let config = self.read()?;
+        let own = profile_of(&config, &self.user)?;
+        self.reach(&config)?.check(Permission::SeeProfile { name, own: &own.name })?;
+        config.profile(name).cloned().ok_or_else(|| absent(ObjectKind::Profile, name))
+    }
+
+    /// Returns the assignments of all users, for those who may see them; nothing for others.
+    ///
+    /// # Errors
+    /// When the configuration or the name services fail.
+    pub fn user_assignments(&self) -> Result<Option<Vec<ProfileAssignment>>, AdminError> {
+        if self.reach(&self.known()?.config)? != AccessScope::All {
+            return Ok(None);
+        }
+        Ok(Some(self.read()?.users))
+    }
+
+    /// Returns the assignments of all groups, in the order of the file.
+    ///
+    /// # Errors
+    /// When the acting user may not see them.
+    pub fn group_assignments(&self) -> Result<Vec<ProfileAssignment>, AdminError> {
+        let config = self.read()?;
+        self.reach(&config)?.check(Permission::SeeAssignments)?;
+        Ok(config.groups)
+    }
+
+    /// Returns the assignment of one group.
+    ///
+    /// # Errors
+    /// When there is none, or the acting user may not see it.
+    pub fn group_assignment(&self, name: &str) -> Result<ProfileAssignment, AdminError> {
+        let groups = self.group_assignments()?;
+        let entry = groups.into_iter().find(|entry| entry.name == name);
+        entry.ok_or_else(|| absent(ObjectKind::Group, name))
+    }
+
+    /// Returns what is known of one user.
+    ///
+    /// # Errors
+    /// When there is no such user, or the acting user may not see it.
+    pub fn overview(&self, name: &str) -> Result<Found<UserOverview>, AdminError> {
+        let known = self.known()?;
+        let user = self.visible_user(&known.config, name)?;
+        let profile = known.profile_of(&user)?;
+        let sessions = self.sessions.seen(Some(user.uid))?;
+        let name = user.name.to_string_lossy().into_owned();
+        // An id may be given to another user in the course of time.
+        let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
+        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept }))
+    }
+
+    /// Returns what is known of all users who hold sessions or held some, for those who may see it;
+    /// others get themselves.
+    ///
+    /// # Errors
+    /// When the store or the name services fail.
+    pub fn overviews(&self) -> Result<Found<Vec<UserOverview>>, AdminError> {
+        let known = self.known()?;
+        if self.reach(&known.config)? != AccessScope::All {
+            let own = self.overview(&self.own_name())?;
+            return Ok(Found { value: vec![own.value], mistake: own.mistake });
+        }
+        let mut by_user: BTreeMap<(u32, String), Vec<SessionView>> = BTreeMap::new();
+        for seen in self.sessions.seen(None)? {
+            by_user.entry((seen.session.uid, seen.session.user.clone())).or_default().push(seen);
+        }
+        let mut kept: BTreeMap<(u32, String), LastLogin> = self
+            .sessions
+            .last_logins()?
+            .into_iter()
+            .map(|login| ((login.uid, login.user.clone()), login))
+            .collect();
+        for user in kept.keys() {
+            by_user.entry(user.clone()).or_default();
+        }
+        let mut all = Vec::new();
+        for ((uid, name), sessions) in by_user {
+            let account = user_named(&name).ok().filter(|user| user.uid == uid);
+            let profile = match &account {
+                Some(user) => known.profile_of(user)?,
+                // The account may be gone while its sessions last; then there is nothing else to tell.
+                None if sessions.is_empty() => continue,
+                None => None,
+            };
+            let kept = kept.remove(&(uid, name.clone()));
+            all.push(UserOverview { name, uid, profile, sessions, kept });
+        }
+        Ok(known.found(all))
+    }
+
+    /// Returns the sessions of one user, or of all whom the acting user may see.
+    ///
+    /// # Errors
+    /// When the acting user may not see them, or the store fails.
+    pub fn sessions_of(&self, name: Option<&str>) -> Result<Found<Vec<SessionView>>, AdminError> {
+        let known = self.known()?;
+        let uid = match (name, self.reach(&known.config)?) {
+            (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
+            (None, AccessScope::OwnUser(own)) => Some(own),
+            (None, AccessScope::All) => None,
+        };
+        let sessions = self.sessions.seen(uid)?;
+        Ok(known.found(sessions))
+    }
+
+    /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
+    /// cannot probe for accounts.
+    ///
+    /// # Errors
+    /// When there is no such user, or the acting user may not ask.
+    pub fn visible_user(&self, config: &Config, name: &str) -> Result<User, AdminError> {
+        if self.user.is_named(name) {
+            return Ok(self.user.clone());
+        }
+        self.reach(config)?.check(Permission::SeeOthers)?;
+        user_named(name)
+    }
+
+    /// Begins to change an object.
+    ///
+    /// # Errors
+    /// When the acting user may not.
+    pub fn begin(&self, kind: ObjectKind, name: &str) -> Result<ConfigDraft, AdminError> {
+        let config = self.read()?;
+        self.reach(&config)?.check(Permission::Configure)?;
+        Ok(ConfigDraft::begin(&config, kind, name))
+    }
+
+    /// Writes a draft, if the rights still allow it.
+    ///
+    /// # Errors
+    /// See [`DraftError`].
+    pub fn save(&self, draft: &mut ConfigDraft) -> Result<Object, DraftError> {
+        self.reach(&self.read()?)?.check(Permission::Configure)?;
+        let object = draft.save(&self.config)?;
+        self.log("configure", &format!("saved {} {:?}", draft.kind().word(), draft.name()));
+        Ok(object)
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// When there is none, something still needs it, or the acting user may not.
+    pub fn delete(&self, kind: ObjectKind, name: &str) -> Result<(), DraftError> {
+        self.reach(&self.read()?)?.check(Permission::Configure)?;
+        if !draft::delete(&self.config, kind, name)? {
+            return Err(absent(kind, name).into());
+        }
+        self.log("configure", &format!("deleted {} {name:?}", kind.word()));
+        Ok(())
+    }
+
+    /// Reads the lines of pam_limits and says what they mean here; writes that if `apply`.
+    ///
+    /// # Errors
+    /// When the acting user may not, or a file cannot be read or written.
+    pub fn import_limits(
+        &self,
+        files: &[String],
+        apply: bool,
+    ) -> Result<Vec<Proposal>, ImportError> {
+        let may = self.read().and_then(|config| self.reach(&config)?.check(Permission::Configure));
+        may.map_err(ImportError::Read)?;
+        let proposals = limits_conf::import(&self.config, files, apply, self.user.uid == 0)?;
+        if apply {
+            self.log("configure", "imported the limits of pam_limits");
+        }
+        Ok(proposals)
+    }
+
+    /// Returns the limits as lines of pam_limits.
+    ///
+    /// # Errors
+    /// When the acting user may not see the assignments.
+    pub fn export_limits(&self) -> Result<Vec<String>, AdminError> {
+        let config = self.read()?;
+        self.reach(&config)?.check(Permission::SeeAssignments)?;
+        Ok(limits_conf::export(&config))
+    }
+
+    /// Ends one session.
+    ///
+    /// # Errors
+    /// When there is none with this id that the acting user may see, or it could not be ended.
+    pub fn clear_session(&self, id: i64) -> Result<Found<ClearSummary>, AdminError> {
+        let known = self.known()?;
+        let uid = match self.reach(&known.config)? {
+            AccessScope::OwnUser(own) => Some(own),
+            AccessScope::All => None,
+        };
+        let seen = self.sessions.seen(uid)?.into_iter().map(|seen| seen.session);
+        let chosen: Vec<Session> = seen.filter(|session| session.id == id).collect();
+        let Some(first) = chosen.first() else {
+            let message = format!("session {id}: there is none");
+            return Err(AdminError::new(AdminErrorKind::NotFound, message));
+        };
+        self.reach(&known.config)?.check(Permission::Clear(first.uid))?;
+        let whose = format!("session {id} of {}", first.user);
+        self.end(known, &chosen, &whose)
+    }
+
+    /// Ends the sessions of a user, the acting user's own current one excepted.
+    ///
+    /// # Errors
+    /// When there is no such user, the acting user may not, or one could not be ended.
+    pub fn clear_sessions(&self, name: Option<&str>) -> Result<Found<ClearSummary>, AdminError> {
+        let known = self.known()?;
+        let user = match name {
+            Some(name) => self.visible_user(&known.config, name)?,
+            None => self.user.clone(),
+        };
+        self.reach(&known.config)?.check(Permission::Clear(user.uid))?;
+        let seen = self.sessions.seen(Some(user.uid))?;
+        let others = seen.into_iter().map(|seen| seen.session);
+        let chosen: Vec<Session> =
+            others.filter(|session| Some(session.leader.pid) != self.holder).collect();
+        self.end(known, &chosen, &format!("sessions of {}", user.name.to_string_lossy()))
+    }
+
+    fn end(
+        &self,
+        known: Known,
+        chosen: &[Session],
+        whose: &str,
+    ) -> Result<Found<ClearSummary>, AdminError> {
+        let by = format!("{} with `{}`", self.actor, self.program);
+        let cleared = self.sessions.clear(chosen, known.config.policy.on_clear, &by)?;
+        self.log("clear", &format!("cleared {whose}: {cleared}"));
+        match cleared.failed {
+            0 => Ok(known.found(cleared)),
+            n => Err(AdminError::new(
+                AdminErrorKind::Io,
+                format!("{n} of the sessions could not be ended"),
+            )),
+        }
+    }
+
+    /// Tells the journal who changed what.
+    fn log(&self, phase: &str, text: &str) {
+        let line = format!("{text}, by {}", self.actor);
+        Log::new(self.program, phase, false).write(Level::Notice, &line);
+    }
+}
+
+/// Returns the error that there is no such object.
+#[must_use]
+pub fn absent(kind: ObjectKind, name: &str) -> AdminError {
+    AdminError::new(AdminErrorKind::NotFound, format!("{} `{name}`: there is none", kind.word()))
+}
+
+/// Looks up a user of the host.
+///
+/// # Errors
+/// When there is none of that name, or it cannot be looked up.
+pub fn user_named(name: &str) -> Result<User, AdminError> {
+    let unknown = || {
+        let message = format!("user `{name}` is not known to this host");
+        AdminError::new(AdminErrorKind::NotFound, message)
+    };
+    let typed = CString::new(name).map_err(|_| unknown())?;
+    User::named(&typed)
+        .map_err(|error| {
+            let reason = system::error_text(&error);
+            let message = format!("user `{name}` cannot be looked up: {reason}");
+            AdminError::new(AdminErrorKind::Io, message)
+        })?
+        .ok_or_else(unknown)
+}
+
+/// Returns the profile that holds for a user.
+///
+/// # Errors
+/// When the name services fail.
+pub fn profile_of(config: &Config, user: &User) -> Result<Profile, AdminError> {
+    let assigned = assignment::profile_for(config, user).map_err(|error| {
+        let reason = system::error_text(&error);
+        let name = printable(user.name.to_bytes());
+        let message = format!("groups of `{name}` cannot be looked up: {reason}");
+        AdminError::new(AdminErrorKind::Io, message)
+    })?;
+    Ok(assigned.profile)
+}
+
+/// Returns what tells the names that the host knows from those that it does not, or not yet.
+///
+/// Where the name services fail nothing is said against a name.
+pub fn is_known(kind: ObjectKind) -> impl Fn(&str) -> bool {
+    move |name| {
+        let Ok(c_name) = CString::new(name) else { return false };
+        match kind {
+            ObjectKind::User => !matches!(User::named(&c_name), Ok(None)),
+            ObjectKind::Group => !matches!(group_id(&c_name), Ok(None)),
+            ObjectKind::Profile => true,
+        }
+    }
+}

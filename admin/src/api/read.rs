@@ -1,0 +1,270 @@
+//! Looking: one object, or all that the acting user may see.
+
+use serde::Serialize;
+use serde_json::Value;
+use session_limit_core::config::Config;
+use session_limit_core::model::profile::ProfileAssignment;
+
+use super::objects::{
+    UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession, assignment_version,
+    profile_ref, timestamp, url, uuid_of,
+};
+use super::{ListQuery, Resource, objects};
+use crate::administration::{Administration, UserOverview, is_known, profile_of};
+use crate::error::{AdminError, AdminErrorKind};
+use crate::object::ObjectKind;
+use crate::sessions::SessionView;
+
+/// Returns one page of the objects of a kind.
+///
+/// # Errors
+/// See [`super::answer`].
+pub fn list(
+    admin: &Administration,
+    resource: Resource,
+    query: &ListQuery,
+) -> Result<Value, AdminError> {
+    // Before the work is done.
+    query.page()?;
+    let named = query.include_name;
+    let objects = match (resource, &query.name) {
+        (Resource::UserAccountProfile, _) => {
+            values(admin.profiles()?.iter().map(UserAccountProfile::new))
+        }
+        (Resource::User, Some(name)) => found(admin.overview(name).map(|user| user.value.name))?
+            .map(|name| user(admin, &name, named))
+            .transpose()?
+            .map_or(Ok(Vec::new()), |user| values([user])),
+        (Resource::User, None) => users(admin, named),
+        (Resource::UserGroup, _) => groups(admin, named),
+        (Resource::UserActivity, Some(name)) => found(admin.overview(name))?
+            .map_or(Ok(Vec::new()), |user| values([activity(&user.value)])),
+        (Resource::UserActivity, None) => values(admin.overviews()?.value.iter().map(activity)),
+        (Resource::UserSession, name) => match found(admin.sessions_of(name.as_deref()))? {
+            Some(seen) => values(seen.value.iter().map(|seen| session(admin, seen))),
+            None => Ok(Vec::new()),
+        },
+    }?;
+    query.apply(objects)
+}
+
+/// Returns one object.
+///
+/// # Errors
+/// See [`super::answer`].
+pub fn get(
+    admin: &Administration,
+    resource: Resource,
+    id: &str,
+    include_name: bool,
+) -> Result<Value, AdminError> {
+    match resource {
+        Resource::UserAccountProfile => {
+            let name = profile_named_by(admin, id)?;
+            value(UserAccountProfile::new(&admin.profile(&name)?))
+        }
+        Resource::User => value(user(admin, &user_named_by(admin, resource, id)?, include_name)?),
+        Resource::UserGroup => {
+            let config = admin.read()?;
+            let entry = admin.group_assignment(&group_named_by(admin, id)?)?;
+            value(group(&config, &entry, include_name))
+        }
+        Resource::UserActivity => {
+            let name = user_named_by(admin, resource, id)?;
+            value(activity(&admin.overview(&name)?.value))
+        }
+        Resource::UserSession => {
+            let wanted = session_id(id)?;
+            let seen = admin.sessions_of(None)?.value;
+            let found = seen.iter().find(|seen| seen.session.id == wanted);
+            value(session(admin, found.ok_or_else(|| absent(resource, id))?))
+        }
+    }
+}
+
+/// Returns the acting user's own account.
+///
+/// # Errors
+/// When the store or the name services fail.
+pub fn account(admin: &Administration) -> Result<Value, AdminError> {
+    let own = admin.overview(&admin.own_name())?.value;
+    let uuid = uuid_of(Resource::User, &own.name);
+    value(UserAccount {
+        url: url(Resource::User, &uuid),
+        uuid,
+        concurrent_sessions: own.concurrent_sessions(),
+        max_concurrent_sessions: own.profile.as_ref().map(|p| p.max_concurrent_sessions),
+        user_profile_ref: own.profile.as_ref().map(|profile| profile_ref(profile, false)),
+        uid: own.uid,
+        username: own.name.clone(),
+        name: own.name,
+        is_administrator: admin.administers(),
+    })
+}
+
+/// Returns the name of the profile with this identifier.
+///
+/// # Errors
+/// When the acting user sees none.
+pub fn profile_named_by(admin: &Administration, id: &str) -> Result<String, AdminError> {
+    let profiles = admin.profiles()?;
+    let found = profiles.into_iter().find(|profile| objects::profile_uuid(profile) == id);
+    found.map(|p| p.name).ok_or_else(|| absent(Resource::UserAccountProfile, id))
+}
+
+/// Returns the name of the user with this identifier: one who is assigned a profile, who holds or held
+/// sessions, or the acting user.
+///
+/// # Errors
+/// When the acting user sees none.
+pub fn user_named_by(
+    admin: &Administration,
+    resource: Resource,
+    id: &str,
+) -> Result<String, AdminError> {
+    let is_it = |name: &String| uuid_of(resource, name) == id;
+    let own = admin.own_name();
+    if is_it(&own) {
+        return Ok(own);
+    }
+    let assigned = match resource {
+        Resource::User => admin.user_assignments()?.unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    if let Some(entry) = assigned.into_iter().find(|entry| is_it(&entry.name)) {
+        return Ok(entry.name);
+    }
+    let active = admin.overviews()?.value.into_iter().map(|user| user.name);
+    active.into_iter().find(is_it).ok_or_else(|| absent(resource, id))
+}
+
+/// Returns the name of the assigned group with this identifier.
+///
+/// # Errors
+/// When the acting user sees none.
+pub fn group_named_by(admin: &Administration, id: &str) -> Result<String, AdminError> {
+    let mut names = admin.group_assignments()?.into_iter().map(|entry| entry.name);
+    names
+        .find(|name| uuid_of(Resource::UserGroup, name) == id)
+        .ok_or_else(|| absent(Resource::UserGroup, id))
+}
+
+/// Reads the number of a session.
+///
+/// # Errors
+/// When it is none.
+pub fn session_id(id: &str) -> Result<i64, AdminError> {
+    id.parse().map_err(|_| absent(Resource::UserSession, id))
+}
+
+/// Shows a user and the profile that applies to the user.
+///
+/// # Errors
+/// When the acting user may not see the user, or the name services fail.
+pub fn user(
+    admin: &Administration,
+    name: &str,
+    include_name: bool,
+) -> Result<objects::User, AdminError> {
+    let known = admin.known()?;
+    let entry = known.config.users.iter().find(|entry| entry.name == name);
+    let profile = match (&known.mistake, entry) {
+        (Some(_), _) => None,
+        (None, Some(entry)) => known.config.profile(&entry.user_profile).cloned(),
+        (None, None) => Some(profile_of(&known.config, &admin.visible_user(&known.config, name)?)?),
+    };
+    let uuid = uuid_of(Resource::User, name);
+    Ok(objects::User {
+        url: url(Resource::User, &uuid),
+        uuid,
+        name: name.to_owned(),
+        username: name.to_owned(),
+        user_profile_ref: profile.map(|profile| profile_ref(&profile, include_name)),
+        is_assigned: entry.is_some(),
+        is_known: is_known(ObjectKind::User)(name),
+        last_modified: assignment_version(entry),
+    })
+}
+
+fn users(admin: &Administration, include_name: bool) -> Result<Vec<Value>, AdminError> {
+    let names: Vec<String> = match admin.user_assignments()? {
+        Some(entries) => entries.into_iter().map(|entry| entry.name).collect(),
+        None => vec![admin.own_name()],
+    };
+    let users = names.iter().map(|name| user(admin, name, include_name));
+    values(users.collect::<Result<Vec<_>, _>>()?)
+}
+
+fn groups(admin: &Administration, include_name: bool) -> Result<Vec<Value>, AdminError> {
+    let config = admin.read()?;
+    values(admin.group_assignments()?.iter().map(|entry| group(&config, entry, include_name)))
+}
+
+/// Shows a group and its profile.
+pub fn group(config: &Config, entry: &ProfileAssignment, include_name: bool) -> UserGroup {
+    let uuid = uuid_of(Resource::UserGroup, &entry.name);
+    let profile = config.profile(&entry.user_profile);
+    UserGroup {
+        url: url(Resource::UserGroup, &uuid),
+        uuid,
+        name: entry.name.clone(),
+        user_profile_ref: profile.map_or(String::new(), |p| profile_ref(p, include_name)),
+        is_known: is_known(ObjectKind::Group)(&entry.name),
+        last_modified: assignment_version(Some(entry)),
+    }
+}
+
+fn activity(user: &UserOverview) -> UserActivity {
+    let uuid = uuid_of(Resource::UserActivity, &user.name);
+    let last = user.last_login();
+    UserActivity {
+        url: url(Resource::UserActivity, &uuid),
+        uuid,
+        name: user.name.clone(),
+        concurrent_sessions: user.concurrent_sessions(),
+        max_concurrent_sessions: user.profile.as_ref().map(|p| p.max_concurrent_sessions),
+        logged_in: user.concurrent_sessions() > 0,
+        last_login_ip: last.and_then(|(_, origin)| origin.rhost.clone()),
+        last_login_timestamp: last.map(|(time, _)| timestamp(time)),
+    }
+}
+
+fn session(admin: &Administration, seen: &SessionView) -> UserSession {
+    let SessionView { session, status } = seen;
+    let origin = &session.origin;
+    UserSession {
+        id: session.id,
+        url: url(Resource::UserSession, &session.id.to_string()),
+        name: session.user.clone(),
+        uid: session.uid,
+        service: origin.service.clone(),
+        tty: origin.tty.clone(),
+        rhost: origin.rhost.clone(),
+        pid: session.leader.pid,
+        since: timestamp(session.since),
+        state: status.word().to_owned(),
+        is_current: Some(session.leader.pid) == admin.holder,
+    }
+}
+
+/// A name that the host does not know is no error in a search: nothing is found.
+fn found<T>(result: Result<T, AdminError>) -> Result<Option<T>, AdminError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == AdminErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn absent(resource: Resource, id: &str) -> AdminError {
+    let message = format!("{} `{id}`: there is none", resource.word());
+    AdminError::new(AdminErrorKind::NotFound, message)
+}
+
+fn values<T: Serialize>(objects: impl IntoIterator<Item = T>) -> Result<Vec<Value>, AdminError> {
+    objects.into_iter().map(value).collect()
+}
+
+pub(super) fn value(object: impl Serialize) -> Result<Value, AdminError> {
+    serde_json::to_value(object).map_err(|e| AdminError::new(AdminErrorKind::Io, e.to_string()))
+}

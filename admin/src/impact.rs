@@ -1,0 +1,183 @@
+//! What a limit means for the users who are logged in: whom it would refuse, or does.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+use serde::Serialize;
+use session_limit_core::config::Config;
+use session_limit_core::config::assignment::{self, AssignedProfile, AssignmentSource};
+use session_limit_core::system;
+use session_limit_core::system::users::User;
+
+use crate::error::{AdminError, AdminErrorKind};
+use crate::object::ObjectKind;
+use crate::sessions::{SessionStatus, SessionView};
+
+/// A user who holds more sessions than a limit allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserAboveLimit {
+    /// The user's name.
+    pub user: String,
+    /// The user's id.
+    pub uid: u32,
+    /// The limit.
+    pub limit: u32,
+    /// The sessions and reservations that take a slot.
+    pub sessions: usize,
+    /// How many of them are too many.
+    pub above_by: usize,
+}
+
+/// Returns the users of the profile called `name` who are above `limit` now, by name; 0 is no limit.
+///
+/// # Errors
+/// When the name services fail.
+pub fn of_limit(
+    config: &Config,
+    sessions: &[SessionView],
+    name: &str,
+    limit: u32,
+) -> Result<Vec<UserAboveLimit>, AdminError> {
+    above(config, sessions, |assigned| (assigned.profile.name == name).then_some(limit))
+}
+
+/// Returns the users for whom an object of the configuration sets a limit that they are above now, by name.
+///
+/// # Errors
+/// When the name services fail.
+pub fn of_object(
+    config: &Config,
+    sessions: &[SessionView],
+    kind: ObjectKind,
+    name: &str,
+) -> Result<Vec<UserAboveLimit>, AdminError> {
+    let is_set_by = |user: &str, assigned: &AssignedProfile| match kind {
+        ObjectKind::Profile => assigned.profile.name == name,
+        ObjectKind::User => assigned.source == AssignmentSource::User && user == name,
+        ObjectKind::Group => assigned.source == AssignmentSource::Group(name.to_owned()),
+    };
+    let above = above(config, sessions, |assigned| Some(assigned.profile.max_concurrent_sessions))?;
+    let mut of_object = Vec::new();
+    for user in above {
+        if let Some((name, assigned)) = profile_of(config, &user.user, user.uid)? {
+            if is_set_by(&name, &assigned) {
+                of_object.push(user);
+            }
+        }
+    }
+    Ok(of_object)
+}
+
+fn above(
+    config: &Config,
+    sessions: &[SessionView],
+    limit_of: impl Fn(&AssignedProfile) -> Option<u32>,
+) -> Result<Vec<UserAboveLimit>, AdminError> {
+    let mut counts: BTreeMap<(&str, u32), usize> = BTreeMap::new();
+    for seen in sessions {
+        let session = &seen.session;
+        if seen.status != SessionStatus::Stale && session.counts_toward_limit() {
+            *counts.entry((&session.user, session.uid)).or_default() += 1;
+        }
+    }
+    let mut above = Vec::new();
+    for ((name, uid), sessions) in counts {
+        let Some((name, assigned)) = profile_of(config, name, uid)? else { continue };
+        let limit = limit_of(&assigned).filter(|&limit| limit > 0);
+        let slots = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        if let (Some(limit), 1..) = (limit, sessions.saturating_sub(slots)) {
+            let above_by = sessions - slots;
+            above.push(UserAboveLimit { user: name, uid, limit, sessions, above_by });
+        }
+    }
+    Ok(above)
+}
+
+/// Returns the name of a user who has sessions, and the profile that holds; nothing where the account is gone.
+fn profile_of(
+    config: &Config,
+    name: &str,
+    uid: u32,
+) -> Result<Option<(String, AssignedProfile)>, AdminError> {
+    let failed = |what: &str, error: std::io::Error| {
+        let reason = system::error_text(&error);
+        AdminError::new(
+            AdminErrorKind::Io,
+            format!("{what} `{name}` cannot be looked up: {reason}"),
+        )
+    };
+    let Ok(typed) = CString::new(name) else { return Ok(None) };
+    let user = User::named(&typed).map_err(|error| failed("user", error))?;
+    let Some(user) = user.filter(|user| user.uid == uid) else { return Ok(None) };
+    let assigned =
+        assignment::profile_for(config, &user).map_err(|error| failed("groups of", error))?;
+    Ok(Some((user.name.to_string_lossy().into_owned(), assigned)))
+}
+
+#[cfg(test)]
+mod tests {
+    use session_limit_core::model::session::{Leader, Origin, Session, SessionState};
+
+    use super::*;
+
+    /// A session of a user that every host has.
+    fn session(user: &str, uid: u32, status: SessionStatus) -> SessionView {
+        let leader = Leader { pid: 1, start_time: 1, pid_ns: 1, boot_id: String::new() };
+        let session = Session {
+            id: 1,
+            uid,
+            user: user.to_owned(),
+            origin: Origin::default(),
+            leader,
+            process_session: 1,
+            audit_session: None,
+            state: SessionState::Open,
+            over_limit: false,
+            since: 0,
+        };
+        SessionView { session, status }
+    }
+
+    fn sessions() -> Vec<SessionView> {
+        let mut all = vec![session("root", 0, SessionStatus::Open); 3];
+        all.push(session("root", 0, SessionStatus::Stale));
+        all.push(session("daemon", 1, SessionStatus::Open));
+        all.push(session("daemon", 1, SessionStatus::Elsewhere));
+        all.extend(vec![session("no-such-user", 4711, SessionStatus::Open); 9]);
+        all.extend(vec![session("daemon", 4711, SessionStatus::Open); 9]);
+        all
+    }
+
+    fn config(root_limit: u32) -> Config {
+        Config::parse(&format!(
+            "[[useraccountprofile]]\nname = \"C\"\nmax_concurrent_sessions = {root_limit}\n\
+             [[user]]\nusername = \"root\"\nuser_profile = \"C\"\n\
+             [[group]]\nname = \"daemon\"\nuser_profile = \"C\"\n"
+        ))
+        .unwrap()
+    }
+
+    fn row(user: &str, uid: u32, limit: u32, sessions: usize, above_by: usize) -> UserAboveLimit {
+        UserAboveLimit { user: user.to_owned(), uid, limit, sessions, above_by }
+    }
+
+    #[test]
+    fn living_sessions_of_the_profiles_users_are_counted() {
+        let of = |name, limit| of_limit(&config(0), &sessions(), name, limit).unwrap();
+        assert_eq!(of("C", 1), [row("daemon", 1, 1, 2, 1), row("root", 0, 1, 3, 2)]);
+        assert_eq!(of("C", 2), [row("root", 0, 2, 3, 1)]);
+        assert_eq!(of("C", 3), []);
+        assert_eq!(of("C", 0), [], "no limit");
+        assert_eq!(of("Default-User-Account-Profile", 1), []);
+    }
+
+    #[test]
+    fn an_object_answers_for_the_users_it_holds_for() {
+        let of = |kind, name| of_object(&config(1), &sessions(), kind, name).unwrap();
+        let (root, daemon) = (row("root", 0, 1, 3, 2), row("daemon", 1, 1, 2, 1));
+        assert_eq!(of(ObjectKind::Profile, "C"), [daemon.clone(), root.clone()]);
+        assert_eq!(of(ObjectKind::User, "root"), [root]);
+        assert_eq!(of(ObjectKind::Group, "daemon"), [daemon]);
+        assert_eq!(of(ObjectKind::User, "daemon"), [], "its group's entry holds");
+    }
+}

@@ -1,0 +1,64 @@
+//! `session-limitd`: the REST API of `pam_session_limit`.
+//!
+//! ```text
+//! main -> launcher (only with --session-command: root, starts session processes, reads nothing from the network)
+//!      -> front: settings, tls, server -> routes -> table -> packets -> one session process for each login
+//! ```
+//!
+//! The front has no rights. It knows neither the store nor the configuration; each login is a connection to a
+//! process of its own, which authenticates the user and acts with that user's rights.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod attempts;
+mod certificate_dates;
+mod connections;
+mod cookies;
+mod failure;
+mod front;
+mod launcher;
+mod login;
+mod metrics;
+mod openapi;
+mod packets;
+mod routes;
+mod server;
+mod settings;
+mod table;
+mod tls;
+
+use std::process::ExitCode;
+
+use args::Args;
+
+fn main() -> ExitCode {
+    let result = match Args::parse(std::env::args_os().skip(1)) {
+        Ok(Args::Help) => {
+            print!("{}", args::USAGE);
+            Ok(())
+        }
+        Ok(Args::Version) => {
+            println!("session-limitd {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        Ok(Args::Serve) => front::run(),
+        Ok(Args::Launch(program)) => launcher::run(&program),
+        Err(problem) => {
+            eprint!("session-limitd: {problem}\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            log(&problem);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line for the administrator, where the journal or the terminal reads it.
+fn log(text: &str) {
+    eprintln!("session-limitd: {text}");
+}

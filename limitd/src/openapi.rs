@@ -1,0 +1,283 @@
+//! The document that describes the API, made from the same types that answer.
+
+use session_limit_admin::api::objects::{
+    Cleared, User, UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession,
+};
+use session_limit_admin::api::{ClearBody, MAX_PAGE_SIZE, Resource};
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
+};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ArrayBuilder, ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
+    PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::cookies::SESSION_COOKIES;
+use crate::failure::ErrorBody;
+
+const JSON: &str = "application/json";
+/// How the session's cookie is called in the document.
+const SCHEME: &str = "session";
+
+/// Returns the document.
+pub fn document() -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    for resource in Resource::ALL {
+        let word = resource.word();
+        let mut all = PathItem::new(HttpMethod::Get, list(resource));
+        let mut one = PathItem::new(HttpMethod::Get, get(resource));
+        if resource.is_configured() {
+            all.post = Some(write(resource, "Creates an object.", "201", true));
+            one.put = Some(write(resource, "Gives an object another content.", "200", false));
+            one.patch = Some(patch(resource));
+        }
+        one.delete = match resource {
+            Resource::UserActivity => None,
+            Resource::UserSession => {
+                Some(answered(by_id(resource, true), "200", reference::<Cleared>()).build())
+            }
+            _ => Some(
+                by_id(resource, true).response("204", described("The object is gone.")).build(),
+            ),
+        };
+        paths = paths.path(format!("/api/{word}"), all).path(format!("/api/{word}/{{id}}"), one);
+    }
+    let account =
+        answered(operation("Shows one's own account.", true), "200", reference::<UserAccount>());
+    let clear = writing(operation("Ends all sessions of a user.", true));
+    let clear = answered(clear, "200", reference::<Cleared>())
+        .request_body(Some(body(reference::<ClearBody>())));
+    let health = operation("Says whether users can log in.", false)
+        .response("200", described("They can."))
+        .response("503", described("The configuration is refused."));
+    let paths = paths
+        .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
+        .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
+        .path("/login", PathItem::new(HttpMethod::Post, login()))
+        .path("/logout", PathItem::new(HttpMethod::Post, logout()))
+        .path("/healthz", PathItem::new(HttpMethod::Get, health));
+    let cookie = ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIES[0]));
+    let components = ComponentsBuilder::new()
+        .schema(UserAccountProfile::name(), UserAccountProfile::schema())
+        .schema(User::name(), User::schema())
+        .schema(UserGroup::name(), UserGroup::schema())
+        .schema(UserActivity::name(), UserActivity::schema())
+        .schema(UserSession::name(), UserSession::schema())
+        .schema(UserAccount::name(), UserAccount::schema())
+        .schema(Cleared::name(), Cleared::schema())
+        .schema(ClearBody::name(), ClearBody::schema())
+        .schema(ErrorBody::name(), ErrorBody::schema())
+        .security_scheme(SCHEME, SecurityScheme::ApiKey(cookie));
+    let info = InfoBuilder::new()
+        .title("session-limitd")
+        .description(Some("Login sessions of the users of a host, and how many each may hold."))
+        .version(env!("CARGO_PKG_VERSION"));
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
+}
+
+fn list(resource: Resource) -> Operation {
+    let mut list = operation("Lists objects, one page of them.", true);
+    for (name, kind, help) in [
+        ("page", Type::Integer, "Number of the page, from 1."),
+        ("page_size", Type::Integer, "Objects of a page."),
+        ("name", Type::String, "Only the object of this name."),
+        ("sort", Type::String, "Field to sort by, with `-` in front for the reverse order."),
+        ("fields", Type::String, "Fields to show, with commas between."),
+        ("include_name", Type::Boolean, "Whether references end in `#NAME`."),
+    ] {
+        let mut schema = ObjectBuilder::new().schema_type(kind);
+        if name == "page" || name == "page_size" {
+            schema = schema.minimum(Some(1));
+        }
+        if name == "page_size" {
+            schema = schema.maximum(Some(MAX_PAGE_SIZE));
+        }
+        list = list.parameter(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(help))
+                .schema(Some(schema)),
+        );
+    }
+    let page = ObjectBuilder::new()
+        .property("count", ObjectBuilder::new().schema_type(Type::Integer))
+        .property("results", ArrayBuilder::new().items(schema_of(resource)))
+        .property("next", ObjectBuilder::new().schema_type(Type::String))
+        .required("count")
+        .required("results");
+    answered(list, "200", RefOr::T(page.into())).tag(resource.word()).build()
+}
+
+fn get(resource: Resource) -> Operation {
+    answered(by_id(resource, false), "200", schema_of(resource)).build()
+}
+
+fn write(resource: Resource, summary: &str, status: &str, creates: bool) -> Operation {
+    let write = if creates {
+        operation(summary, true)
+    } else {
+        by_id(resource, false).summary(Some(summary))
+    };
+    let mut write = writing(write).tag(resource.word());
+    if creates && resource == Resource::UserAccountProfile {
+        write =
+            write.parameter(header("Slug", "The identifier that the object is to have.", false));
+    }
+    write = write
+        .response("409", failure("The name is taken, or another writer was at work."))
+        .response("412", failure("The object has changed since it was read."));
+    answered(write, status, schema_of(resource)).request_body(Some(body(object()))).build()
+}
+
+fn patch(resource: Resource) -> Operation {
+    let verbs = ObjectBuilder::new()
+        .property("add", object())
+        .property("replace", object())
+        .property("delete", object());
+    let patch = writing(by_id(resource, false))
+        .summary(Some("Changes fields of an object."))
+        .response("409", failure("Another writer was at work."))
+        .response("412", failure("The object has changed since it was read."));
+    answered(patch, "200", schema_of(resource))
+        .request_body(Some(body(RefOr::T(verbs.into()))))
+        .build()
+}
+
+fn login() -> Operation {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let fields = ObjectBuilder::new()
+        .property("username", text())
+        .property("password", text())
+        .property("clear_sessions", ObjectBuilder::new().schema_type(Type::Boolean))
+        .required("username")
+        .required("password");
+    let schema: RefOr<Schema> = RefOr::T(fields.into());
+    let content = || ContentBuilder::new().schema(Some(schema.clone())).build();
+    let body = RequestBodyBuilder::new()
+        .content(JSON, content())
+        .content("application/x-www-form-urlencoded", content())
+        .required(Some(Required::True));
+    answered(operation("Logs a user in.", false), "200", object())
+        .request_body(Some(body.build()))
+        .response("401", failure("Name or password are wrong."))
+        .response(
+            "403",
+            failure("The user may not log in; at the limit the two lines of the warning."),
+        )
+        .response("413", failure("The body is too long."))
+        .response("429", failure("Too many logins failed."))
+        .build()
+}
+
+fn logout() -> Operation {
+    answered(writing(operation("Ends the session.", true)), "200", object()).build()
+}
+
+fn operation(summary: &str, needs_session: bool) -> OperationBuilder {
+    let mut operation = OperationBuilder::new()
+        .summary(Some(summary))
+        .response("400", failure("A field or parameter is not valid."))
+        .response("503", failure("Configuration, store or login service cannot be used."));
+    if needs_session {
+        operation = operation
+            .security(SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, []))
+            .response("401", failure("There is no session, or it is over."))
+            .response("403", failure("The user may not do that."))
+            .response("404", failure("There is no such object."));
+    }
+    operation
+}
+
+fn by_id(resource: Resource, deletes: bool) -> OperationBuilder {
+    let summary =
+        if deletes { "Deletes an object, or ends a session." } else { "Shows an object." };
+    let id = ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    let operation = operation(summary, true).parameter(id).tag(resource.word());
+    if !deletes {
+        return operation;
+    }
+    writing(operation).response("409", failure("The object is still needed."))
+}
+
+/// Adds what each change needs.
+fn writing(operation: OperationBuilder) -> OperationBuilder {
+    operation
+        .parameter(header("X-CSRFToken", "The value of the cookie csrftoken.", true))
+        .parameter(header("Referer", "An address of this service.", true))
+        .response("408", failure("The body took too long."))
+        .response("413", failure("The body is too long."))
+}
+
+fn header(name: &str, help: &str, required: bool) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(if required { Required::True } else { Required::False })
+        .description(Some(help))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+}
+
+fn answered(operation: OperationBuilder, status: &str, schema: RefOr<Schema>) -> OperationBuilder {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    operation.response(status, ResponseBuilder::new().description("Done.").content(JSON, content))
+}
+
+fn failure(description: &str) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(reference::<ErrorBody>())).build();
+    described(description).content(JSON, content)
+}
+
+fn described(description: &str) -> ResponseBuilder {
+    ResponseBuilder::new().description(description)
+}
+
+fn body(schema: RefOr<Schema>) -> utoipa::openapi::request_body::RequestBody {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build()
+}
+
+fn object() -> RefOr<Schema> {
+    RefOr::T(ObjectBuilder::new().schema_type(Type::Object).into())
+}
+
+fn reference<T: ToSchema>() -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name(T::name()))
+}
+
+fn schema_of(resource: Resource) -> RefOr<Schema> {
+    match resource {
+        Resource::UserAccountProfile => reference::<UserAccountProfile>(),
+        Resource::User => reference::<User>(),
+        Resource::UserGroup => reference::<UserGroup>(),
+        Resource::UserActivity => reference::<UserActivity>(),
+        Resource::UserSession => reference::<UserSession>(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_in_the_document_leads_somewhere() {
+        let document = serde_json::to_value(document()).unwrap();
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            let pointer = name.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{name}");
+        }
+        assert!(document.pointer("/paths/~1api~1user~1{id}/patch").is_some());
+        assert!(document.pointer("/paths/~1api~1useractivity/post").is_none());
+    }
+}

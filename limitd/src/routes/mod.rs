@@ -1,0 +1,141 @@
+//! Calls: from an HTTP request to a question for the session process, and back.
+
+mod access;
+mod meta;
+mod objects;
+mod session;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::LengthLimitError;
+use session_limit_core::model::service_settings::Service;
+
+use crate::attempts::Attempts;
+use crate::connections::Connection;
+use crate::failure::Failure;
+use crate::metrics::Metrics;
+use crate::table::Table;
+
+/// Bytes of the longest body.
+const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What all calls share.
+#[derive(Clone, Default)]
+pub struct App {
+    /// The open sessions.
+    pub table: Table,
+    /// Failed logins.
+    pub attempts: Attempts,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    settings: Arc<Mutex<Settings>>,
+}
+
+/// The settings in use, and why the file behind them is refused, if it is.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// The `[service]` table; the defaults while the file is refused.
+    pub service: Service,
+    /// The line that says what is wrong with the file.
+    pub mistake: Option<String>,
+}
+
+impl App {
+    /// Returns the settings in use.
+    pub fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes settings into use. Those of a file that is refused change nothing but what is said.
+    pub fn configure(&self, read: Result<Service, String>) {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(service) => *settings = Settings { service, mistake: None },
+            Err(mistake) => settings.mistake = Some(mistake),
+        }
+    }
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// An address.
+    Address(IpAddr),
+    /// A Unix socket of this host.
+    Local,
+}
+
+/// Returns all calls.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/login", post(session::log_in))
+        .route("/logout", post(session::log_out))
+        .route("/healthz", get(meta::health))
+        .route("/metrics", get(meta::metrics))
+        .route("/api/openapi.json", get(meta::openapi))
+        .route("/api/useraccount", get(objects::account))
+        .route("/api/usersession/clear", post(objects::clear))
+        .route("/api/{resource}", get(objects::list).post(objects::create))
+        .route(
+            "/api/{resource}/{id}",
+            get(objects::get).put(objects::replace).patch(objects::patch).delete(objects::delete),
+        )
+        .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is no such path"))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), around))
+        .with_state(app)
+}
+
+async fn method_not_allowed() -> Failure {
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
+}
+
+/// What is the same for all calls: the count, and headers that keep answers out of caches and frames.
+async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<Connection>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(connection) = connection {
+        connection.set_idle();
+    }
+    app.metrics.call(response.status().as_u16());
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    response
+}
+
+/// Reads a body of bounded length in bounded time.
+async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failure> {
+    let read = tokio::time::timeout(BODY_DEADLINE, axum::body::to_bytes(body, MAX_BODY)).await;
+    connection.set_busy();
+    match read {
+        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+        Ok(Err(error)) => Err(if error.into_inner().is::<LengthLimitError>() {
+            let expected = format!("the body is too long, expected at most {MAX_BODY} bytes");
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, expected)
+        } else {
+            Failure::new(StatusCode::BAD_REQUEST, "the body is not whole")
+        }),
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+    }
+}
+
+/// An answer without a body.
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}

@@ -1,0 +1,15 @@
+//! The service as clients see it, with the real libpam, in a small host of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod api;
+mod clear;
+mod clients;
+mod hostile;
+mod limit;
+mod startup;
+mod world;

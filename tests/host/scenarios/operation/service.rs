@@ -1,0 +1,110 @@
+//! `session-limitd` as its units start it: a login of the API is a session among the others.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::host::Host;
+use crate::scenario::group;
+use crate::wait::{seconds, until};
+
+group!("service":
+    a_login_of_the_api_counts_is_refused_and_ends_when_cleared,
+    the_front_is_confined_and_no_session_outlives_it,
+);
+
+const START: &str = "systemd-sysusers && systemctl daemon-reload \
+    && systemctl reset-failed \
+    && systemctl restart session-limit-session.socket session-limitd.service";
+
+/// Calls the service from inside the host's network, with this machine's curl; returns status and body.
+fn call(host: &Host, arguments: &[&str], path: &str) -> (u16, String) {
+    let output = Command::new("nsenter")
+        .args(["-n", "-t", &host.machine().init().to_string()])
+        .args(["curl", "-ks", "--max-time", "30", "-w", "\n%{http_code}"])
+        .args(arguments)
+        .arg(format!("https://127.0.0.1:8443{path}"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// Logs in; the cookies are kept in `jar`.
+fn log_in(host: &Host, user: &str, jar: &str) -> (u16, String) {
+    let body = format!("username={user}&password=password-of-{user}");
+    call(host, &["-c", jar, "-d", &body], "/login")
+}
+
+fn own_account(host: &Host, jar: &str) -> u16 {
+    call(host, &["-b", jar], "/api/useraccount").0
+}
+
+fn a_login_of_the_api_counts_is_refused_and_ends_when_cleared(host: &mut Host) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let jar = directory.path().join("jar").display().to_string();
+    host.limit("alice", 2);
+    host.run(START).ok();
+    let (status, body) = log_in(host, "alice", &jar);
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(own_account(host, &jar), 200);
+    let ssh = host.ssh("alice").log_in();
+    // sshd and the unit see the same processes and the same boot.
+    assert_eq!(host.recorded("alice"), 2, "{}", host.run("shell show session").stdout);
+    let (status, body) = log_in(host, "alice", "/dev/null");
+    assert_eq!(status, 403);
+    assert!(body.contains("WARNING: Maximum concurrent session count has been reached."), "{body}");
+    host.ssh("alice").is_refused();
+    // The unit's processes are no logins of systemd-logind, and clearing ends nothing else.
+    host.run("shell clear sessions alice").ok();
+    let began = Instant::now();
+    assert_eq!(own_account(host, &jar), 401);
+    let took = began.elapsed();
+    drop(ssh);
+    assert_eq!(host.recorded("alice"), 0);
+    assert_eq!(host.ok("systemctl is-active session-limitd.service"), "active");
+    let (status, body) = log_in(host, "alice", &jar);
+    assert_eq!(status, 200, "{body}");
+    format!("2 of 2, 403; 401 after {} ms, curl's start included", took.as_millis())
+}
+
+fn the_front_is_confined_and_no_session_outlives_it(host: &mut Host) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let jar = directory.path().join("jar").display().to_string();
+    host.limit("alice", 1);
+    host.run(START).ok();
+    assert_eq!(log_in(host, "alice", &jar).0, 200);
+    let analysis = host.run("systemd-analyze security --no-pager session-limitd.service").stdout;
+    let last = analysis.lines().last().unwrap_or_default();
+    let exposure: f64 = last
+        .split("service: ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .unwrap_or_else(|| panic!("{analysis}"))
+        .parse()
+        .unwrap();
+    assert!(exposure <= 1.5, "{analysis}");
+    let user = host.ok("ps -o user= -p $(systemctl show -P MainPID session-limitd.service)");
+    assert!(user.starts_with("session-"), "{user}");
+    // What it could not read from inside its sandbox either.
+    let inside = |path: &str| {
+        host.run(&format!(
+            "nsenter -m -t $(systemctl show -P MainPID session-limitd.service) \
+             setpriv --reuid=session-limit --regid=session-limit --clear-groups cat {path}"
+        ))
+        .status
+    };
+    assert_eq!(inside("/etc/passwd"), 0);
+    for path in
+        ["/etc/session-limit/config.toml", "/etc/shadow", "/run/session-limit/live-sessions.db"]
+    {
+        assert_ne!(inside(path), 0, "{path}");
+    }
+    host.run("systemctl kill -s KILL session-limitd.service").ok();
+    until("the session of a dead front is over", seconds(10), || host.recorded("alice") == 0);
+    until("the front is back", seconds(20), || log_in(host, "alice", &jar).0 == 200);
+    assert_eq!(host.recorded("alice"), 1);
+    host.run("systemctl stop session-limitd.service session-limit-session.socket").ok();
+    until("all sessions are over", seconds(10), || host.recorded("alice") == 0);
+    format!("systemd-analyze security {exposure}")
+}
