@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
@@ -16,7 +17,7 @@ use crate::object::{Change, ObjectKind, PROFILE_REF};
 const PROFILE_KEY: &str = "user_profile";
 
 /// An object as it stands in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Object {
     /// A profile.
     Profile(Profile),
@@ -95,7 +96,7 @@ impl From<SaveError> for DraftError {
 }
 
 /// How an object changed under a draft.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     kind: ObjectKind,
     name: String,
@@ -138,14 +139,14 @@ impl fmt::Display for Conflict {
 }
 
 /// What is to be written for one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum KeyChange {
     Set(u32),
     Unset,
 }
 
 /// An object under change.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConfigDraft {
     kind: ObjectKind,
     name: String,
@@ -319,6 +320,11 @@ impl ConfigDraft {
                 Ok(())
             }
         }
+    }
+
+    /// Starts from what the object is now that something else has overtaken the draft.
+    pub fn rebase_on(&mut self, conflict: &Conflict) {
+        self.rebase(conflict.is.clone());
     }
 
     /// Puts what was entered on top of what the object is now.

@@ -1,9 +1,10 @@
 //! What can be configured, and a change of it.
 
 use crate::field::Field;
+use serde::{Deserialize, Serialize};
 
 /// An object type that can be shown, configured and deleted by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ObjectKind {
     /// `useraccountprofile`
     Profile,

@@ -384,9 +384,9 @@ impl<'a> Login<'a> {
         if self.kind().stands_alone() {
             return None;
         }
-        let own = system::own_pid();
-        let audit_session = process::audit_session(own);
-        let ancestors = process::ancestors(own);
+        let acting = process::client::acting_pid();
+        let audit_session = process::audit_session(acting);
+        let ancestors = process::ancestors(acting);
         others.iter().filter(|session| session.is_open()).find(|session| {
             ancestors.contains(&session.leader.pid)
                 // A switch hands its login's audit session on: it says nothing about the switch.

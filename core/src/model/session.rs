@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The process that opened a session.
 ///
 /// A pid alone identifies no process, for pids are used again. Start time, pid namespace and boot make
 /// it unique (proc_pid_stat(5), pid_namespaces(7)).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leader {
     /// Process id in the namespace [`Leader::pid_ns`].
     pub pid: i32,
@@ -19,7 +21,7 @@ pub struct Leader {
 }
 
 /// Where a session came from, as the application told PAM; printable text (see [`super::sanitize`]).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// PAM service, such as `sshd`.
     pub service: String,
@@ -30,7 +32,7 @@ pub struct Origin {
 }
 
 /// What is to be ended before a session beyond the limit may open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EvictionRequest {
     /// Nothing: take a free slot or be refused.
     None,
@@ -43,7 +45,7 @@ pub enum EvictionRequest {
 }
 
 /// How far a login has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SessionState {
     /// A slot taken in the account phase.
     Reserved {
@@ -60,7 +62,7 @@ pub enum SessionState {
 }
 
 /// One row of the store: an open session or a reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Number of the session: growing with time, never used again in the same boot.
     pub id: i64,
