@@ -46,6 +46,7 @@ pub async fn log_in(
         user: Some(user),
         tty: Some("http".to_owned()),
         rhost: Some(rhost),
+        ruser: None,
     };
     match tokio::time::timeout(DEADLINE, converse(&start, password)).await {
         Ok(result) => result,

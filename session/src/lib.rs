@@ -6,9 +6,12 @@
 //! leaves nothing behind. `unsafe` is in [`pam_client`] and [`secret`] only.
 #![deny(unsafe_code)]
 
+pub mod client;
 pub mod hardening;
 pub mod ipc;
+pub mod local_session;
 pub mod pam_client;
 pub mod program;
 pub mod secret;
 pub mod session_process;
+pub mod wait;

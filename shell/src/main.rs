@@ -140,7 +140,7 @@ fn run_commands(args: &Args, caller: Caller) -> Result<(), CommandError> {
         holder: None,
         program: PROGRAM,
     };
-    let engine = Engine { admin };
+    let engine = Engine { admin: admin.into() };
     let screen: Box<dyn Screen> = if terminal::is_interactive() && terminal::prepare().is_ok() {
         Box::new(TerminalScreen)
     } else {

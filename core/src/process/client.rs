@@ -18,7 +18,8 @@ pub fn acting_pid() -> i32 {
         return own;
     }
     // 0: a process of a pid namespace that cannot be seen from this one.
-    socket::peer_of_standard_input().filter(|&pid| pid > 0).unwrap_or(own)
+    let peer = socket::peer_of_standard_input();
+    peer.map(|peer| peer.pid).filter(|&pid| pid > 0).unwrap_or(own)
 }
 
 #[cfg(test)]

@@ -215,6 +215,7 @@ fn start(service: &str, user: Option<&str>) -> LoginStart {
         user: user.map(str::to_owned),
         tty: terminal::name(),
         rhost: None,
+        ruser: None,
     }
 }
 
@@ -228,7 +229,7 @@ fn engine_for(args: &Args, held: &HeldSession) -> Result<Engine, CommandError> {
         holder: held.pid(),
         program: PROGRAM,
     };
-    Ok(Engine { admin })
+    Ok(Engine { admin: admin.into() })
 }
 
 /// Returns the prompt: user, host with dots as dashes, mode.
