@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use session_limit_core::model::sanitize::printable;
-use session_limit_core::process::{Stat, terminal};
+use session_limit_core::process::{Stat, is_gone, terminal};
 use session_limit_core::store::{self, StoreError, secure_file};
 use session_limit_core::system::file_lock::try_lock;
 use session_limit_core::system::pidfd::pidfd_open;
@@ -26,6 +26,8 @@ const DIRECTORY: &str = "connections";
 pub enum Unfit {
     /// The user has too many connections.
     TooMany,
+    /// The process has ended already.
+    Gone,
     /// It cannot be said who it is, or counted.
     Unknown(String),
 }
@@ -56,7 +58,10 @@ impl Client {
             return Err(Unfit::Unknown("the client is in another PID namespace".to_owned()));
         }
         let slot = slot_of(&directory(), peer.uid)?.ok_or(Unfit::TooMany)?;
-        let process = pidfd_open(peer.pid).map_err(|error| failed(&error))?;
+        let process = pidfd_open(peer.pid).map_err(|error| match is_gone(&error) {
+            true => Unfit::Gone,
+            false => failed(&error),
+        })?;
         let account = User::with_uid(peer.uid).map_err(|error| failed(&error))?;
         let name =
             account.map_or_else(|| peer.uid.to_string(), |user| printable(user.name.to_bytes()));

@@ -92,6 +92,7 @@ fn turn_away(socket: impl AsFd, unfit: &Unfit) -> io::Result<()> {
         Unfit::TooMany => format!(
             "{MAX_CONNECTIONS} of your logins through shell are open or being tried, which is the most; end one first"
         ),
+        Unfit::Gone => return Ok(()),
         Unfit::Unknown(reason) => {
             Log::new(PROGRAM, "client", false).write(Level::Error, reason);
             "the session program cannot take the connection; see the system's log".to_owned()
@@ -113,8 +114,7 @@ fn hold(connection: &Connection<'_>, client: &Client, login: &LocalLogin) -> io:
         rhost: None,
         ruser: Some(client.name().to_owned()),
     };
-    let mut relay =
-        Relay { connection, own_name: client.name(), until: Some(Instant::now() + GRACE) };
+    let mut relay = Relay { connection, own_name: client.name(), until: Instant::now() + GRACE };
     let mut asked_for = login.user.clone();
     let opened = Transaction::start(&start, &mut relay).and_then(|mut transaction| {
         transaction.delay_failures(FAIL_DELAY);
@@ -184,7 +184,7 @@ struct Relay<'a> {
     connection: &'a Connection<'a>,
     own_name: &'a str,
     /// When the login has taken too long.
-    until: Option<Instant>,
+    until: Instant,
 }
 
 impl Conversation for Relay<'_> {
@@ -194,8 +194,8 @@ impl Conversation for Relay<'_> {
         if !style.is_question() {
             return Some(Answer::Shown);
         }
-        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-        match self.connection.wait(left) {
+        let left = self.until.saturating_duration_since(Instant::now());
+        match self.connection.wait(Some(left)) {
             Event::Socket => {}
             Event::End => return None,
             Event::Timeout => {

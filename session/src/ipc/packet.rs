@@ -34,9 +34,9 @@ pub(super) fn receive(socket: impl AsFd, room: &mut [IoSliceMut<'_>]) -> io::Res
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet is too long"));
             }
             Ok(packet) => return Ok(packet.bytes),
-            Err(Errno::INTR) => {}
-            // The other end went away with a packet of ours unread.
-            Err(Errno::CONNRESET) => return Ok(0),
+            // CONNRESET, told once: the other end went away with a packet of ours unread. What it said before can
+            // be read.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
             Err(error) => return Err(error.into()),
         }
     }

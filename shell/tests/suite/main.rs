@@ -21,4 +21,5 @@ mod seed;
 mod snapshots;
 mod status;
 mod terminal;
+mod users;
 mod world;
