@@ -23,6 +23,7 @@ pub const ALL: &[Group] = &[
     login::telling::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
+    operation::users::GROUP,
     operation::status::GROUP,
     operation::service::GROUP,
     operation::hostile::GROUP,
