@@ -35,7 +35,7 @@ pub fn log_in(route: &Route, login: &LocalLogin) -> Result<(Typed, HeldSession),
                         Verdict::Refused => ExitCode::Refused,
                         Verdict::Broken => exit,
                     },
-                    LoginError::Unreachable(_) => ExitCode::NeedsRoot,
+                    LoginError::Unreachable(_) => ExitCode::Unreachable,
                     LoginError::GaveUp | LoginError::Broken(_) => exit,
                 };
                 break;
