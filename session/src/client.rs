@@ -28,6 +28,9 @@ pub enum Unfit {
     TooMany,
     /// The process has ended already.
     Gone,
+    /// The host knows no user with this id. A user may have the ids of a range in user namespaces: they must not count
+    /// as so many users.
+    NoAccount(u32),
     /// It cannot be said who it is, or counted.
     Unknown(String),
 }
@@ -57,18 +60,21 @@ impl Client {
         if peer.pid <= 0 {
             return Err(Unfit::Unknown("the client is in another PID namespace".to_owned()));
         }
-        let slot = slot_of(&directory(), peer.uid)?.ok_or(Unfit::TooMany)?;
+        let (slot, path) = slot_of(&directory(), peer.uid)?.ok_or(Unfit::TooMany)?;
         let process = pidfd_open(peer.pid).map_err(|error| match is_gone(&error) {
             true => Unfit::Gone,
             false => failed(&error),
         })?;
-        let account = User::with_uid(peer.uid).map_err(|error| failed(&error))?;
-        let name =
-            account.map_or_else(|| peer.uid.to_string(), |user| printable(user.name.to_bytes()));
+        let Some(account) = User::with_uid(peer.uid).map_err(|error| failed(&error))? else {
+            // It would stay, one for each of the ids.
+            let _ = fs::remove_file(path);
+            return Err(Unfit::NoAccount(peer.uid));
+        };
+        let name = printable(account.name.to_bytes());
         Ok(Self { tty: terminal_of(peer), peer, name, process, _slot: slot })
     }
 
-    /// Returns the name of the user; the number of one that is not known.
+    /// Returns the name of the user.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -100,7 +106,7 @@ fn directory() -> PathBuf {
 }
 
 /// Locks one of the user's files; nothing where all are locked.
-fn slot_of(directory: &Path, uid: u32) -> Result<Option<File>, Unfit> {
+fn slot_of(directory: &Path, uid: u32) -> Result<Option<(File, PathBuf)>, Unfit> {
     let unsafe_file = |error: StoreError| Unfit::Unknown(error.to_string());
     // The directory of the store, then the one in it.
     secure_file::prepare_directory_of(directory).map_err(unsafe_file)?;
@@ -113,7 +119,7 @@ fn slot_of(directory: &Path, uid: u32) -> Result<Option<File>, Unfit> {
             Unfit::Unknown(format!("{}: {reason}", path.display()))
         })?;
         if is_locked {
-            return Ok(Some(file));
+            return Ok(Some((file, path)));
         }
     }
     Ok(None)
@@ -140,7 +146,7 @@ mod tests {
         }
         let parent = tempfile::Builder::new().tempdir_in("/run").unwrap();
         let directory = parent.path().join("connections");
-        let mut held: Vec<File> = (0..MAX_CONNECTIONS)
+        let mut held: Vec<_> = (0..MAX_CONNECTIONS)
             .map(|n| slot_of(&directory, 4711).unwrap().unwrap_or_else(|| panic!("number {n}")))
             .collect();
         assert!(slot_of(&directory, 4711).unwrap().is_none());

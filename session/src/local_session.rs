@@ -93,6 +93,7 @@ fn turn_away(socket: impl AsFd, unfit: &Unfit) -> io::Result<()> {
             "{MAX_CONNECTIONS} of your logins through shell are open or being tried, which is the most; end one first"
         ),
         Unfit::Gone => return Ok(()),
+        Unfit::NoAccount(uid) => format!("the user id {uid} is not known to this host"),
         Unfit::Unknown(reason) => {
             Log::new(PROGRAM, "client", false).write(Level::Error, reason);
             "the session program cannot take the connection; see the system's log".to_owned()

@@ -20,6 +20,8 @@ const CONTROLLING: &str = "/dev/tty";
 
 static TERMINAL: OnceLock<Terminal> = OnceLock::new();
 static COMMAND_RUNS: AtomicBool = AtomicBool::new(false);
+/// Whether Ctrl-C was typed while a command runs.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal that questions are asked on, and its settings when the program began.
 struct Terminal {
@@ -66,6 +68,7 @@ pub fn prepare() -> io::Result<()> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
             if signal == SIGINT && COMMAND_RUNS.load(Ordering::Relaxed) {
+                INTERRUPTED.store(true, Ordering::Relaxed);
                 continue;
             }
             restore();
@@ -87,10 +90,17 @@ pub fn forbid_suspension() -> io::Result<()> {
 /// Runs a command that Ctrl-C does not break off: sessions that are being ended are ended, and then
 /// the prompt is back.
 pub fn while_running<T>(command: impl FnOnce() -> T) -> T {
+    INTERRUPTED.store(false, Ordering::Relaxed);
     COMMAND_RUNS.store(true, Ordering::Relaxed);
     let value = command();
     COMMAND_RUNS.store(false, Ordering::Relaxed);
     value
+}
+
+/// Returns whether Ctrl-C was typed since the command began, for one that repeats.
+#[must_use]
+pub fn was_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// Gives the terminal back the settings it had when [`prepare`] was called.

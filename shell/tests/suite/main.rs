@@ -18,6 +18,7 @@ mod pty;
 mod rights;
 mod secrets;
 mod seed;
+mod served;
 mod snapshots;
 mod status;
 mod terminal;

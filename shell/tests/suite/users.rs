@@ -5,106 +5,25 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
-    socket_with,
-};
+use rustix::net::{SocketAddrUnix, connect};
 use session_limit_session::ipc::local::{LocalLogin, PROTOCOL, send_login};
 use session_limit_session::ipc::{self, HolderMessage};
 use session_limit_session::pam_client::LoginStart;
 
 use crate::pty::{Pty, eventually, kill, plain};
+use crate::served::{
+    ALICE, BOB, SOCKET, one_shot, prompt_of, pty_of, sequential, served, shell_of, without_terminal,
+};
 use crate::world::{OTHER_PASSWORD, PASSWORD, SHELL, WARNING, World};
-
-const ALICE: u32 = 3001;
-const BOB: u32 = 3002;
-/// Where the socket is, seen from outside.
-const SOCKET: &str = "run/session-limit-shell.sock";
 
 fn limit(n: u32) -> String {
     format!(
         "[[useraccountprofile]]\nname = \"Default-User-Account-Profile\"\nmax_concurrent_sessions = {n}\n"
     )
-}
-
-fn sequential() -> OwnedFd {
-    socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
-}
-
-/// A world whose socket starts a session process for each connection, as systemd does.
-fn served() -> Option<World> {
-    let world = World::new()?;
-    world.configure("");
-    let listener = sequential();
-    let path = world.path(SOCKET);
-    bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    listen(&listener, 128).unwrap();
-    // Every user may run it, wherever the tests are built.
-    fs::copy(SHELL, world.path("shell")).unwrap();
-    let program = testkit::program("session-limit-session", "session-limit-session");
-    let start = world.command(&[program.to_str().unwrap(), "--local"]);
-    thread::spawn(move || serve(&listener, start));
-    Some(world)
-}
-
-fn serve(listener: &OwnedFd, mut start: Command) {
-    start.stdout(Stdio::null());
-    while let Ok(connection) = accept_with(listener, SocketFlags::CLOEXEC) {
-        let mut child = start.stdin(Stdio::from(connection)).spawn().unwrap();
-        // No copy of the connection stays here.
-        start.stdin(Stdio::null());
-        thread::spawn(move || child.wait());
-    }
-}
-
-/// Returns a command that runs `shell` as a user on a terminal of its own.
-fn shell_of(world: &World, uid: u32, arguments: &[&str]) -> Command {
-    as_user(world, uid, &["setsid", "-w", "-c"], arguments)
-}
-
-/// Runs `shell` as a user without any terminal.
-fn without_terminal(world: &World, uid: u32, arguments: &[&str]) -> Output {
-    as_user(world, uid, &["setsid", "-w"], arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-fn as_user(world: &World, uid: u32, before: &[&str], arguments: &[&str]) -> Command {
-    let shell = world.path("shell");
-    let uid = uid.to_string();
-    let mut words = before.to_vec();
-    words.extend(["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"]);
-    words.push(shell.to_str().unwrap());
-    words.extend(arguments);
-    world.command(&words)
-}
-
-fn pty_of(world: &World, uid: u32, arguments: &[&str]) -> Pty {
-    Pty::start_for(shell_of(world, uid, arguments), uid)
-}
-
-fn prompt_of(world: &World, uid: u32, user: &str) -> Pty {
-    let mut pty = pty_of(world, uid, &[]);
-    pty.log_in(user, PASSWORD);
-    pty.expect_prompt(user);
-    pty
-}
-
-/// Runs one command as a user who types the password; returns the exit code and what was shown.
-fn one_shot(world: &World, uid: u32, arguments: &[&str], password: &str) -> (i32, String) {
-    let mut pty = pty_of(world, uid, arguments);
-    pty.expect("Password: ");
-    pty.line(password);
-    let status = pty.wait();
-    pty.expect("\n");
-    thread::sleep(Duration::from_millis(50));
-    let screen = plain(&pty.screen());
-    let shown = screen.split_once("Password: \n").map_or("", |(_, shown)| shown).to_owned();
-    (status.code().unwrap(), shown)
 }
 
 /// A connection that says nothing by itself, of root.
@@ -378,7 +297,11 @@ fn a_killed_client_takes_its_session_along() {
 #[test]
 fn connections_beyond_those_of_a_user_are_turned_away_and_keep_no_other_user_out() {
     let Some(world) = served() else { return };
-    // As alice: root's own are root's.
+    // The ids that a user has in a user namespace are no users.
+    let said = without_terminal(&world, 100_000, &["show", "session"]);
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said, "shell: the login failed: the user id 100000 is not known to this host\n");
+    assert!(!world.path("run/session-limit/connections/100000-0").exists());
     let path = world.path(SOCKET);
     let mut many = hold_connections(&path, ALICE, 24);
     let mut answers = String::new();
