@@ -1,6 +1,6 @@
 //! The objects as JSON shows them, and their identifiers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
 use super::Resource;
@@ -102,7 +102,7 @@ pub struct UserActivity {
 }
 
 /// An open session, or a slot reserved for one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserSession {
     /// Number of the session, never used again until the host boots.
