@@ -103,7 +103,7 @@ impl PamResponse {
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(cleared_line(cleared));
-                if let Some(Refusal { held, limit, .. }) = over_limit {
+                if let Some(Refusal { held, limit, .. }) = over_limit.as_deref() {
                     let would_be = "session would be refused for user";
                     lines.push(line(
                         Level::Notice,
@@ -144,7 +144,7 @@ impl PamResponse {
                 &[],
             ),
             Ok(Outcome::Refused { refusal, cleared, blocked_by, told }) => {
-                let Refusal { held, limit, .. } = refusal;
+                let Refusal { held, limit, .. } = &**refusal;
                 let mut lines = vec![
                     cleared_line(cleared),
                     line(

@@ -217,8 +217,8 @@ fn table() -> Vec<Row> {
     ]
 }
 
-fn refusal(held: u32, limit: u32) -> Refusal {
-    Refusal {
+fn refusal(held: u32, limit: u32) -> Box<Refusal> {
+    Box::new(Refusal {
         time: 0,
         uid: 1000,
         user: "alice".into(),
@@ -227,7 +227,7 @@ fn refusal(held: u32, limit: u32) -> Refusal {
         held,
         held_by: String::new(),
         admitted: false,
-    }
+    })
 }
 
 #[test]

@@ -440,9 +440,9 @@ impl<'a> Login<'a> {
     }
 
     /// Returns what is kept of this login, which found no slot beside `others`.
-    fn refusal(&self, others: &[Session], admitted: bool) -> Refusal {
+    fn refusal(&self, others: &[Session], admitted: bool) -> Box<Refusal> {
         let holding = || others.iter().filter(|session| session.counts_toward_limit());
-        Refusal {
+        Box::new(Refusal {
             time: clock::epoch_seconds(),
             uid: self.settings.user.uid,
             user: printable(self.settings.user.name.to_bytes()),
@@ -451,7 +451,7 @@ impl<'a> Login<'a> {
             held: u32::try_from(holding().count()).unwrap_or(u32::MAX),
             held_by: refusal::holders(holding()),
             admitted,
-        }
+        })
     }
 
     fn drop_reservation(

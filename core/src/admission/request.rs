@@ -143,7 +143,7 @@ pub enum Outcome {
         /// The user's limit; 0 = off.
         limit: u32,
         /// The limit had been reached; it is let in because `on_limit` is `log`.
-        over_limit: Option<Refusal>,
+        over_limit: Option<Box<Refusal>>,
         /// What was ended for it.
         cleared: ClearSummary,
     },
@@ -161,7 +161,7 @@ pub enum Outcome {
     /// The limit has been reached.
     Refused {
         /// What is kept of it.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
         /// What was ended, in vain.
         cleared: ClearSummary,
         /// Where clearing was asked for: the sessions that hold the slots and cannot be ended.
