@@ -94,7 +94,10 @@ fn above(
 }
 
 /// Returns the name of a user who has sessions, and the profile that holds; nothing where the account is gone.
-fn profile_of(
+///
+/// # Errors
+/// When the name services fail.
+pub(crate) fn profile_of(
     config: &Config,
     name: &str,
     uid: u32,
