@@ -7,7 +7,7 @@
 //!                   +---> object <-------------+---> field                     error
 //!
 //! explain -> status: does a limit take effect, and for whom
-//! impact -> sessions: who is above a limit; history -> impact: how many sessions there were
+//! impact -> sessions, history: whom a limit refuses, now and in the last days
 //! ```
 #![forbid(unsafe_code)]
 

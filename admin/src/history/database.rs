@@ -19,8 +19,8 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// How long a reader and the writer wait for each other.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SECONDS_OF_DAY: i64 = 86_400;
-/// Parts of the samples that go when the file is full.
-const PART: i64 = 10;
+/// When the file is full, one of so many parts of the samples goes, and another until there is room.
+const PARTS: i64 = 10;
 
 /// The file, open.
 pub struct Database {
@@ -78,17 +78,19 @@ impl Database {
         }
         let oldest = sample.time - i64::from(days) * SECONDS_OF_DAY;
         database.sql(|connection| {
-            if let Err(error) = in_transaction(connection, |connection| {
+            let mut added = in_transaction(connection, |connection| {
                 remove_before(connection, oldest)?;
                 insert(connection, sample)
-            }) {
-                if error.sqlite_error_code() != Some(ErrorCode::DiskFull) {
-                    return Err(error);
+            });
+            for _ in 0..PARTS {
+                match &added {
+                    Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {}
+                    _ => break,
                 }
                 in_transaction(connection, remove_oldest)?;
-                in_transaction(connection, |connection| insert(connection, sample))?;
+                added = in_transaction(connection, |connection| insert(connection, sample));
             }
-            Ok(())
+            added
         })
     }
 
@@ -108,7 +110,7 @@ impl Database {
             let page_size: i64 =
                 connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
             let pages = MAX_BYTES / page_size.max(1);
-            connection.pragma_query_value(None, &format!("max_page_count({pages})"), |_| Ok(()))
+            connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))
         })?;
         Ok(database)
     }
@@ -272,7 +274,7 @@ fn remove_oldest(connection: &Connection) -> rusqlite::Result<()> {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
-    remove_before(connection, first + ((last - first) / PART).max(2 * 3_600))
+    remove_before(connection, first + ((last - first) / PARTS).max(2 * 3_600))
 }
 
 fn to_i64(number: usize) -> i64 {

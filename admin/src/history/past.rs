@@ -90,6 +90,8 @@ fn read(connection: &Connection, since: i64, limit: i64) -> rusqlite::Result<Kno
         [since],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
+    let first_of_all: Option<i64> =
+        connection.query_row("SELECT min(time) FROM sample", [], |row| row.get(0))?;
     let mut refusals = connection.prepare(
         "SELECT uid, admitted, sum(logins) FROM refusal WHERE minute >= ?1 AND held >= ?2 GROUP BY 1, 2",
     )?;
@@ -107,7 +109,7 @@ fn read(connection: &Connection, since: i64, limit: i64) -> rusqlite::Result<Kno
         let held = before.filter(|&(user, _)| user == uid).map(|(_, held)| held);
         // The first that is known of a user says nothing of when the logins were, unless samples were taken
         // before it.
-        let is_first_sample = known.first_sample == Some(time);
+        let is_first_sample = first_of_all == Some(time);
         let beyond = sessions - held.unwrap_or(0).max(limit);
         if time >= since && beyond > 0 && !(held.is_none() && is_first_sample) {
             *known.rises.entry(uid).or_default() += beyond;

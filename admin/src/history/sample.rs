@@ -8,9 +8,8 @@ use session_limit_core::refusals::Refusals;
 use session_limit_core::system::clock;
 
 use super::History;
-use crate::administration::Administration;
+use crate::administration::{Administration, profile_of, user_named};
 use crate::error::{AdminError, AdminErrorKind};
-use crate::impact;
 use crate::sessions::is_held;
 
 /// What there was at one moment.
@@ -56,10 +55,15 @@ pub fn take(admin: &Administration) -> Result<Sample, AdminError> {
     Ok(sample)
 }
 
+/// Returns the limit of a user; nothing where there is none, or the account is gone.
 fn limit_of(config: &Config, name: &str, uid: u32) -> Result<Option<i64>, AdminError> {
-    let found = impact::profile_of(config, name, uid)?;
-    let limit = found.map(|(_, assigned)| i64::from(assigned.profile.max_concurrent_sessions));
-    Ok(limit.filter(|&limit| limit > 0))
+    let user = match user_named(name) {
+        Ok(user) if user.uid == uid => user,
+        Err(error) if error.kind != AdminErrorKind::NotFound => return Err(error),
+        _ => return Ok(None),
+    };
+    let limit = i64::from(profile_of(config, &user)?.max_concurrent_sessions);
+    Ok((limit > 0).then_some(limit))
 }
 
 /// Takes a sample and keeps it for as long as the configuration says; with 0 days nothing is kept. Returns a line

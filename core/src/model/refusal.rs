@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::sanitize::shortened;
 use super::session::{Origin, Session};
 
@@ -11,7 +13,7 @@ const MAX_TEXT: usize = 64;
 const MAX_KINDS: usize = 3;
 
 /// A login that found no slot: refused, or let in because `on_limit` is `log`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Seconds since the epoch.
     pub time: i64,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, params};
+use serde::{Deserialize, Serialize};
 
 use crate::model::refusal::Refusal;
 use crate::model::session::Origin;
@@ -35,7 +36,7 @@ const COLUMNS: &str =
     "id, time, uid, user, service, tty, rhost, \"limit\", held, held_by, admitted";
 
 /// A refusal and its number in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
     /// The number, growing with time.
     pub id: i64,
