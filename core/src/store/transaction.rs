@@ -16,9 +16,9 @@ use crate::system::clock;
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
-pub(super) const SCHEMA_VERSION: i32 = 5;
+pub(super) const SCHEMA_VERSION: i32 = 6;
 /// Earlier versions whose rows can be read.
-const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=4;
+const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=5;
 /// Later versions that are believed to be such; another number is damage.
 const LATER_VERSIONS: RangeInclusive<i32> = SCHEMA_VERSION + 1..=9_999;
 /// The table and its index, and all that there is.
@@ -277,8 +277,8 @@ fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()
     // Where a reboot empties the file there is nothing that fsync could save.
     let synchronous = if is_in_memory { "OFF" } else { "NORMAL" };
     connection.execute_batch(&format!(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; \
-         PRAGMA cell_size_check = ON; PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; \
+         PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
     ))
 }
 
