@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::error::{StoreError, TransactionError, sqlite_error};
 use super::{migration, row};
@@ -157,8 +157,8 @@ impl Transaction {
     fn schema(&self) -> Result<Vec<String>, TransactionError> {
         self.run(|connection| {
             let mut schema =
-                connection.prepare("SELECT coalesce(sql, '') FROM sqlite_schema ORDER BY rowid")?;
-            schema.query_map([], |row| row.get(0))?.collect()
+                connection.prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")?;
+            schema.query_map([], |row| row.get(0).map(Option::unwrap_or_default))?.collect()
         })
     }
 
@@ -201,9 +201,11 @@ impl Transaction {
     ///
     /// Those of SQLite.
     pub fn new_id(&self) -> Result<i64, TransactionError> {
-        let newest: i64 = self.run(|connection| {
-            connection.query_row("SELECT coalesce(max(id), 0) FROM session", [], |row| row.get(0))
+        let newest = self.run(|connection| {
+            let newest = "SELECT id FROM session ORDER BY id DESC LIMIT 1";
+            connection.query_row(newest, [], |row| row.get::<_, i64>(0)).optional()
         })?;
+        let newest = newest.unwrap_or(0);
         // A planted row may have the last number of all.
         let next = newest.checked_add(1).ok_or_else(|| {
             TransactionError::Damaged(format!("holds a session with the number {newest}"))
