@@ -12,6 +12,7 @@ pub mod ipc;
 pub mod local_session;
 pub mod pam_client;
 pub mod program;
+mod sampler;
 pub mod secret;
 pub mod session_process;
 pub mod wait;

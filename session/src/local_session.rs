@@ -114,6 +114,7 @@ fn hold(connection: &Connection<'_>, client: &Client, login: &LocalLogin) -> io:
         tty: client.tty().map(str::to_owned),
         rhost: None,
         ruser: Some(client.name().to_owned()),
+        end_sessions: Vec::new(),
     };
     let mut relay = Relay { connection, own_name: client.name(), until: Instant::now() + GRACE };
     let mut asked_for = login.user.clone();

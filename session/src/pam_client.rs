@@ -153,6 +153,9 @@ pub struct LoginStart {
     /// The user who asks for the login, for one on this host.
     #[serde(default)]
     pub ruser: Option<String>,
+    /// Sessions of the user that are to end for this login, where the module asks for that at the limit.
+    #[serde(default)]
+    pub end_sessions: Vec<i64>,
 }
 
 /// In which phase a login failed, which says what to tell and how to leave.

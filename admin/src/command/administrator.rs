@@ -8,13 +8,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
+use session_limit_core::refusals::Recorded;
 
 use super::{Call, CallError, NameKind, answer};
 use crate::administration::{Administration, Found, UserOverview};
 use crate::draft::{ConfigDraft, Object};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::explain::Explanation;
-use crate::impact::UserAboveLimit;
+use crate::impact::{LimitCheck, UserAboveLimit};
 use crate::limits_conf::{self, Proposal};
 use crate::object::ObjectKind;
 use crate::sessions::SessionView;
@@ -178,11 +179,19 @@ impl Administrator {
         self.ask(Call::Explain(user.to_owned(), service.to_owned()))
     }
 
-    /// See [`Administration::check_limit`].
+    /// See [`Administration::refusals_of`].
     ///
     /// # Errors
     /// As there.
-    pub fn check_limit(&self, profile: &str, limit: u32) -> Result<Vec<UserAboveLimit>, CallError> {
+    pub fn refusals_of(&self, name: Option<&str>) -> Result<Found<Vec<Recorded>>, CallError> {
+        self.ask(Call::Refusals(name.map(str::to_owned)))
+    }
+
+    /// See [`crate::impact::check`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_limit(&self, profile: &str, limit: u32) -> Result<LimitCheck, CallError> {
         self.ask(Call::CheckLimit(profile.to_owned(), limit))
     }
 

@@ -1,7 +1,7 @@
 //! Why a limit takes effect, or why it does not, whom it would refuse, and what Tab completes.
 
 use super::NameKind;
-use crate::administration::{Administration, absent, profile_of};
+use crate::administration::{Administration, profile_of};
 use crate::authorization::{AccessScope, Permission};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::explain::{self, Explanation};
@@ -34,21 +34,6 @@ impl Administration {
         let user = self.visible_user(&config, name)?;
         let (host, store) = (HostFiles::default(), self.sessions.path());
         explain::explain(&host, &config, store, &user, service)
-    }
-
-    /// Says which users of a profile would be above a limit now.
-    ///
-    /// # Errors
-    /// When there is no such profile, or the acting user may not configure it.
-    pub fn check_limit(
-        &self,
-        profile: &str,
-        limit: u32,
-    ) -> Result<Vec<UserAboveLimit>, AdminError> {
-        let config = self.read()?;
-        self.reach(&config)?.check(Permission::Configure)?;
-        config.profile(profile).ok_or_else(|| absent(ObjectKind::Profile, profile))?;
-        impact::of_limit(&config, &self.sessions.seen(None)?, profile, limit)
     }
 
     /// Says which users an object puts above their limit now.

@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::administration::Administration;
 use crate::draft::{ConfigDraft, Conflict, DraftError};
 use crate::error::{AdminError, AdminErrorKind};
+use crate::impact;
 use crate::limits_conf::{ImportError, LimitsFile};
 use crate::object::ObjectKind;
 
@@ -61,7 +62,7 @@ pub enum Call {
     Status,
     /// What would become of a user's next login, through a service.
     Explain(String, String),
-    /// Who is above a limit of a profile.
+    /// Whom a limit of a profile refuses something.
     CheckLimit(String, u32),
     /// Whether the user may change the configuration.
     MayConfigure,
@@ -73,6 +74,8 @@ pub enum Call {
     UsersAbove(ObjectKind, String),
     /// The end of an object.
     Delete(ObjectKind, String),
+    /// The refused logins of a user, or of all.
+    Refusals(Option<String>),
     /// The end of a session.
     ClearSession(i64),
     /// The end of a user's sessions.
@@ -153,12 +156,13 @@ pub fn answer(admin: &Administration, call: Call) -> Result<Value, CallError> {
         Call::Sessions(name) => value(admin.sessions_of(name.as_deref())?),
         Call::Status => value(admin.status()?),
         Call::Explain(user, service) => value(admin.explain(&user, &service)?),
-        Call::CheckLimit(profile, limit) => value(admin.check_limit(&profile, limit)?),
+        Call::CheckLimit(profile, limit) => value(impact::check(admin, &profile, limit)?),
         Call::MayConfigure => value(admin.check_may_configure()?),
         Call::Begin(kind, name) => value(admin.begin(kind, &name)?),
         Call::Save(mut draft) => value(admin.save(&mut draft)?),
         Call::UsersAbove(kind, name) => value(admin.users_above(kind, &name)?),
         Call::Delete(kind, name) => value(admin.delete(kind, &name)?),
+        Call::Refusals(name) => value(admin.refusals_of(name.as_deref())?),
         Call::ClearSession(id) => value(admin.clear_session(id)?),
         Call::ClearSessions(name) => value(admin.clear_sessions(name.as_deref())?),
         Call::ImportLimits(files, apply) => value(admin.import_limits(&files, apply)?),

@@ -14,8 +14,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use session_limit_admin::api::Request;
 use session_limit_admin::api::statistics::Statistics;
+use session_limit_admin::api::{AtLimit, Request};
 use session_limit_admin::error::AdminError;
 use session_limit_core::model::service_settings::Service;
 
@@ -24,7 +24,7 @@ use crate::secret::Secret;
 use local::LocalLogin;
 
 /// Bytes of the longest packet without a secret; longer texts of modules are cut.
-const MAX_PACKET: usize = 8192;
+const MAX_PACKET: usize = 32 * 1024;
 const MAX_TEXT: usize = 4096;
 
 /// Bytes of the longest request: a body of 64 KiB, and what is around it.
@@ -35,6 +35,7 @@ pub const MAX_ANSWER: usize = 192 * 1024;
 const START: u8 = b'S';
 const SETTINGS: u8 = b'C';
 const STATISTICS: u8 = b'N';
+const SAMPLER: u8 = b'H';
 const ANSWER: u8 = b'A';
 const REQUEST: u8 = b'R';
 
@@ -47,6 +48,8 @@ pub enum HolderMessage {
     Authenticated,
     /// The session is open, for the user of this name.
     Opened(String),
+    /// The login was refused at the limit; [`HolderMessage::Failed`] follows.
+    AtLimit(AtLimit),
     /// The login failed.
     Failed(PamError),
     /// How the service is configured, or why that is not known.
@@ -68,6 +71,8 @@ pub enum Beginning {
     Local(LocalLogin),
     /// The same, in a version of this number that is not ours.
     OtherProtocol(u8),
+    /// The wish that the history is kept.
+    Sampler,
 }
 
 /// The answer to a request.
@@ -132,6 +137,14 @@ pub fn ask_statistics(socket: impl AsFd) -> io::Result<()> {
     packet::send(socket, &[&[STATISTICS]])
 }
 
+/// Has the history kept for as long as the socket is held.
+///
+/// # Errors
+/// When the session process is gone.
+pub fn start_sampler(socket: impl AsFd) -> io::Result<()> {
+    packet::send(socket, &[&[SAMPLER]])
+}
+
 /// Hears what the client wants; nothing once it is gone.
 ///
 /// # Errors
@@ -143,6 +156,7 @@ pub fn receive_start(socket: impl AsFd) -> io::Result<Option<Beginning>> {
         [] => Ok(None),
         [SETTINGS] => Ok(Some(Beginning::Settings)),
         [STATISTICS] => Ok(Some(Beginning::Statistics)),
+        [SAMPLER] => Ok(Some(Beginning::Sampler)),
         [START, start @ ..] => Ok(Some(Beginning::Login(serde_json::from_slice(start)?))),
         [local::TAG, local::PROTOCOL, login @ ..] => {
             Ok(Some(Beginning::Local(serde_json::from_slice(login)?)))
@@ -277,6 +291,8 @@ mod tests {
         let (here, there) = pair().unwrap();
         ask_settings(&here).unwrap();
         assert_eq!(receive_start(&there).unwrap(), Some(Beginning::Settings));
+        start_sampler(&here).unwrap();
+        assert_eq!(receive_start(&there).unwrap(), Some(Beginning::Sampler));
         let request = Request::Clear(Value::String("x".repeat(70_000)));
         send_request(&here, &request).unwrap();
         assert_eq!(receive_request(&there).unwrap(), Some(request));

@@ -27,11 +27,11 @@ impl Engine {
         Ok(views::explanation(&self.admin.explain(name, service)?))
     }
 
-    /// Says which users of a profile would be above a limit now.
+    /// Says whom a limit of a profile would refuse, now and in the last days.
     pub(super) fn check_limit(&self, profile: &str, limit: u32) -> Result<Response, CommandError> {
-        let above = self.admin.check_limit(profile, limit);
-        let above = above.map_err(|error| listed(error, ObjectKind::Profile))?;
-        Ok(views::above_limit(&above, profile, limit))
+        let check = self.admin.check_limit(profile, limit);
+        let check = check.map_err(|error| listed(error, ObjectKind::Profile))?;
+        Ok(views::checked_limit(&check, profile, limit))
     }
 
     /// Says which users a saved object has put above their limit. Nothing is undone where that cannot be found

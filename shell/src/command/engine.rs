@@ -75,6 +75,9 @@ impl Engine {
             Show::Object(ObjectKind::User, None) => self.show_users(),
             Show::Object(ObjectKind::Group, name) => self.show_group(name.as_deref()),
             Show::Activity(name) => self.show_activity(name.as_deref()),
+            Show::Refusals(name) => {
+                Ok(warned(self.admin.refusals_of(name.as_deref())?, |all| views::refusals(all)))
+            }
             Show::Sessions(name) => {
                 Ok(warned(self.admin.sessions_of(name.as_deref())?, |seen| views::sessions(seen)))
             }

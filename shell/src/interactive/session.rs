@@ -101,6 +101,7 @@ impl HeldSession {
             tty: terminal::name(),
             rhost: None,
             ruser: None,
+            end_sessions: Vec::new(),
         };
         let sent = ipc::send_start(&socket, &start).map_err(broken);
         match sent.and_then(|()| talk(&socket, answers)) {

@@ -16,7 +16,7 @@ use session_limit_session::pam_client::LoginStart;
 
 use crate::pty::{Pty, eventually, kill, plain};
 use crate::served::{
-    ALICE, BOB, SOCKET, one_shot, prompt_of, pty_of, sequential, served, shell_of, without_terminal,
+    ALICE, BOB, SOCKET, one_shot, prompt_of, pty_of, sequential, served, without_terminal,
 };
 use crate::world::{OTHER_PASSWORD, PASSWORD, SHELL, WARNING, World};
 
@@ -113,6 +113,17 @@ fn a_user_may_log_in_as_another_one_and_has_those_rights() {
     let profile = world.results(&["show", "useraccountprofile", "New"]);
     assert_eq!(profile[0]["max_concurrent_sessions"], 9);
     assert_eq!(profile[0]["account_lock_timeout"], 7);
+    // A field that is taken away arrives as well as one that is set.
+    for (change, expected) in [("on_limit log", "\"log\""), ("no on_limit", "null")] {
+        pty.line("configure useraccountprofile New");
+        pty.expect("useraccountprofile> ");
+        pty.line(change);
+        pty.expect("useraccountprofile> ");
+        pty.line("save");
+        pty.expect_prompt("admin");
+        let profile = world.results(&["show", "useraccountprofile", "New"]);
+        assert_eq!(profile[0]["on_limit"].to_string(), expected);
+    }
     assert!(pty.command("admin", "status").contains("| verdict "));
     assert!(pty.command("admin", "explain alice").contains("| next_login "));
     assert!(pty.command("admin", "export limits").contains("maxlogins"));
