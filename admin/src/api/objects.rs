@@ -1,6 +1,6 @@
 //! The objects as JSON shows them, and their identifiers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
 use super::Resource;
@@ -26,8 +26,7 @@ pub struct UserAccountProfile {
     pub max_concurrent_sessions: u32,
     /// Days; 0 = never.
     pub credentials_timeout_threshold: u32,
-    /// What happens at the limit, where the profile says something else than the policy. Configured in the file
-    /// only.
+    /// What happens at the limit: `reject`, `ask`, `evict-oldest` or `log`; absent where the policy says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_limit: Option<String>,
     /// The fields above that nothing acts on.
@@ -102,7 +101,7 @@ pub struct UserActivity {
 }
 
 /// An open session, or a slot reserved for one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserSession {
     /// Number of the session, never used again until the host boots.

@@ -234,7 +234,7 @@ fn activity(user: &UserOverview) -> UserActivity {
     }
 }
 
-fn session(admin: &Administration, seen: &SessionView) -> UserSession {
+pub(super) fn session(admin: &Administration, seen: &SessionView) -> UserSession {
     let SessionView { session, status } = seen;
     let origin = &session.origin;
     UserSession {
