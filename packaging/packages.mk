@@ -24,7 +24,7 @@ reproducible: dist
 
 # The packages in fresh Debian 12 and 13 roots: install, enable, limit, upgrade, remove, purge.
 test-packages: debs
-	packaging/test-packages $(DIST)
+	packaging/test/packages $(DIST)
 
 # lintian on what 'make debs' left, source and binary.
 lint-packages:
