@@ -3,7 +3,7 @@
 DIST ?= dist
 ARCHIVE = $(DIST)/pam_session_limit-$(shell packaging/release/version).tar.xz
 
-.PHONY: dist deb debs rpm test-packages lint-packages reproducible
+.PHONY: dist deb debs rpm test-rpm test-packages lint-packages reproducible
 
 # Reaches for the crates over the network; all that follows works from the archive.
 dist:
@@ -36,3 +36,7 @@ rpm: dist
 	packaging/need packaging/apt-rpm-deps.txt
 	rpmbuild -ta --nodeps $(RPM_OPTIONS) --define '_topdir $(abspath $(DIST))/rpm' $(ARCHIVE)
 	rpmlint --config packaging/rpm/rpmlint.toml $(DIST)/rpm/RPMS/*/*.rpm $(DIST)/rpm/SRPMS/*.rpm
+
+# Their scriptlets, in a Debian root; as root.
+test-rpm:
+	packaging/test/rpm $(DIST)/rpm/RPMS
