@@ -22,9 +22,11 @@ reproducible: dist
 	packaging/need packaging/apt-deb-deps.txt
 	packaging/release/reproducible $(ARCHIVE) $(DIST)/reproducible
 
-# The packages in fresh Debian 12 and 13 roots: install, enable, limit, upgrade, remove, purge.
+# The packages in fresh Debian 12 and 13 roots: install, enable, limit, upgrade, remove, purge. PREVIOUS= names a
+# directory with the packages of the last release, for RELEASES= one suite.
+RELEASES ?= bookworm trixie
 test-packages: debs
-	packaging/test/packages $(DIST)
+	packaging/test/packages $(DIST) $(RELEASES)
 
 # lintian on what 'make debs' left, source and binary.
 lint-packages:
