@@ -20,10 +20,7 @@ pub const UPSERT: &str = "INSERT OR REPLACE INTO session \
                           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Hands the parameters of [`UPSERT`] to `execute`.
-pub fn with_parameters<T>(
-    session: &Session,
-    execute: impl FnOnce(&[&dyn ToSql]) -> T,
-) -> T {
+pub fn with_parameters<T>(session: &Session, execute: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
     let Session {
         id,
         uid,

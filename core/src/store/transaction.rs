@@ -156,8 +156,7 @@ impl Transaction {
     /// Returns the statement of every table, index, view and trigger, in the order of their creation.
     fn schema(&self) -> Result<Vec<String>, TransactionError> {
         self.run(|connection| {
-            let mut schema =
-                connection.prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")?;
+            let mut schema = connection.prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")?;
             schema.query_map([], |row| row.get(0).map(Option::unwrap_or_default))?.collect()
         })
     }
