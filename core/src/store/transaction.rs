@@ -184,10 +184,9 @@ impl Transaction {
         condition: &str,
         parameters: impl rusqlite::Params,
     ) -> Result<Vec<Session>, TransactionError> {
-        let columns = row::COLUMNS;
         self.run(|connection| {
             let mut rows = connection
-                .prepare(&format!("SELECT {columns} FROM session WHERE {condition} ORDER BY id"))?;
+                .prepare(&format!("SELECT * FROM session WHERE {condition} ORDER BY id"))?;
             rows.query_map(parameters, row::session_of)?.collect()
         })
     }
