@@ -278,7 +278,7 @@ fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()
     let synchronous = if is_in_memory { "OFF" } else { "NORMAL" };
     connection.execute_batch(&format!(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; \
-         PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
+         PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = PERSIST"
     ))
 }
 
