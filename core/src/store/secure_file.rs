@@ -168,6 +168,23 @@ pub fn open_or_create(path: &Path) -> Result<(File, fs::Metadata), StoreError> {
     }
 }
 
+/// Checks a file without opening it, and creates it empty if it is missing.
+///
+/// # Errors
+///
+/// It is not safe, or cannot be created.
+pub fn ensure(path: &Path) -> Result<(), StoreError> {
+    if check_if_exists(path)? {
+        return Ok(());
+    }
+    match create_file(path) {
+        Ok(_) => Ok(()),
+        // Another login was faster.
+        Err(_) if path.symlink_metadata().is_ok() => check_if_exists(path).map(drop),
+        Err(error) => Err(error),
+    }
+}
+
 /// Checks a file without opening it; returns false where it is missing.
 ///
 /// # Errors
