@@ -331,6 +331,17 @@ fn a_store_of_a_later_version_is_left_alone() {
 }
 
 #[test]
+fn sqlite_maps_no_file_and_makes_no_temporary_one() {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let mut options = connection.prepare("PRAGMA compile_options").unwrap();
+    let options: Vec<String> =
+        options.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    for option in ["MAX_MMAP_SIZE=0", "TEMP_STORE=3", "OMIT_LOAD_EXTENSION", "DQS=0"] {
+        assert!(options.iter().any(|found| found == option), "{option}: {options:?}");
+    }
+}
+
+#[test]
 fn a_panic_while_the_store_is_read_is_damage() {
     let (_directory, store) = scratch();
     let calls = std::cell::Cell::new(0);

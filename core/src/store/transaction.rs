@@ -269,7 +269,8 @@ impl fmt::Debug for Transaction {
     }
 }
 
-/// Sets what the store relies on, whatever SQLite was compiled with.
+/// Sets what the store relies on, whatever SQLite was compiled with. The journal keeps its pages between
+/// transactions: on a tmpfs, giving them back and taking them again is most of what writing it costs.
 fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
