@@ -11,9 +11,9 @@ use crate::packets::Packets;
 use crate::settings::SESSION_SOCKET;
 
 /// PAM service of a login.
-const SERVICE: &str = "session-limitd";
+pub const SERVICE: &str = "session-limitd";
 /// PAM service of a login that ends the user's other sessions.
-const CLEARING_SERVICE: &str = "session-limitd-clear-sessions";
+pub const CLEARING_SERVICE: &str = "session-limitd-clear-sessions";
 /// Delays for wrong passwords, and sessions that are ended first, take seconds.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Messages that a login may have.
@@ -95,7 +95,7 @@ async fn converse(start: &LoginStart, password: Secret) -> Result<(Packets, Stri
 }
 
 /// Returns what a failed login means to the client.
-fn refusal(failure: PamError, said: &[String]) -> Refusal {
+pub fn refusal(failure: PamError, said: &[String]) -> Refusal {
     let reason = if said.is_empty() { failure.text.clone() } else { said.join("\n") };
     match (failure.verdict, failure.phase) {
         (Verdict::NotAuthenticated, _) => Refusal::NotAuthenticated,

@@ -1,13 +1,13 @@
 //! The objects as JSON shows them, and their identifiers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
 use super::Resource;
 use crate::field::Field;
 
 /// A profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccountProfile {
     /// Identifier.
@@ -38,7 +38,7 @@ pub struct UserAccountProfile {
 }
 
 /// A user, and the profile that applies to the user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct User {
     /// Identifier.
@@ -61,7 +61,7 @@ pub struct User {
 }
 
 /// A group, and the profile assigned to its members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserGroup {
     /// Identifier.
@@ -80,7 +80,7 @@ pub struct UserGroup {
 }
 
 /// What a user is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserActivity {
     /// Identifier.
@@ -102,7 +102,7 @@ pub struct UserActivity {
 }
 
 /// An open session, or a slot reserved for one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserSession {
     /// Number of the session, never used again until the host boots.
@@ -130,7 +130,7 @@ pub struct UserSession {
 }
 
 /// The acting user's own account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccount {
     /// Identifier of the user.
@@ -154,7 +154,7 @@ pub struct UserAccount {
 }
 
 /// What clearing sessions came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cleared {
     /// Sessions that ended when asked to.

@@ -110,7 +110,7 @@ pub async fn log_out(State(app): State<App>, Writer(session): Writer) -> Respons
     response
 }
 
-fn set_cookies(response: &mut Response, lines: Vec<String>) {
+pub fn set_cookies(response: &mut Response, lines: Vec<String>) {
     for line in lines {
         if let Ok(line) = HeaderValue::from_str(&line) {
             response.headers_mut().append(SET_COOKIE, line);
@@ -119,7 +119,7 @@ fn set_cookies(response: &mut Response, lines: Vec<String>) {
 }
 
 /// While the configuration is refused no user is let in; it is asked for again, for it may be valid by now.
-async fn refuse_while_broken(app: &App) -> Result<(), Failure> {
+pub async fn refuse_while_broken(app: &App) -> Result<(), Failure> {
     if app.settings().mistake.is_none() {
         return Ok(());
     }
@@ -171,7 +171,7 @@ fn credentials(headers: &HeaderMap, body: &[u8]) -> Result<Credentials, Failure>
     Ok(Credentials { username, password, clear_sessions })
 }
 
-fn is_plain(text: &str) -> bool {
+pub fn is_plain(text: &str) -> bool {
     !text.contains('\0')
 }
 
