@@ -9,6 +9,7 @@
 mod browser;
 mod desk;
 mod ending;
+mod pictures;
 mod profiles;
 mod visit;
 #[allow(dead_code, reason = "the suite of the API has other needs")]
