@@ -3,12 +3,12 @@
 use session_limit_admin::api::objects::{
     Cleared, User, UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession,
 };
-use session_limit_admin::api::{ClearBody, MAX_PAGE_SIZE, Resource};
+use session_limit_admin::api::{AtLimit, ClearBody, MAX_PAGE_SIZE, Resource};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ArrayBuilder, ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
@@ -18,6 +18,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::cookies::SESSION_COOKIES;
 use crate::failure::ErrorBody;
+use crate::routes::MAX_CHOSEN;
 
 const JSON: &str = "application/json";
 /// How the session's cookie is called in the document.
@@ -70,6 +71,7 @@ pub fn document() -> OpenApi {
         .schema(UserAccount::name(), UserAccount::schema())
         .schema(Cleared::name(), Cleared::schema())
         .schema(ClearBody::name(), ClearBody::schema())
+        .schema(AtLimit::name(), AtLimit::schema())
         .schema(ErrorBody::name(), ErrorBody::schema())
         .security_scheme(SCHEME, SecurityScheme::ApiKey(cookie));
     let info = InfoBuilder::new()
@@ -150,11 +152,15 @@ fn patch(resource: Resource) -> Operation {
 }
 
 fn login() -> Operation {
+    let id = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let ids = ArrayBuilder::new().items(id()).min_items(Some(1)).max_items(Some(MAX_CHOSEN));
+    let end_session = OneOfBuilder::new().item(id()).item(ids);
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let fields = ObjectBuilder::new()
         .property("username", text())
         .property("password", text())
         .property("clear_sessions", ObjectBuilder::new().schema_type(Type::Boolean))
+        .property("end_session", end_session)
         .required("username")
         .required("password");
     let schema: RefOr<Schema> = RefOr::T(fields.into());

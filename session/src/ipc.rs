@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use session_limit_admin::api::Request;
 use session_limit_admin::api::statistics::Statistics;
+use session_limit_admin::api::{AtLimit, Request};
 use session_limit_admin::error::AdminError;
 use session_limit_core::model::service_settings::Service;
 
@@ -20,7 +20,7 @@ use crate::pam_client::{LoginStart, PamError};
 use crate::secret::Secret;
 
 /// Bytes of the longest packet without a secret; longer texts of modules are cut.
-const MAX_PACKET: usize = 8192;
+const MAX_PACKET: usize = 32 * 1024;
 const MAX_TEXT: usize = 4096;
 
 /// Bytes of the longest request: a body of 64 KiB, and what is around it.
@@ -43,6 +43,8 @@ pub enum HolderMessage {
     Authenticated,
     /// The session is open, for the user of this name.
     Opened(String),
+    /// The login was refused at the limit; [`HolderMessage::Failed`] follows.
+    AtLimit(AtLimit),
     /// The login failed.
     Failed(PamError),
     /// How the service is configured, or why that is not known.

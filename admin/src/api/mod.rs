@@ -3,6 +3,7 @@
 //!
 //! A [`Request`] is answered by [`answer`] with the rights of the user in [`Administration`].
 
+mod at_limit;
 mod changes;
 pub mod objects;
 pub mod overview;
@@ -14,6 +15,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use at_limit::{AtLimit, at_limit};
 pub use query::{ListQuery, MAX_PAGE_SIZE};
 pub use write::ClearBody;
 

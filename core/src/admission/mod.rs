@@ -420,7 +420,9 @@ impl<'a> Login<'a> {
                 let (choices, more) = telling::choices(&others, with_origin, &self.host);
                 let left = counted_sessions(&others).saturating_sub(1);
                 let one_is_enough = decide(self.settings.limit, left) == Decision::Permit;
-                Outcome::Ask(Question { choices, more, one_is_enough })
+                let open = others.iter().filter(|session| session.is_open());
+                let open = open.map(|session| session.id).collect();
+                Outcome::Ask(Question { choices, more, open, one_is_enough })
             }
             DenialReason::Refuse => {
                 // What holds the slots is said already.

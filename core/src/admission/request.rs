@@ -48,6 +48,8 @@ pub struct Question {
     pub choices: Vec<SessionChoice>,
     /// How many more there are.
     pub more: usize,
+    /// The numbers of all of them: a program that asks for the user knows sessions by these.
+    pub open: Vec<i64>,
     /// Whether the end of one makes room; otherwise only all can be chosen.
     pub one_is_enough: bool,
 }

@@ -12,6 +12,7 @@ use super::HOME;
 use super::form::{Form, Posted};
 use super::page::{self, Page, counted, hidden};
 use super::problem::Problem;
+use super::sessions;
 use super::visitor::Visitor;
 
 /// A page of sessions, as the API lists them.
@@ -50,12 +51,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
             }
             ul {
                 @for session in &ended {
-                    li {
-                        (session.service)
-                        @if let Some(rhost) = &session.rhost { " from " (rhost) }
-                        @if let Some(tty) = &session.tty { " on " (tty) }
-                        " since " (page::time(&session.since))
-                    }
+                    li { (sessions::line(session)) }
                 }
                 @if count > ended.len() { li { "and " (count - ended.len()) " more" } }
             }

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use session_limit_admin::api::AtLimit;
 use session_limit_session::ipc::HolderMessage;
 use session_limit_session::pam_client::{LoginStart, Style};
 use session_limit_session::secret::Secret;
 
 use crate::attempts::Attempt;
 use crate::cookies::Hash;
-use crate::login::{self, CLEARING_SERVICE, Refusal, SERVICE};
+use crate::login::{self, Others, Refusal};
 use crate::packets::Packets;
 use crate::settings::SESSION_SOCKET;
 
@@ -32,6 +33,7 @@ pub struct Conversation {
     password: Option<Secret>,
     said: Vec<String>,
     errors: Vec<String>,
+    at_limit: Option<AtLimit>,
     messages: usize,
     /// When it began.
     pub began: Instant,
@@ -67,14 +69,16 @@ impl Conversation {
         user: &str,
         password: Secret,
         rhost: &str,
-        clears: bool,
+        others: Others,
     ) -> Result<Self, Refusal> {
-        let service = if clears { CLEARING_SERVICE } else { SERVICE };
+        let clears = others == Others::Clear;
+        let (service, end_sessions) = others.service();
         let start = LoginStart {
             service: service.to_owned(),
             user: Some(user.to_owned()),
             tty: Some("http".to_owned()),
             rhost: Some(rhost.to_owned()),
+            end_sessions,
         };
         let packets = Packets::connect(Path::new(SESSION_SOCKET)).await.map_err(broken)?;
         packets.start(&start).await.map_err(broken)?;
@@ -84,6 +88,7 @@ impl Conversation {
             password,
             said: Vec::new(),
             errors: Vec::new(),
+            at_limit: None,
             messages: 0,
             began: Instant::now(),
             clears,
@@ -116,8 +121,9 @@ impl Conversation {
                 Some(HolderMessage::Opened(_)) => return Ok(Step::Opened(self.packets)),
                 Some(HolderMessage::Authenticated) => self.password = None,
                 Some(HolderMessage::Failed(failure)) => {
-                    return Err(login::refusal(failure, &self.errors));
+                    return Err(login::refusal(failure, &self.errors, self.at_limit));
                 }
+                Some(HolderMessage::AtLimit(told)) => self.at_limit = Some(told),
                 Some(HolderMessage::Message(style, text)) => {
                     match (Style::from_number(style.into()), self.password.take()) {
                         (Some(Style::PromptHidden), Some(password)) => {

@@ -9,6 +9,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use session_limit_admin::api::AtLimit;
 use session_limit_core::admission::WARNING;
 use session_limit_session::secret::{CAPACITY, Secret};
 use zeroize::{Zeroize, Zeroizing};
@@ -16,12 +17,13 @@ use zeroize::{Zeroize, Zeroizing};
 use super::HOME;
 use super::conversation::{Conversation, Question, Step, Waiting};
 use super::form::{self, Form, Posted};
-use super::page::{Page, hidden};
+use super::page::{Page, counted, hidden};
+use super::sessions;
 use super::visitor::known;
 use crate::attempts::Attempt;
 use crate::connections::Connection;
 use crate::cookies::{self, Hash, Word};
-use crate::login::Refusal;
+use crate::login::{Others, Refusal};
 use crate::metrics::LoginResult;
 use crate::packets::Packets;
 use crate::routes::{App, Client, is_plain, read_body, refuse_while_broken, set_cookies};
@@ -46,6 +48,8 @@ struct Screen<'a> {
     problem: &'a str,
     /// Whether the user may log in by ending other sessions.
     is_at_limit: bool,
+    /// What takes the slots, as far as the policy tells.
+    at_limit: Option<AtLimit>,
 }
 
 /// Shows the login screen, to a user who is logged in their page.
@@ -124,7 +128,8 @@ async fn begin(app: &App, client: &Client, headers: &HeaderMap, mut form: Form) 
     };
     let began = Instant::now();
     let login = Login { app, client, headers, attempt: Some(attempt), began, clears, next, kept };
-    let step = match Conversation::begin(&user, password, &client.rhost, clears).await {
+    let others = if clears { Others::Clear } else { Others::EndAtLimit(Vec::new()) };
+    let step = match Conversation::begin(&user, password, &client.rhost, others).await {
         Ok(conversation) => conversation.advance().await,
         Err(refusal) => Err(refusal),
     };
@@ -172,11 +177,11 @@ impl Login<'_> {
                 let problem = "The login failed: name, password or answer is wrong.";
                 self.screen(user).refused(StatusCode::UNAUTHORIZED, problem)
             }
-            Err(Refusal::Refused(reason)) => {
+            Err(Refusal::Refused(reason, at_limit)) => {
                 self.count(LoginResult::Refused);
                 self.take_back();
                 let is_at_limit = WARNING.first().is_some_and(|line| reason.contains(line));
-                let screen = Screen { is_at_limit, ..self.screen(user) };
+                let screen = Screen { is_at_limit, at_limit, ..self.screen(user) };
                 screen.refused(StatusCode::FORBIDDEN, &reason)
             }
             Err(Refusal::Broken(reason)) => {
@@ -261,6 +266,7 @@ impl Screen<'_> {
         let body = html! {
             section #login {
                 @if !self.problem.is_empty() { (lines(self.problem)) }
+                @if let Some(told) = &self.at_limit { (in_use(told)) }
                 form.login method="post" action="/console/login" {
                     (hidden("next", self.next))
                     @if !self.kept.is_empty() { (hidden("kept", self.kept)) }
@@ -276,8 +282,14 @@ impl Screen<'_> {
                             autocomplete="current-password" autofocus[!self.user.is_empty()];
                     }
                     @if self.is_at_limit {
-                        p { "Enter your password again to end all of your other sessions on this host, \
-                            unsaved work in them included." }
+                        p {
+                            "Enter your password again to end "
+                            @match &self.at_limit {
+                                Some(told) => { "your " (counted(told.concurrent_sessions, "session", "sessions")) }
+                                None => "all of your other sessions",
+                            }
+                            " on this host, unsaved work in them included."
+                        }
                     }
                     p.buttons {
                         @if self.is_at_limit {
@@ -294,6 +306,23 @@ impl Screen<'_> {
     }
 }
 
+/// What takes the slots.
+fn in_use(told: &AtLimit) -> Markup {
+    let sessions = told.sessions.as_deref().unwrap_or_default();
+    html! {
+        p { (told.concurrent_sessions) " of " (told.max_concurrent_sessions) " sessions in use"
+            @if sessions.is_empty() { "." } @else { ":" } }
+        @if !sessions.is_empty() {
+            ul {
+                @for session in sessions { li { (sessions::line(session)) } }
+                @if told.concurrent_sessions > sessions.len() {
+                    li { "and " (told.concurrent_sessions - sessions.len()) " more" }
+                }
+            }
+        }
+    }
+}
+
 fn lines(text: &str) -> Markup {
     html! {
         div.problem role="alert" { @for line in text.lines() { p { (line) } } }
@@ -301,14 +330,17 @@ fn lines(text: &str) -> Markup {
 }
 
 fn question_page(question: &Question, next: &str) -> Response {
-    let label = question.text.trim().trim_end_matches(':');
+    // The question is the last line; what it is about is above.
+    let text = question.text.trim();
+    let (about, label) = text.rsplit_once('\n').unwrap_or(("", text));
+    let label = label.trim().trim_end_matches(':');
     let label = if label.is_empty() { "Answer" } else { label };
+    let said: Vec<&str> =
+        question.said.iter().flat_map(|text| text.lines()).chain(about.lines()).collect();
     let body = html! {
         section #login {
-            @if !question.said.is_empty() {
-                div.notice role="status" {
-                    @for line in question.said.iter().flat_map(|text| text.lines()) { p { (line) } }
-                }
+            @if !said.is_empty() {
+                div.notice role="status" { @for line in said { p { (line) } } }
             }
             form.login method="post" action="/console/login" {
                 (hidden("next", next))

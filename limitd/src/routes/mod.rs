@@ -29,6 +29,8 @@ use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::table::Table;
 
+pub use session::MAX_CHOSEN;
+
 /// Bytes of the longest body.
 const MAX_BODY: usize = 64 * 1024;
 /// How long a body may take to arrive.

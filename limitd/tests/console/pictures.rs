@@ -78,7 +78,9 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for four in digits.chunks(4) {
         let bits = four.iter().fold(0, |bits, digit| (bits << 6) | digit) << (6 * (4 - four.len()));
-        bytes.extend((0..four.len() - 1).map(|n| u8::try_from((bits >> (16 - 8 * n)) & 0xff).unwrap()));
+        bytes.extend(
+            (0..four.len() - 1).map(|n| u8::try_from((bits >> (16 - 8 * n)) & 0xff).unwrap()),
+        );
     }
     bytes
 }
