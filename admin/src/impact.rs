@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 use session_limit_core::config::assignment::{self, AssignedProfile, AssignmentSource};
 use session_limit_core::system;
@@ -14,7 +14,7 @@ use crate::object::ObjectKind;
 use crate::sessions::{SessionStatus, SessionView};
 
 /// A user who holds more sessions than a limit allows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserAboveLimit {
     /// The user's name.
     pub user: String,

@@ -14,6 +14,7 @@ mod args;
 mod attempts;
 mod certificate_dates;
 mod connections;
+mod console;
 mod cookies;
 mod failure;
 mod front;

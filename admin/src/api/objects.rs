@@ -7,7 +7,7 @@ use super::Resource;
 use crate::field::Field;
 
 /// A profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccountProfile {
     /// Identifier.
@@ -37,7 +37,7 @@ pub struct UserAccountProfile {
 }
 
 /// A user, and the profile that applies to the user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct User {
     /// Identifier.
@@ -60,7 +60,7 @@ pub struct User {
 }
 
 /// A group, and the profile assigned to its members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserGroup {
     /// Identifier.
@@ -79,7 +79,7 @@ pub struct UserGroup {
 }
 
 /// What a user is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserActivity {
     /// Identifier.
@@ -129,7 +129,7 @@ pub struct UserSession {
 }
 
 /// The acting user's own account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccount {
     /// Identifier of the user.
@@ -153,7 +153,7 @@ pub struct UserAccount {
 }
 
 /// What clearing sessions came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cleared {
     /// Sessions that ended when asked to.

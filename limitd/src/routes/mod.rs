@@ -19,8 +19,12 @@ use axum::routing::{get, post};
 use http_body_util::LengthLimitError;
 use session_limit_core::model::service_settings::Service;
 
+pub use access::{Client, is_of_host};
+pub use session::{is_plain, refuse_while_broken, set_cookies};
+
 use crate::attempts::Attempts;
 use crate::connections::Connection;
+use crate::console;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::table::Table;
@@ -41,6 +45,8 @@ pub struct App {
     pub attempts: Attempts,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Logins of the console that wait for an answer.
+    pub pending: console::Pending,
     settings: Arc<Mutex<Settings>>,
 }
 
@@ -96,7 +102,8 @@ pub fn router(app: App) -> Router {
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), around))
-        .with_state(app)
+        .with_state(app.clone())
+        .merge(console::router(app))
 }
 
 async fn method_not_allowed() -> Failure {
@@ -122,7 +129,7 @@ async fn around(State(app): State<App>, request: Request, next: Next) -> Respons
 }
 
 /// Reads a body of bounded length in bounded time.
-async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failure> {
+pub async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failure> {
     let read = tokio::time::timeout(BODY_DEADLINE, axum::body::to_bytes(body, MAX_BODY)).await;
     connection.set_busy();
     match read {
