@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! admission -> { config, store, termination } -> process -> system -> model      log -> process
+//!                             refusals -> store
 //! ```
 //!
 //! # What always holds
@@ -24,6 +25,7 @@ pub mod config;
 pub mod log;
 pub mod model;
 pub mod process;
+pub mod refusals;
 pub mod store;
 pub mod system;
 pub mod termination;

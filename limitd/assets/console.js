@@ -18,15 +18,21 @@
   // Times in the zone of the browser, with its name; the time as it was sent stays as the title.
   const showTimes = (root) => {
     const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
+    const two = (number) => String(number).padStart(2, "0");
+    const local = (time, withSeconds) => {
+      const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
+      const clock = [time.getHours(), time.getMinutes(), ...(withSeconds ? [time.getSeconds()] : [])];
+      const name = zone.formatToParts(time).find((part) => part.type === "timeZoneName");
+      return `${day} ${clock.map(two).join(":")} ${name ? name.value : ""}`.trim();
+    };
     for (const element of root.querySelectorAll("time[datetime]:not([title])")) {
       const time = new Date(element.dateTime);
       if (Number.isNaN(time.getTime())) continue;
-      const two = (number) => String(number).padStart(2, "0");
-      const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
-      const clock = [two(time.getHours()), two(time.getMinutes()), two(time.getSeconds())].join(":");
-      const name = zone.formatToParts(time).find((part) => part.type === "timeZoneName");
       element.title = element.textContent;
-      element.textContent = `${day} ${clock} ${name ? name.value : ""}`.trim();
+      element.textContent = local(time, true);
+    }
+    for (const element of root.querySelectorAll("svg text[data-time]")) {
+      element.textContent = local(new Date(element.dataset.time), false);
     }
   };
 

@@ -1,7 +1,8 @@
 //! The document that describes the API, made from the same types that answer.
 
 use session_limit_admin::api::objects::{
-    Cleared, User, UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession,
+    Cleared, History, HistoryPoint, Refusal, User, UserAccount, UserAccountProfile, UserActivity,
+    UserGroup, UserSession,
 };
 use session_limit_admin::api::{AtLimit, ClearBody, MAX_PAGE_SIZE, Resource};
 use utoipa::openapi::path::{
@@ -37,7 +38,7 @@ pub fn document() -> OpenApi {
             one.patch = Some(patch(resource));
         }
         one.delete = match resource {
-            Resource::UserActivity => None,
+            Resource::UserActivity | Resource::Refusal => None,
             Resource::UserSession => {
                 Some(answered(by_id(resource, true), "200", reference::<Cleared>()).build())
             }
@@ -56,6 +57,7 @@ pub fn document() -> OpenApi {
         .response("200", described("They can."))
         .response("503", described("The configuration is refused."));
     let paths = paths
+        .path("/api/history", PathItem::new(HttpMethod::Get, history()))
         .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
@@ -69,6 +71,9 @@ pub fn document() -> OpenApi {
         .schema(UserActivity::name(), UserActivity::schema())
         .schema(UserSession::name(), UserSession::schema())
         .schema(UserAccount::name(), UserAccount::schema())
+        .schema(Refusal::name(), Refusal::schema())
+        .schema(History::name(), History::schema())
+        .schema(HistoryPoint::name(), HistoryPoint::schema())
         .schema(Cleared::name(), Cleared::schema())
         .schema(ClearBody::name(), ClearBody::schema())
         .schema(AtLimit::name(), AtLimit::schema())
@@ -114,6 +119,25 @@ fn list(resource: Resource) -> Operation {
         .required("count")
         .required("results");
     answered(list, "200", RefOr::T(page.into())).tag(resource.word()).build()
+}
+
+fn history() -> Operation {
+    let mut history = operation("Shows how many sessions there were, and refused logins.", true);
+    for (name, help) in [
+        ("from", "The beginning, as RFC 3339 writes it or as seconds since the epoch."),
+        ("to", "The end, likewise; now by default."),
+        ("step", "Seconds of a point."),
+    ] {
+        history = history.parameter(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(help))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+        );
+    }
+    answered(history, "200", reference::<History>()).build()
 }
 
 fn get(resource: Resource) -> Operation {
@@ -267,6 +291,7 @@ fn schema_of(resource: Resource) -> RefOr<Schema> {
         Resource::UserGroup => reference::<UserGroup>(),
         Resource::UserActivity => reference::<UserActivity>(),
         Resource::UserSession => reference::<UserSession>(),
+        Resource::Refusal => reference::<Refusal>(),
     }
 }
 

@@ -31,6 +31,7 @@ pub const MAX_ANSWER: usize = 192 * 1024;
 const START: u8 = b'S';
 const SETTINGS: u8 = b'C';
 const STATISTICS: u8 = b'N';
+const SAMPLER: u8 = b'H';
 const ANSWER: u8 = b'A';
 const REQUEST: u8 = b'R';
 
@@ -62,6 +63,8 @@ pub enum Beginning {
     Settings,
     /// The question for counts.
     Statistics,
+    /// The wish that the history is kept.
+    Sampler,
 }
 
 /// The answer to a request.
@@ -126,6 +129,14 @@ pub fn ask_statistics(socket: impl AsFd) -> io::Result<()> {
     send_packet(socket, &[&[STATISTICS]])
 }
 
+/// Has the history kept for as long as the socket is held.
+///
+/// # Errors
+/// When the session process is gone.
+pub fn start_sampler(socket: impl AsFd) -> io::Result<()> {
+    send_packet(socket, &[&[SAMPLER]])
+}
+
 /// Hears what the client wants; nothing once it is gone.
 ///
 /// # Errors
@@ -137,6 +148,7 @@ pub fn receive_start(socket: impl AsFd) -> io::Result<Option<Beginning>> {
         [] => Ok(None),
         [SETTINGS] => Ok(Some(Beginning::Settings)),
         [STATISTICS] => Ok(Some(Beginning::Statistics)),
+        [SAMPLER] => Ok(Some(Beginning::Sampler)),
         [START, start @ ..] => Ok(Some(Beginning::Login(serde_json::from_slice(start)?))),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
@@ -290,6 +302,8 @@ mod tests {
         let (here, there) = pair().unwrap();
         ask_settings(&here).unwrap();
         assert_eq!(receive_start(&there).unwrap(), Some(Beginning::Settings));
+        start_sampler(&here).unwrap();
+        assert_eq!(receive_start(&there).unwrap(), Some(Beginning::Sampler));
         let request = Request::Clear(Value::String("x".repeat(70_000)));
         send_request(&here, &request).unwrap();
         assert_eq!(receive_request(&there).unwrap(), Some(request));

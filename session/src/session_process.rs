@@ -21,17 +21,18 @@ use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::admission::WARNING;
 use session_limit_core::config::{self, Config};
+use session_limit_core::log::Log;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::store;
 use session_limit_core::system::own_pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::hardening;
 use crate::ipc::{self, Beginning, HolderMessage};
 use crate::pam_client::{
     Answer, Conversation, LoginStart, PamError, Phase, Style, Transaction, Verdict,
 };
 use crate::secret::Secret;
+use crate::{hardening, sampler};
 
 /// The name in log lines.
 pub const PROGRAM: &str = "session-limit-session";
@@ -72,6 +73,12 @@ pub fn run() -> io::Result<()> {
         Some(Beginning::Statistics) => {
             let statistics = administration("root").and_then(|admin| statistics::collect(&admin));
             ipc::send(socket, &HolderMessage::Statistics(statistics.map_err(|e| e.to_string())))
+        }
+        Some(Beginning::Sampler) => {
+            let log = Log::new(PROGRAM, "history", false);
+            let timed_out = |pause| wait(socket, signals.as_fd(), Some(pause)) == Event::Timeout;
+            sampler::run(&log, || administration("root"), timed_out);
+            Ok(())
         }
         Some(Beginning::Login(start)) => hold(socket, signals.as_fd(), &start),
     }

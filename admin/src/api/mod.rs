@@ -5,10 +5,12 @@
 
 mod at_limit;
 mod changes;
+mod history;
 pub mod objects;
 pub mod overview;
 mod query;
 mod read;
+mod refusals;
 pub mod statistics;
 mod write;
 
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use at_limit::{AtLimit, at_limit};
+pub use history::HistoryQuery;
 pub use query::{ListQuery, MAX_PAGE_SIZE};
 pub use write::ClearBody;
 
@@ -36,16 +39,19 @@ pub enum Resource {
     UserActivity,
     /// Open sessions.
     UserSession,
+    /// Logins that found no slot.
+    Refusal,
 }
 
 impl Resource {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::UserAccountProfile,
         Self::User,
         Self::UserGroup,
         Self::UserActivity,
         Self::UserSession,
+        Self::Refusal,
     ];
 
     /// Returns the word in URLs, which identifiers begin with too.
@@ -57,6 +63,7 @@ impl Resource {
             Self::UserGroup => "usergroup",
             Self::UserActivity => "useractivity",
             Self::UserSession => "usersession",
+            Self::Refusal => "refusal",
         }
     }
 
@@ -85,6 +92,8 @@ pub enum Request {
     Delete(Resource, String),
     /// The acting user's own account.
     Account,
+    /// A part of the history.
+    History(HistoryQuery),
     /// The end of all sessions of a user.
     Clear(Value),
     /// A page of sessions with what their users hold; see [`overview::sessions`].
@@ -93,8 +102,8 @@ pub enum Request {
     OwnSessions(ListQuery),
     /// The users who can open no further session.
     UsersAtLimit(ListQuery),
-    /// Which users of a profile hold more sessions than a limit; the profile's name and the limit.
-    UsersAbove(String, u32),
+    /// What a limit would mean for the users of a profile; the profile's name and the limit.
+    CheckLimit(String, u32),
     /// Which profile holds for a user and why; user and PAM service.
     Explain(String, String),
     /// Whether limits take effect on this host.
@@ -151,6 +160,7 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             query.select(object).map(Into::into)
         }
         Request::Account => read::account(admin).map(Into::into),
+        Request::History(query) => history::read(admin, &query).map(Into::into),
         Request::Create(resource, wished, body) => {
             write::create(admin, writable(resource)?, wished, body).map(Into::into)
         }
@@ -171,8 +181,8 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             overview::sessions(admin, &query, Some(&admin.own_name())).map(Into::into)
         }
         Request::UsersAtLimit(query) => overview::users_at_limit(admin, &query).map(Into::into),
-        Request::UsersAbove(profile, limit) => {
-            overview::users_above(admin, &profile, limit).map(Into::into)
+        Request::CheckLimit(profile, limit) => {
+            read::value(crate::impact::check(admin, &profile, limit)?).map(Into::into)
         }
         Request::Explain(user, service) => {
             overview::explain(admin, &user, &service).map(Into::into)

@@ -17,9 +17,9 @@ use super::{ListQuery, read};
 use crate::administration::{Administration, Known, UserOverview, profile_of, user_named};
 use crate::authorization::Permission;
 use crate::error::{AdminError, AdminErrorKind};
+use crate::explain;
 use crate::sessions::{SessionView, is_held};
 use crate::status::{self, HostFiles};
-use crate::{explain, impact};
 
 /// With more sessions than these nobody waits for a look at all processes: idle times are left out.
 const MAX_WITH_IDLE: usize = 1_000;
@@ -125,17 +125,6 @@ fn free_slots(user: &UserOverview) -> Option<i64> {
     let limit = user.profile.as_ref()?.max_concurrent_sessions;
     let held = i64::try_from(user.concurrent_sessions()).unwrap_or(i64::MAX);
     (limit > 0).then(|| i64::from(limit) - held)
-}
-
-/// Returns the users of a profile who hold more sessions than a limit now.
-///
-/// # Errors
-/// When the acting user may not change the configuration, or something cannot be looked up.
-pub fn users_above(admin: &Administration, profile: &str, limit: u32) -> Result<Value, AdminError> {
-    let config = admin.read()?;
-    admin.reach(&config)?.check(Permission::Configure)?;
-    let sessions = admin.sessions.seen(None)?;
-    read::value(impact::of_limit(&config, &sessions, profile, limit)?)
 }
 
 /// Says which profile holds for a user and why, and what would become of the user's next login.

@@ -3,6 +3,7 @@
 
 pub mod policy;
 pub mod profile;
+pub mod refusal;
 pub mod sanitize;
 pub mod service;
 pub mod service_settings;

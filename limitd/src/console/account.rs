@@ -9,6 +9,7 @@ use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::field::Field;
 
 use super::form::Form;
+use super::limits;
 use super::page::{self, Page};
 use super::problem::Problem;
 use super::profile_form::value;
@@ -27,6 +28,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
         ListQuery { page: Some(number), page_size: Some(PAGE_SIZE), ..ListQuery::default() };
     let list: SessionPage = visitor.ask(Request::OwnSessions(query)).await?;
     let profile = profile(&visitor).await?;
+    let refusals = limits::refusals(&visitor, &visitor.account.name, 1).await?;
     let others = list.count.saturating_sub(1);
     let body = html! {
         (sessions::done(form.get("done")))
@@ -46,6 +48,11 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
             @if others > 0 {
                 p { a.button href="/console/sessions/end" { "End all my other sessions" } }
             }
+        }
+        @if refusals.count > 0 {
+            h2 { "Refused logins" }
+            p { "The newest of your logins that found no slot since this host was started." }
+            (limits::refused(&refusals))
         }
         h2 { "Your profile" }
         @match &profile {

@@ -11,9 +11,12 @@
 mod account;
 mod assets;
 mod assignments;
+mod chart;
 mod confirm;
 mod conversation;
 mod form;
+mod history;
+mod limits;
 mod login;
 mod page;
 mod problem;
@@ -52,6 +55,8 @@ pub fn router(app: App) -> Router {
         .route("/console/pulse", get(sessions::pulse))
         .route("/console/sessions", get(sessions::show))
         .route("/console/sessions/end", get(confirm::show).post(confirm::end))
+        .route("/console/limits", get(limits::show))
+        .route("/console/history", get(history::show))
         .route("/console/account", get(account::show))
         .route("/console/profiles", get(profiles::list))
         .route("/console/profiles/new", get(profiles::new).post(profiles::create))

@@ -9,7 +9,8 @@ use session_limit_admin::api::objects::{User, UserAccountProfile, UserGroup};
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 use session_limit_admin::field::Field;
-use session_limit_admin::impact::UserAboveLimit;
+use session_limit_admin::impact::{CheckedUser, LimitCheck};
+use session_limit_core::model::utc::utc;
 
 use super::form::{Form, Posted};
 use super::page::{self, Page, counted, hidden};
@@ -304,8 +305,9 @@ async fn effect(
     if limit == 0 {
         return Ok(html! { p { "There is no limit then: no login is refused." } });
     }
-    let above: Vec<UserAboveLimit> =
-        visitor.ask(Request::UsersAbove(profile.name.clone(), limit)).await?;
+    let check: LimitCheck = visitor.ask(Request::CheckLimit(profile.name.clone(), limit)).await?;
+    let above: Vec<_> = check.users.iter().filter(|user| user.above_by > 0).collect();
+    let recent: Vec<_> = check.users.iter().filter(|user| user.recent_refusals > 0).collect();
     let limit = counted(usize::try_from(limit).unwrap_or(usize::MAX), "session", "sessions");
     Ok(html! {
         @if above.is_empty() {
@@ -317,14 +319,27 @@ async fn effect(
                 " more than " (limit) " now. Their sessions go on; their next login is refused until they \
                  have ended some:"
             }
-            ul {
-                @for user in above.iter().take(50) {
-                    li { (user.user) ": " (counted(user.sessions, "session", "sessions")) }
-                }
-                @if above.len() > 50 { li { "and " (above.len() - 50) " more" } }
-            }
+            (some(&above, |user| format!("{}: {}", user.user, counted(user.sessions, "session", "sessions"))))
+        }
+        @if !recent.is_empty() {
+            p { "Logins of the last days that would have been refused, at least:" }
+            (some(&recent, |user| format!("{}: {}", user.user, user.recent_refusals)))
+        }
+        @match check.sampled_since {
+            Some(since) => p { "The history that this is taken from begins on " (utc(since)) "." },
+            None => p { "No history is kept, so that only refusals that have happened are known." },
         }
     })
+}
+
+/// The users that an effect is about, 50 at most.
+fn some(users: &[&CheckedUser], line: impl Fn(&CheckedUser) -> String) -> Markup {
+    html! {
+        ul {
+            @for user in users.iter().take(50) { li { (line(user)) } }
+            @if users.len() > 50 { li { "and " (users.len() - 50) " more" } }
+        }
+    }
 }
 
 /// Returns whom a profile is assigned to.

@@ -1,6 +1,7 @@
 //! Calls: from an HTTP request to a question for the session process, and back.
 
 mod access;
+mod history;
 mod meta;
 mod objects;
 mod session;
@@ -93,6 +94,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(meta::metrics))
         .route("/api/openapi.json", get(meta::openapi))
         .route("/api/useraccount", get(objects::account))
+        .route("/api/history", get(history::read))
         .route("/api/usersession/clear", post(objects::clear))
         .route("/api/{resource}", get(objects::list).post(objects::create))
         .route(

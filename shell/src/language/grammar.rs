@@ -20,6 +20,8 @@ pub enum Show {
     Activity(Option<String>),
     /// `show session [USER]`
     Sessions(Option<String>),
+    /// `show refusal [USER]`
+    Refusals(Option<String>),
 }
 
 /// A command at the top.
@@ -116,6 +118,11 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         make: |a| Ok(Command::Show(Show::Sessions(first(a)))),
     },
     CommandSyntax {
+        slots: &[Word("show"), Word("refusal"), Maybe(User)],
+        help: "the last logins that were refused, and what held the slots",
+        make: |a| Ok(Command::Show(Show::Refusals(first(a)))),
+    },
+    CommandSyntax {
         slots: &[Word("watch"), Word("show"), Many(ArgumentKind::Command)],
         help: "repeat a show command every two seconds; q or Ctrl-C ends it",
         make: |a| show(a).map(Command::Watch),
@@ -132,7 +139,7 @@ pub const TOP: &[CommandSyntax<Command>] = &[
     },
     CommandSyntax {
         slots: &[Word("check"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
-        help: "which users would be above a limit now; nothing is changed",
+        help: "whom a limit would refuse, now and in the last days; nothing is changed",
         make: check_limit,
     },
     CommandSyntax {
@@ -377,7 +384,7 @@ fn before_question_mark(words: &[String]) -> Option<&[String]> {
 
 /// What the first words mean that begin several commands, for lists of what may be typed.
 const FIRST_WORDS: [(&str, &str); 9] = [
-    ("show", "look at profiles, users, groups and sessions"),
+    ("show", "look at profiles, users, groups, sessions and refusals"),
     ("watch", "repeat a show command"),
     ("check", "try a limit out without saving it"),
     ("configure", "make or change a profile, or assign one"),
