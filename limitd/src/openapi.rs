@@ -5,6 +5,7 @@ use session_limit_admin::api::objects::{
     UserGroup, UserSession,
 };
 use session_limit_admin::api::{AtLimit, ClearBody, MAX_PAGE_SIZE, Resource};
+use session_limit_admin::impact::{CheckedUser, LimitCheck};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
@@ -59,6 +60,7 @@ pub fn document() -> OpenApi {
     let paths = paths
         .path("/api/history", PathItem::new(HttpMethod::Get, history()))
         .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
+        .path("/api/useraccountprofile/{id}/check", PathItem::new(HttpMethod::Post, check()))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
         .path("/logout", PathItem::new(HttpMethod::Post, logout()))
@@ -75,6 +77,8 @@ pub fn document() -> OpenApi {
         .schema(History::name(), History::schema())
         .schema(HistoryPoint::name(), HistoryPoint::schema())
         .schema(Cleared::name(), Cleared::schema())
+        .schema(CheckedUser::name(), CheckedUser::schema())
+        .schema(LimitCheck::name(), LimitCheck::schema())
         .schema(ClearBody::name(), ClearBody::schema())
         .schema(AtLimit::name(), AtLimit::schema())
         .schema(ErrorBody::name(), ErrorBody::schema())
@@ -172,6 +176,20 @@ fn patch(resource: Resource) -> Operation {
         .response("412", failure("The object has changed since it was read."));
     answered(patch, "200", schema_of(resource))
         .request_body(Some(body(RefOr::T(verbs.into()))))
+        .build()
+}
+
+fn check() -> Operation {
+    let limit =
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u32::MAX));
+    let fields = ObjectBuilder::new()
+        .property("max_concurrent_sessions", limit)
+        .required("max_concurrent_sessions");
+    let check = writing(by_id(Resource::UserAccountProfile, false)).summary(Some(
+        "Says whom a limit would refuse, now and in the last days; changes nothing.",
+    ));
+    answered(check, "200", reference::<LimitCheck>())
+        .request_body(Some(body(RefOr::T(fields.into()))))
         .build()
 }
 

@@ -174,6 +174,22 @@ fn word(value: &Value) -> Result<Option<OnLimit>, AdminError> {
     }
 }
 
+/// Reads the limit that is to be tried out, the one field of `body`.
+///
+/// # Errors
+/// When it is missing or not valid, or another field is there.
+pub fn limit(body: Value) -> Result<u32, AdminError> {
+    let limit = Field::MaxConcurrentSessions;
+    let Value::Object(fields) = body else {
+        let message = format!("the body is not valid, expected an object with {limit}");
+        return Err(AdminError::new(AdminErrorKind::Invalid, message));
+    };
+    if let Some(other) = fields.keys().find(|name| *name != limit.name()) {
+        return Err(AdminError::field(other, &format!("cannot be tried out, expected {limit}")));
+    }
+    number(limit, fields.get(limit.name()).unwrap_or(&Value::Null))
+}
+
 fn number(field: Field, value: &Value) -> Result<u32, AdminError> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
     number.ok_or_else(|| {
