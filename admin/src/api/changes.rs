@@ -107,7 +107,7 @@ impl Body {
     /// # Errors
     /// When the new one is not valid.
     pub fn rename(&self, resource: Resource, name: &str) -> Result<Option<Change>, AdminError> {
-        if resource != Resource::UserAccountProfile || !self.fields.contains_key("name") {
+        if resource != Resource::UserAccountProfile || self.text("name")?.is_none() {
             return Ok(None);
         }
         let wanted = self.name(resource)?;

@@ -1,5 +1,7 @@
 //! The document that describes the API, made from the same types that answer.
 
+mod bodies;
+
 use session_limit_admin::api::objects::{
     Cleared, History, HistoryPoint, Refusal, User, UserAccount, UserAccountProfile, UserActivity,
     UserGroup, UserSession,
@@ -162,34 +164,27 @@ fn write(resource: Resource, summary: &str, status: &str, creates: bool) -> Oper
     write = write
         .response("409", failure("The name is taken, or another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
-    answered(write, status, schema_of(resource)).request_body(Some(body(object()))).build()
+    answered(write, status, schema_of(resource))
+        .request_body(Some(body(bodies::object(resource, creates))))
+        .build()
 }
 
 fn patch(resource: Resource) -> Operation {
-    let verbs = ObjectBuilder::new()
-        .property("add", object())
-        .property("replace", object())
-        .property("delete", object());
     let patch = writing(by_id(resource, false))
         .summary(Some("Changes fields of an object."))
         .response("409", failure("Another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
     answered(patch, "200", schema_of(resource))
-        .request_body(Some(body(RefOr::T(verbs.into()))))
+        .request_body(Some(body(bodies::patch(resource))))
         .build()
 }
 
 fn check() -> Operation {
-    let limit =
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u32::MAX));
-    let fields = ObjectBuilder::new()
-        .property("max_concurrent_sessions", limit)
-        .required("max_concurrent_sessions");
     let check = writing(by_id(Resource::UserAccountProfile, false)).summary(Some(
         "Says whom a limit would refuse, now and in the last days; changes nothing.",
     ));
     answered(check, "200", reference::<LimitCheck>())
-        .request_body(Some(body(RefOr::T(fields.into()))))
+        .request_body(Some(body(bodies::limit())))
         .build()
 }
 
