@@ -32,8 +32,8 @@ BASE = """auth required pam_permit.so
 account required pam_permit.so
 {}session required pam_permit.so
 """
-OURS = """account {control} /mnt/module.so config=/mnt/config.toml{arguments}
-session {control} /mnt/module.so config=/mnt/config.toml{arguments}
+OURS = """account {control} /mnt/module.so config=/mnt/config.toml state={state}
+session {control} /mnt/module.so config=/mnt/config.toml state={state}
 """
 # Not as shipped: a module whose every hook fails must not be measured as a fast one.
 CONTROL = "required"
@@ -181,8 +181,9 @@ class Bench:
         (self.root / "mnt/pam.d" / name).write_text(BASE.format(lines))
         return name
 
-    def ours(self, name, arguments=""):
-        lines = OURS.format(control=CONTROL, arguments=arguments)
+    def ours(self, name, state="/run/ours/live-sessions.db"):
+        """The module's stack; the last logins are beside the store then, not in /var/lib on a disk."""
+        lines = OURS.format(control=CONTROL, state=state)
         if name.startswith("other"):
             lines = lines.replace("/mnt/module.so", "/mnt/other.so")
         return self.stack(name, lines)
@@ -215,7 +216,7 @@ class Bench:
         """Writes the stacks to compare, and lets each make its files: the first logins are not counted."""
         self.services = [self.stack("pam_permit"), self.ours("ours")]
         if len(self.options.module) > 1:
-            self.services.append(self.ours("other-module", " state=/run/other/live-sessions.db"))
+            self.services.append(self.ours("other-module", "/run/other/live-sessions.db"))
         for name, lines in self.peers.items():
             if name == "pam_limits":
                 for count in UTMP:
@@ -273,7 +274,7 @@ class Bench:
                 state = f"/run/{kind}-{count}/live-sessions.db"
                 others, own = (count, 0) if kind == "others" else (0, count)
                 self.driver("fill", state, others, own, 4000, os.getpid())
-                services.append(self.ours(f"ours-{kind}-{count}", f" state={state}"))
+                services.append(self.ours(f"ours-{kind}-{count}", state))
         return self.cycles("u000", services)
 
     def cycles(self, user, services):

@@ -52,6 +52,29 @@ impl HostIdentity {
         Ok(Self { boot_id, pid_ns })
     }
 
+    /// Returns boot and pid namespace, the identity of the living process `pid`, and its process session.
+    ///
+    /// Where `known`, found out by an earlier phase of the same login, is `pid` and the calling process, all
+    /// but the process session is known: a process stays in its boot and in its pid namespace, and a
+    /// `/proc` that shows it under its own number with its own start time is that of its namespace.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`HostIdentity::current`] and [`HostIdentity::leader`].
+    pub fn with_leader(pid: i32, known: Option<&Leader>) -> io::Result<(Self, Leader, i32)> {
+        if let Some(known) = known.filter(|known| known.pid == pid && pid == system::own_pid()) {
+            if let Ok(stat) = Stat::of(pid) {
+                if stat.start_time == known.start_time {
+                    let host = Self { boot_id: known.boot_id.clone(), pid_ns: known.pid_ns };
+                    return Ok((host, known.clone(), stat.process_session));
+                }
+            }
+        }
+        let host = Self::current()?;
+        let (leader, process_session) = host.leader(pid)?;
+        Ok((host, leader, process_session))
+    }
+
     /// Returns the identity of the living process `pid`, and its process session.
     ///
     /// # Errors
@@ -100,7 +123,7 @@ fn check_proc() -> io::Result<()> {
     let file = Path::new("/proc/self/status");
     let status = read_proc(file).map_err(|e| naming(file, &e))?;
     let own = system::own_pid();
-    if pids_in(&String::from_utf8_lossy(&status)) == [own] {
+    if pids_in(&status) == [own] {
         return Ok(());
     }
     let text = format!("/proc is that of another pid namespace: /proc/self is not process {own}");
@@ -109,9 +132,10 @@ fn check_proc() -> io::Result<()> {
 
 /// Reads the pids of a process: one for each pid namespace from that of the mount down to its own
 /// (`NSpid`, proc_pid_status(5)). Linux before 4.1 tells the first one only.
-fn pids_in(status: &str) -> Vec<i32> {
-    let line = |name| status.lines().find_map(|line| line.strip_prefix(name));
-    let pids = line("NSpid:").or_else(|| line("Pid:")).unwrap_or_default();
+fn pids_in(status: &[u8]) -> Vec<i32> {
+    let line = |name: &[u8]| status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(name));
+    let pids = line(b"NSpid:").or_else(|| line(b"Pid:")).unwrap_or_default();
+    let pids = std::str::from_utf8(pids).unwrap_or_default();
     pids.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
@@ -158,6 +182,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_the_own_process_is_used_and_of_another_one_is_not() {
+        let host = HostIdentity::current().unwrap();
+        let own = own_leader(&host);
+        let with = |pid, known: &Leader| {
+            let (found, leader, _) = HostIdentity::with_leader(pid, Some(known)).unwrap();
+            (found, leader)
+        };
+        let marked = Leader { boot_id: "as known".into(), ..own.clone() };
+        let known = HostIdentity { boot_id: "as known".into(), pid_ns: own.pid_ns };
+        assert_eq!(with(own.pid, &marked), (known, marked.clone()));
+        let recycled = Leader { start_time: own.start_time - 1, ..marked.clone() };
+        assert_eq!(with(own.pid, &recycled), (host.clone(), own.clone()));
+        let parent = host.leader(system::parent_pid()).unwrap().0;
+        let of_parent = Leader { boot_id: "as known".into(), ..parent.clone() };
+        assert_eq!(with(parent.pid, &of_parent), (host.clone(), parent));
+    }
+
+    #[test]
     fn a_zombie_a_recycled_pid_and_another_boot_are_dead() {
         let host = HostIdentity::current().unwrap();
         let mut child = Command::new("true").spawn().unwrap();
@@ -180,10 +222,10 @@ mod tests {
 
     #[test]
     fn a_process_that_proc_shows_under_two_pids_is_in_another_namespace() {
-        assert_eq!(pids_in("Name:\tsshd\nPid:\t7\nNSpid:\t7\n"), [7]);
-        assert_eq!(pids_in("Pid:\t7\nNSpid:\t7\t1\n"), [7, 1]);
-        assert_eq!(pids_in("Pid:\t7\n"), [7]);
-        assert_eq!(pids_in(""), [0; 0]);
+        assert_eq!(pids_in(b"Name:\tsshd\nPid:\t7\nNSpid:\t7\n"), [7]);
+        assert_eq!(pids_in(b"Pid:\t7\nNSpid:\t7\t1\n"), [7, 1]);
+        assert_eq!(pids_in(b"Pid:\t7\n"), [7]);
+        assert_eq!(pids_in(b""), [0; 0]);
     }
 
     #[test]

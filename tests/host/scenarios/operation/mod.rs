@@ -1,5 +1,6 @@
 //! What an administrator does and sees: installation, faults, the journal, the command line.
 
+pub mod api;
 pub mod faults;
 pub mod hostile;
 pub mod install;
@@ -8,3 +9,4 @@ pub mod penalties;
 pub mod service;
 pub mod shell;
 pub mod status;
+pub mod users;
