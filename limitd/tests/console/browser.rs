@@ -124,10 +124,6 @@ impl Browser {
         rest.find('/').map_or(String::new(), |slash| rest[slash..].to_owned())
     }
 
-    /// Returns the title.
-    pub fn title(&self) -> String {
-        self.text_of("/title")
-    }
 
     /// Runs a script, as its author could in the browser's tools.
     pub fn run(&self, script: &str) -> Value {
