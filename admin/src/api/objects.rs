@@ -26,8 +26,7 @@ pub struct UserAccountProfile {
     pub max_concurrent_sessions: u32,
     /// Days; 0 = never.
     pub credentials_timeout_threshold: u32,
-    /// What happens at the limit, where the profile says something else than the policy. Configured in the file
-    /// only.
+    /// What happens at the limit: `reject`, `ask`, `evict-oldest` or `log`; absent where the policy says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_limit: Option<String>,
     /// The fields above that nothing acts on.
