@@ -311,7 +311,12 @@ impl Administration {
     pub fn save(&self, draft: &mut ConfigDraft) -> Result<Object, DraftError> {
         self.reach(&self.read()?)?.check(Permission::Configure)?;
         let object = draft.save(&self.config)?;
-        self.log("configure", &format!("saved {} {:?}", draft.kind().word(), draft.name()));
+        let (kind, name) = (draft.kind().word(), draft.name());
+        let renamed = match &object {
+            Object::Profile(profile) if profile.name != name => format!(" as {:?}", profile.name),
+            _ => String::new(),
+        };
+        self.log("configure", &format!("saved {kind} {name:?}{renamed}"));
         Ok(object)
     }
 

@@ -83,17 +83,35 @@ impl Body {
         }
     }
 
-    /// Checks that what identifies the object is not to change.
+    /// Checks that what identifies the object is not to change. The name of a profile may.
     ///
     /// # Errors
     /// When it is.
-    pub fn check_identity(&self, id: &str, name: &str) -> Result<(), AdminError> {
+    pub fn check_identity(
+        &self,
+        resource: Resource,
+        id: &str,
+        name: &str,
+    ) -> Result<(), AdminError> {
         for (field, is) in [("uuid", id), ("name", name), ("username", name)] {
-            if self.text(field)?.is_some_and(|wanted| wanted != is) {
+            let may_change = field == "name" && resource == Resource::UserAccountProfile;
+            if !may_change && self.text(field)?.is_some_and(|wanted| wanted != is) {
                 return Err(AdminError::field(field, &format!("is `{is}` and cannot be changed")));
             }
         }
         Ok(())
+    }
+
+    /// Returns the change of a profile's name, if it is to have another one than `name`.
+    ///
+    /// # Errors
+    /// When the new one is not valid.
+    pub fn rename(&self, resource: Resource, name: &str) -> Result<Option<Change>, AdminError> {
+        if resource != Resource::UserAccountProfile || !self.fields.contains_key("name") {
+            return Ok(None);
+        }
+        let wanted = self.name(resource)?;
+        Ok((wanted != name).then(|| Change::Rename(wanted.to_owned())))
     }
 
     /// Returns the identifier that a new profile is to have, from the body or from beside it.
