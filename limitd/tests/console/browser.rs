@@ -124,7 +124,6 @@ impl Browser {
         rest.find('/').map_or(String::new(), |slash| rest[slash..].to_owned())
     }
 
-
     /// Runs a script, as its author could in the browser's tools.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))

@@ -11,6 +11,7 @@ mod browser;
 mod desk;
 mod ending;
 mod hostile;
+mod long;
 mod pictures;
 mod plain;
 mod profiles;
