@@ -116,7 +116,7 @@ fn users_at_their_limit_refusals_and_history_are_shown() {
     // The first sample was taken when the service was started.
     eventually("a sample", || {
         let history = service.log_in("admin");
-        let known = history.ok("/api/history")["points"].as_array().unwrap().len() > 0;
+        let known = !history.ok("/api/history")["points"].as_array().unwrap().is_empty();
         assert_eq!(history.call("POST", "/logout", None).status, 200);
         known
     });
