@@ -143,8 +143,11 @@ fn a_page_of_another_origin_can_do_nothing() {
          catch (e) { done('blocked'); } }, 500)",
     );
     assert!(!inside.as_str().unwrap().contains("username"), "{inside}");
-    desk.go("/console/sessions");
+    // A link from there finds the session all the same.
+    browser.go(&elsewhere(format!("<a href='{}'>Go</a>", service.url("/console/profiles"))));
+    browser.named("Go").click();
     browser.says("Logged in as admin");
+    assert_eq!(browser.path(), "/console/profiles");
 }
 
 #[test]

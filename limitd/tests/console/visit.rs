@@ -7,11 +7,14 @@ use crate::world::PASSWORD;
 #[test]
 fn a_user_logs_in_and_an_administrator_sees_all_sessions() {
     let Some(world) = world() else { return };
+    world.write("etc/issue.net", "Authorised use only.\n<b>All is logged.\n");
+    world.configure(0, "banner = \"/etc/issue.net\"\n");
     let service = world.serve();
     let alice = service.log_in("alice");
     let desk = Desk::open(&service, Manner::default());
     desk.go("/console/profiles");
     let browser = &desk.browser;
+    browser.says("Authorised use only.\n<b>All is logged.");
     browser.find("#username").type_in("admin");
     browser.find("#password").type_in("wrong");
     browser.named("Log in").click();
