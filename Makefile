@@ -41,6 +41,7 @@ compile:
 demo: build
 	$(CARGO) build --locked --package testkit --example pam_actor --example demo
 	$(TARGET_DIR)/debug/examples/demo $(abspath $(MODULE))
+	testkit/service-demo $(abspath $(MODULE)) $(abspath $(TARGET_DIR)/release)
 
 # The tests load the module that is shipped, not a debug build of it.
 test: test-deps build

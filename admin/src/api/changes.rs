@@ -107,7 +107,7 @@ impl Body {
     /// # Errors
     /// When the new one is not valid.
     pub fn rename(&self, resource: Resource, name: &str) -> Result<Option<Change>, AdminError> {
-        if resource != Resource::UserAccountProfile || !self.fields.contains_key("name") {
+        if resource != Resource::UserAccountProfile || self.text("name")?.is_none() {
             return Ok(None);
         }
         let wanted = self.name(resource)?;
@@ -172,6 +172,22 @@ fn word(value: &Value) -> Result<Option<OnLimit>, AdminError> {
         Value::String(typed) => object::on_limit(typed).map(Some).map_err(|_| wrong()),
         _ => Err(wrong()),
     }
+}
+
+/// Reads the limit that is to be tried out, the one field of `body`.
+///
+/// # Errors
+/// When it is missing or not valid, or another field is there.
+pub fn limit(body: Value) -> Result<u32, AdminError> {
+    let limit = Field::MaxConcurrentSessions;
+    let Value::Object(fields) = body else {
+        let message = format!("the body is not valid, expected an object with {limit}");
+        return Err(AdminError::new(AdminErrorKind::Invalid, message));
+    };
+    if let Some(other) = fields.keys().find(|name| *name != limit.name()) {
+        return Err(AdminError::field(other, &format!("cannot be tried out, expected {limit}")));
+    }
+    number(limit, fields.get(limit.name()).unwrap_or(&Value::Null))
 }
 
 fn number(field: Field, value: &Value) -> Result<u32, AdminError> {

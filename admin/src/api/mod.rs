@@ -104,6 +104,8 @@ pub enum Request {
     UsersAtLimit(ListQuery),
     /// What a limit would mean for the users of a profile; the profile's name and the limit.
     CheckLimit(String, u32),
+    /// The same; the profile's identifier and the body of the call.
+    CheckProfile(String, Value),
     /// Which profile holds for a user and why; user and PAM service.
     Explain(String, String),
     /// Whether limits take effect on this host.
@@ -183,6 +185,11 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
         Request::UsersAtLimit(query) => overview::users_at_limit(admin, &query).map(Into::into),
         Request::CheckLimit(profile, limit) => {
             read::value(crate::impact::check(admin, &profile, limit)?).map(Into::into)
+        }
+        Request::CheckProfile(id, body) => {
+            let name = read::profile_named_by(admin, &id)?;
+            let limit = changes::limit(body)?;
+            read::value(crate::impact::check(admin, &name, limit)?).map(Into::into)
         }
         Request::Explain(user, service) => {
             overview::explain(admin, &user, &service).map(Into::into)

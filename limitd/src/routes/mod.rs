@@ -99,6 +99,7 @@ pub fn router(app: App) -> Router {
         .route("/api/useraccount", get(objects::account))
         .route("/api/history", get(history::read))
         .route("/api/usersession/clear", post(objects::clear))
+        .route("/api/useraccountprofile/{id}/check", post(objects::check))
         .route("/api/{resource}", get(objects::list).post(objects::create))
         .route(
             "/api/{resource}/{id}",

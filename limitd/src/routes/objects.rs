@@ -116,6 +116,17 @@ pub async fn delete(
     }
 }
 
+/// Says what a limit would mean for the users of a profile; changes nothing.
+pub async fn check(
+    Path(id): Path<String>,
+    Extension(connection): Extension<Connection>,
+    Writer(session): Writer,
+    body: Body,
+) -> Result<Response, Failure> {
+    let body = json(&connection, body).await?;
+    Ok(Json(ask(&session, Request::CheckProfile(id, body)).await?).into_response())
+}
+
 /// Ends all sessions of a user.
 pub async fn clear(
     State(app): State<App>,

@@ -43,6 +43,38 @@ fn a_profile_lives_through_all_calls() {
 }
 
 #[test]
+fn a_limit_is_tried_out_without_being_set() {
+    let Some(world) = World::new() else { return };
+    let service = world.serve();
+    let admin = service.log_in("admin");
+    let _alices: Vec<_> = (0..3).map(|_| service.log_in("alice")).collect();
+    let bob = service.log_in("bob");
+    let before = world.configuration();
+    let url = format!("/api/useraccountprofile/{DEFAULT_PROFILE}/check");
+    let check = |limit| admin.call("POST", &url, Some(&json!({"max_concurrent_sessions": limit})));
+    let checked = check(json!(2));
+    assert_eq!(checked.status, 200, "{:?}", checked.body);
+    let users = checked.body["users"].as_array().unwrap();
+    let rows: Vec<_> =
+        users.iter().map(|user| (&user["user"], &user["sessions"], &user["above_by"])).collect();
+    assert_eq!(rows, [(&json!("alice"), &json!(3), &json!(1))]);
+    assert_eq!(check(json!(0)).body["users"], json!([]));
+    for (body, field) in [
+        (json!({"max_concurrent_sessions": "2"}), json!("max_concurrent_sessions")),
+        (json!({}), json!("max_concurrent_sessions")),
+        (json!({"account_lock_timeout": 1}), json!("account_lock_timeout")),
+        (json!([]), Value::Null),
+    ] {
+        let reply = admin.call("POST", &url, Some(&body));
+        assert_eq!((reply.status, &reply.body["field"]), (400, &field), "{body}");
+    }
+    let body = json!({"max_concurrent_sessions": 2});
+    assert_eq!(bob.call("POST", &url, Some(&body)).status, 403);
+    assert_eq!(admin.call("POST", "/api/useraccountprofile/x/check", Some(&body)).status, 404);
+    assert_eq!(world.configuration(), before);
+}
+
+#[test]
 fn a_profile_is_renamed_and_those_who_have_it_follow() {
     let Some(world) = World::new() else { return };
     let service = world.serve();
