@@ -85,6 +85,9 @@ _shell() {
             shell__subcmd__show,group)
                 cmd="shell__subcmd__show__subcmd__group"
                 ;;
+            shell__subcmd__show,refusal)
+                cmd="shell__subcmd__show__subcmd__refusal"
+                ;;
             shell__subcmd__show,session)
                 cmd="shell__subcmd__show__subcmd__session"
                 ;;
@@ -419,7 +422,7 @@ _shell() {
             return 0
             ;;
         shell__subcmd__show)
-            opts="-h --help useraccountprofile user group useractivity session"
+            opts="-h --help useraccountprofile user group useractivity session refusal"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -433,6 +436,20 @@ _shell() {
             return 0
             ;;
         shell__subcmd__show__subcmd__group)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__show__subcmd__refusal)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

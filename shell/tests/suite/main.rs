@@ -15,6 +15,7 @@ mod login;
 mod pages;
 mod prompt;
 mod pty;
+mod refusals;
 mod rights;
 mod secrets;
 mod seed;

@@ -21,6 +21,7 @@ pub const ALL: &[Group] = &[
     session::clearing::GROUP,
     login::on_limit::GROUP,
     login::telling::GROUP,
+    login::refusals::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
     operation::status::GROUP,
