@@ -4,7 +4,7 @@ use axum::extract::{OriginalUri, Path};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::{Value, json};
 use session_limit_admin::api::objects::{User, UserAccountProfile, UserGroup};
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
@@ -299,7 +299,8 @@ async fn effect(
     if limit == 0 {
         return Ok(html! { p { "There is no limit then: no login is refused." } });
     }
-    let check: LimitCheck = visitor.ask(Request::CheckLimit(profile.name.clone(), limit)).await?;
+    let body = json!({ Field::MaxConcurrentSessions.name(): limit });
+    let check: LimitCheck = visitor.ask(Request::CheckProfile(profile.uuid.clone(), body)).await?;
     let above: Vec<_> = check.users.iter().filter(|user| user.above_by > 0).collect();
     let recent: Vec<_> = check.users.iter().filter(|user| user.recent_refusals > 0).collect();
     let limit = counted(usize::try_from(limit).unwrap_or(usize::MAX), "session", "sessions");
