@@ -69,7 +69,7 @@ fn every_action_works_without_script() {
     }
     browser.find("#password").type_in(PASSWORD);
     browser.named("Clear my other sessions and log in").click();
-    browser.says("1 of 2 sessions in use.");
+    browser.says("Sessions in use: 1 of 2");
     assert!(held.iter().all(|client| client.get("/api/useraccount").status == 401));
 }
 
@@ -115,6 +115,6 @@ fn at_the_limit_a_user_chooses_which_session_ends() {
     browser.says("session-limitd from 127.0.0.1");
     browser.find("#answer").type_in("1");
     browser.named("Continue").click();
-    browser.says("1 of 1 sessions in use.");
+    browser.says("Sessions in use: 1 of 1");
     assert_eq!(held.get("/api/useraccount").status, 401);
 }

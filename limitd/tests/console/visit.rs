@@ -52,7 +52,7 @@ fn a_user_sees_and_ends_their_own_sessions_only() {
     let others = [service.log_in("alice"), service.log_in("alice")];
     let desk = Desk::of(&service, "alice");
     let browser = &desk.browser;
-    browser.says("3 of 5 sessions in use.");
+    browser.says("Sessions in use: 3 of 5");
     assert_eq!(browser.path(), "/console/account");
     assert!(!browser.find("#live").text().contains("admin"), "{}", browser.text());
     for page in ["/console/assignments", "/console/status", "/console/sessions/end?user=admin"] {
@@ -68,7 +68,7 @@ fn a_user_sees_and_ends_their_own_sessions_only() {
     browser.says("This ends 2 sessions of alice");
     browser.named("End 2 sessions").click();
     browser.says("2 sessions were ended.");
-    browser.says("1 of 5 sessions in use.");
+    browser.says("Sessions in use: 1 of 5");
     assert!(others.iter().all(|other| other.get("/api/useraccount").status == 401));
     admin.ok("/api/useraccount");
 }
