@@ -63,7 +63,7 @@ fn content(resource: Resource) -> Vec<(&'static str, Schema)> {
     let mut fields = vec![name];
     match resource {
         Resource::UserAccountProfile => {
-            fields.push(("uuid", text().pattern(Some(PROFILE_UUID)).into()));
+            fields.push(("uuid", text_or_null().pattern(Some(PROFILE_UUID)).into()));
             fields.extend(Field::ALL.map(|field| (field.name(), number().into())));
             let words = OnLimit::WORDS.map(|(word, _)| Some(word)).into_iter().chain([None]);
             let kinds = SchemaType::from_iter([Type::String, Type::Null]);
@@ -71,7 +71,7 @@ fn content(resource: Resource) -> Vec<(&'static str, Schema)> {
             fields.push(("on_limit", on_limit.into()));
         }
         _ => {
-            fields.push(("uuid", text().into()));
+            fields.push(("uuid", text_or_null().into()));
             fields
                 .push(("user_profile_ref", text().pattern(Some("/api/useraccountprofile")).into()));
         }
@@ -84,6 +84,10 @@ fn content(resource: Resource) -> Vec<(&'static str, Schema)> {
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn text_or_null() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
 fn number() -> ObjectBuilder {

@@ -10,14 +10,15 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http_body_util::LengthLimitError;
+use session_limit_admin::api::Resource;
 use session_limit_core::model::service_settings::Service;
 
 pub use access::{Client, is_of_host};
@@ -100,16 +101,33 @@ pub fn router(app: App) -> Router {
         .route("/api/history", get(history::read))
         .route("/api/usersession/clear", post(objects::clear))
         .route("/api/useraccountprofile/{id}/check", post(objects::check))
-        .route("/api/{resource}", get(objects::list).post(objects::create))
-        .route(
-            "/api/{resource}/{id}",
-            get(objects::get).put(objects::replace).patch(objects::patch).delete(objects::delete),
-        )
+        .merge(resources())
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app.clone())
         .merge(console::router(app))
+}
+
+/// Returns the calls about objects: for each kind those that it takes.
+fn resources() -> Router<App> {
+    let mut router = Router::new();
+    for resource in Resource::ALL {
+        let (list, object) = (get(objects::list), get(objects::get));
+        let (list, object) = match resource {
+            _ if resource.is_configured() => (
+                list.post(objects::create),
+                object.put(objects::replace).patch(objects::patch).delete(objects::delete),
+            ),
+            Resource::UserSession => (list, object.delete(objects::delete)),
+            _ => (list, object),
+        };
+        let path = format!("/api/{}", resource.word());
+        router = router
+            .route(&path, list.layer(Extension(resource)))
+            .route(&format!("{path}/{{id}}"), object.layer(Extension(resource)));
+    }
+    router
 }
 
 async fn method_not_allowed() -> Failure {
