@@ -66,6 +66,7 @@ pub async fn log_in(
         user: Some(user),
         tty: Some("http".to_owned()),
         rhost: Some(rhost),
+        ruser: None,
         end_sessions,
     };
     match tokio::time::timeout(DEADLINE, converse(&start, password)).await {

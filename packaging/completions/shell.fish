@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_shell_global_optspecs
-    string join \n clear-sessions user= c/command= o/output= json check-config= config= state= h/help
+    string join \n clear-sessions user= c/command= o/output= json check-config= config= state= socket= h/help
 end
 
 function __fish_shell_needs_command
@@ -31,6 +31,7 @@ json\t'One JSON object for each answer, on one line'"
 complete -c shell -n "__fish_shell_needs_command" -l check-config -d 'Check a configuration file and exit; the file in use by default' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l config -d 'The configuration file [default: /etc/session-limit/config.toml]' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l state -d 'The store of sessions [default: /run/session-limit/live-sessions.db]' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l socket -d 'The socket of the session program [default: /run/session-limit-shell.sock, unless run by root]' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l clear-sessions -d 'End your other sessions once name and password are accepted'
 complete -c shell -n "__fish_shell_needs_command" -l json -d 'The same as --output json'
 complete -c shell -n "__fish_shell_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'

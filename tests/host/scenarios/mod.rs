@@ -24,6 +24,7 @@ pub const ALL: &[Group] = &[
     login::refusals::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
+    operation::users::GROUP,
     operation::status::GROUP,
     operation::service::GROUP,
     operation::hostile::GROUP,
