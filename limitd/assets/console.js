@@ -1,12 +1,12 @@
 // What pages do by themselves. Without it each page works as it was sent.
 //
-// Once a second or faster it asks whether the session is open and whether anything has changed: a page with live
+// Several times a second it asks whether the session is open and whether anything has changed: a page with live
 // parts fetches itself again, and once the session is over the login screen covers the page. What was typed stays
 // in the page below and is there again after the login.
 "use strict";
 
 (() => {
-  const VISIBLE = 500;
+  const VISIBLE = 400;
   const HIDDEN = 10000;
   const UNATTENDED = { "X-Unattended": "1" };
   const user = document.body.dataset.user;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub const USAGE: &str = "\
 usage: session-limitd [--session-command PATH]
 
-Serves the REST API of pam_session_limit. Everything else is in the [service] table of
+Serves the REST API and the web console of pam_session_limit. Everything else is in the [service] table of
 /etc/session-limit/config.toml, see session-limit(5).
 
   --session-command PATH  start PATH for each login, where systemd does not do that; needs root, and serves as

@@ -102,8 +102,6 @@ pub enum Request {
     OwnSessions(ListQuery),
     /// The users who can open no further session.
     UsersAtLimit(ListQuery),
-    /// What a limit would mean for the users of a profile; the profile's name and the limit.
-    CheckLimit(String, u32),
     /// The same; the profile's identifier and the body of the call.
     CheckProfile(String, Value),
     /// Which profile holds for a user and why; user and PAM service.
@@ -183,9 +181,6 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             overview::sessions(admin, &query, Some(&admin.own_name())).map(Into::into)
         }
         Request::UsersAtLimit(query) => overview::users_at_limit(admin, &query).map(Into::into),
-        Request::CheckLimit(profile, limit) => {
-            read::value(crate::impact::check(admin, &profile, limit)?).map(Into::into)
-        }
         Request::CheckProfile(id, body) => {
             let name = read::profile_named_by(admin, &id)?;
             let limit = changes::limit(body)?;

@@ -1,12 +1,14 @@
 //! What the pages of the console show beside the objects: sessions with what their users hold, users at their
 //! limit, why a profile holds, how the host stands, and whether anything has changed.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use session_limit_core::model::session::Session;
 use session_limit_core::process::table::{Process, all_processes};
 use session_limit_core::process::terminal;
 use session_limit_core::process::{HostIdentity, Liveness};
@@ -71,39 +73,40 @@ pub fn sessions(
     user: Option<&str>,
 ) -> Result<Value, AdminError> {
     let (page, size) = query.page()?;
-    let found = admin.sessions_of(user)?;
+    let all = admin.rows_of(user)?.value;
+    let with_idle = all.len() <= MAX_WITH_IDLE;
+    let part = query.name.as_deref().map(str::to_lowercase).filter(|part| !part.is_empty());
+    let mut rows: Vec<&Session> =
+        all.iter().filter(|row| part.as_ref().is_none_or(|part| has(row, part))).collect();
+    sort(&mut rows, query.sort.as_deref())?;
+    let (count, users) = (rows.len(), rows.iter().map(|row| row.uid).collect::<HashSet<_>>().len());
+    let shown: Vec<&Session> =
+        rows.into_iter().skip((page - 1).saturating_mul(size)).take(size).collect();
+    // Only the users of this page are looked at: a look at a process for each of their sessions.
+    let uids: HashSet<u32> = shown.iter().map(|row| row.uid).collect();
+    let of_users = all.iter().filter(|row| uids.contains(&row.uid)).cloned().collect();
+    let seen: HashMap<i64, SessionView> =
+        admin.sessions.look(of_users)?.into_iter().map(|seen| (seen.session.id, seen)).collect();
     let mut held: HashMap<u32, usize> = HashMap::new();
-    for seen in found.value.iter().filter(|seen| is_held(seen)) {
+    for seen in seen.values().filter(|seen| is_held(seen)) {
         *held.entry(seen.session.uid).or_default() += 1;
     }
-    let with_idle = found.value.len() <= MAX_WITH_IDLE;
-    let mut rows = found.value;
-    if let Some(part) = query.name.as_deref().map(str::to_lowercase).filter(|part| !part.is_empty())
-    {
-        rows.retain(|seen| has(seen, &part));
-    }
-    sort(&mut rows, query.sort.as_deref())?;
-    let mut users: Vec<u32> = rows.iter().map(|seen| seen.session.uid).collect();
-    users.sort_unstable();
-    users.dedup();
-    let count = rows.len();
-    let shown = rows.iter().skip((page - 1).saturating_mul(size)).take(size);
     let processes = if with_idle { all_processes() } else { Vec::new() };
     let host = HostIdentity::current().ok();
     let known = admin.known()?;
-    let mut limits: HashMap<String, Option<u32>> = HashMap::new();
-    let results = shown.map(|seen| {
+    let mut limits: HashMap<u32, Option<u32>> = HashMap::new();
+    let results = shown.iter().filter_map(|row| seen.get(&row.id)).map(|seen| {
         let session = &seen.session;
-        let limit = limits.entry(session.user.clone()).or_insert_with(|| limit_of(&known, seen));
+        let limit = limits.entry(session.uid).or_insert_with(|| limit_of(&known, session));
         SessionRow {
             session: read::session(admin, seen),
-            idle: host.as_ref().and_then(|host| idle(seen, host, &processes)),
+            idle: host.as_ref().and_then(|host| idle(session, host, &processes)),
             over_limit: session.over_limit,
             user_sessions: held.get(&session.uid).copied().unwrap_or(0),
             user_limit: *limit,
         }
     });
-    read::value(SessionPage { count, users: users.len(), results: results.collect() })
+    read::value(SessionPage { count, users, results: results.collect() })
 }
 
 /// Returns a page of the users who can open no further session.
@@ -168,8 +171,7 @@ pub fn version(admin: &Administration) -> Value {
     json!(format!("{} {} {slow}", stamp(admin.sessions.path()), stamp(admin.config.path())))
 }
 
-fn has(seen: &SessionView, part: &str) -> bool {
-    let session = &seen.session;
+fn has(session: &Session, part: &str) -> bool {
     let origin = &session.origin;
     [Some(&session.user), Some(&origin.service), origin.tty.as_ref(), origin.rhost.as_ref()]
         .into_iter()
@@ -178,47 +180,82 @@ fn has(seen: &SessionView, part: &str) -> bool {
 }
 
 /// Sorts by a column, and by the beginning within it; `-` in front reverses the column.
-fn sort(rows: &mut [SessionView], by: Option<&str>) -> Result<(), AdminError> {
+fn sort(rows: &mut [&Session], by: Option<&str>) -> Result<(), AdminError> {
     let by = by.unwrap_or("name");
     let (column, reverse) = by.strip_prefix('-').map_or((by, false), |column| (column, true));
-    let text =
-        |of: fn(&SessionView) -> &str| move |a: &SessionView, b: &SessionView| of(a).cmp(of(b));
-    type Compare = Box<dyn Fn(&SessionView, &SessionView) -> std::cmp::Ordering>;
-    let compare: Compare = match column {
-        "name" => Box::new(text(|seen| &seen.session.user)),
-        "service" => Box::new(text(|seen| &seen.session.origin.service)),
-        "rhost" => Box::new(text(|seen| seen.session.origin.rhost.as_deref().unwrap_or(""))),
-        "state" => Box::new(text(|seen| seen.status.word())),
-        "since" => Box::new(|a, b| a.session.since.cmp(&b.session.since)),
-        _ => {
-            let expected = "expected name, service, rhost, state or since";
-            return Err(AdminError::field("sort", expected));
-        }
+    let compare: fn(&Session, &Session) -> Ordering = match column {
+        "name" => |a, b| a.user.cmp(&b.user).then(a.uid.cmp(&b.uid)),
+        "service" => |a, b| a.origin.service.cmp(&b.origin.service),
+        "rhost" => |a, b| a.origin.rhost.cmp(&b.origin.rhost),
+        "since" => |a, b| a.since.cmp(&b.since),
+        _ => return Err(AdminError::field("sort", "expected name, service, rhost or since")),
     };
     rows.sort_by(|a, b| {
         let order = compare(a, b);
         let order = if reverse { order.reverse() } else { order };
-        order.then(a.session.since.cmp(&b.session.since)).then(a.session.id.cmp(&b.session.id))
+        order.then(a.since.cmp(&b.since)).then(a.id.cmp(&b.id))
     });
     Ok(())
 }
 
 /// Returns the limit of a session's user; nothing while the configuration is refused, or the account is gone.
-fn limit_of(known: &Known, seen: &SessionView) -> Option<u32> {
-    let user = user_named(&seen.session.user).ok().filter(|user| user.uid == seen.session.uid)?;
-    let is_valid = known.mistake.is_none();
-    is_valid
-        .then(|| profile_of(&known.config, &user).ok())
-        .flatten()
-        .map(|p| p.max_concurrent_sessions)
+fn limit_of(known: &Known, session: &Session) -> Option<u32> {
+    let user = user_named(&session.user).ok().filter(|user| user.uid == session.uid)?;
+    let profile = known.mistake.is_none().then(|| profile_of(&known.config, &user).ok()).flatten();
+    profile.map(|profile| profile.max_concurrent_sessions)
 }
 
-fn idle(seen: &SessionView, host: &HostIdentity, processes: &[Process]) -> Option<u64> {
-    let session = &seen.session;
+fn idle(session: &Session, host: &HostIdentity, processes: &[Process]) -> Option<u64> {
     // Pids of another namespace mean other processes here.
     if !session.is_open() || host.liveness(&session.leader) != Liveness::Alive {
         return None;
     }
     let terminal = terminal::of_session(&session.leader, session.uid, processes)?;
     u64::try_from(clock::epoch_seconds() - terminal.last_input).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use session_limit_core::model::session::{Leader, Origin, SessionState};
+
+    use super::*;
+
+    fn session(id: i64, user: &str, rhost: &str, since: i64) -> Session {
+        let leader = Leader { pid: 1, start_time: 1, pid_ns: 1, boot_id: String::new() };
+        Session {
+            id,
+            uid: 1,
+            user: user.to_owned(),
+            origin: Origin { service: "sshd".to_owned(), tty: None, rhost: Some(rhost.to_owned()) },
+            leader,
+            process_session: 1,
+            audit_session: None,
+            state: SessionState::Open,
+            over_limit: false,
+            since,
+        }
+    }
+
+    #[test]
+    fn a_column_sorts_and_the_beginning_within_it() {
+        let all = [session(1, "b", "x", 5), session(2, "a", "y", 9), session(3, "a", "x", 7)];
+        let order = |by: Option<&str>| {
+            let mut rows: Vec<&Session> = all.iter().collect();
+            sort(&mut rows, by).map(|()| rows.iter().map(|row| row.id).collect::<Vec<_>>())
+        };
+        assert_eq!(order(None).unwrap(), [3, 2, 1]);
+        assert_eq!(order(Some("-name")).unwrap(), [1, 3, 2]);
+        assert_eq!(order(Some("-since")).unwrap(), [2, 3, 1]);
+        assert_eq!(order(Some("rhost")).unwrap(), [1, 3, 2]);
+        assert_eq!(order(Some("colour")).unwrap_err().field.as_deref(), Some("sort"));
+    }
+
+    #[test]
+    fn any_part_of_a_text_finds_a_session() {
+        let one = session(1, "Alice", "192.0.2.7", 5);
+        for part in ["alice", "lic", "0.2.7", "ssh"] {
+            assert!(has(&one, part), "{part}");
+        }
+        assert!(!has(&one, "bob"));
+    }
 }

@@ -34,6 +34,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
         (sessions::done(form.get("done")))
         div #live {
             p {
+                "Sessions in use: "
                 span.in-use {
                     (page::in_use(
                         &visitor.account.name,
@@ -41,7 +42,6 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
                         visitor.account.max_concurrent_sessions,
                     ))
                 }
-                " sessions in use."
             }
             (table(&visitor, &list))
             (page::pager(PATH, &[], number, PAGE_SIZE, list.count))

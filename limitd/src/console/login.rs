@@ -14,12 +14,12 @@ use session_limit_core::admission::WARNING;
 use session_limit_session::secret::{CAPACITY, Secret};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::HOME;
 use super::conversation::{Conversation, Question, Step, Waiting};
 use super::form::{self, Form, Posted};
 use super::page::{Page, counted, hidden};
 use super::sessions;
 use super::visitor::known;
+use super::{HOME, banner};
 use crate::attempts::Attempt;
 use crate::connections::Connection;
 use crate::cookies::{self, Hash, Word};
@@ -66,6 +66,12 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Respo
 pub fn screen(path: &str) -> Response {
     let page = Screen { next: safe(path), ..Screen::default() }.page();
     (StatusCode::UNAUTHORIZED, page).into_response()
+}
+
+/// Lets a browser that a page of another site has led here ask again, from a page of this host: with its cookies.
+pub fn asked_again(path: &str) -> Response {
+    let body = html! { p { a href=(safe(path)) { "Go on" } } };
+    (StatusCode::UNAUTHORIZED, Page::new("One moment").asked_again().render(&body)).into_response()
 }
 
 /// Shows the login screen to a user who has sent a form; the form is kept.
@@ -264,6 +270,7 @@ impl Screen<'_> {
 
     fn page(&self) -> Response {
         let body = html! {
+            @if let Some(banner) = banner::text() { pre.banner { (banner) } }
             section #login {
                 @if !self.problem.is_empty() { (lines(self.problem)) }
                 @if let Some(told) = &self.at_limit { (in_use(told)) }

@@ -11,6 +11,7 @@
 mod account;
 mod assets;
 mod assignments;
+mod banner;
 mod chart;
 mod confirm;
 mod conversation;
@@ -36,6 +37,7 @@ use axum::routing::{get, post};
 use crate::connections::Connection;
 use crate::routes::App;
 
+pub use banner::read as read_banner;
 pub use conversation::Pending;
 
 /// Where the console begins.

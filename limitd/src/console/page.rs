@@ -24,17 +24,25 @@ pub struct Page<'a> {
     title: &'a str,
     visitor: Option<&'a Visitor>,
     version: Option<&'a str>,
+    /// Whether the browser is to ask for the page once more.
+    is_asked_again: bool,
 }
 
 impl<'a> Page<'a> {
     /// Begins a page that needs no session.
     pub fn new(title: &'a str) -> Self {
-        Self { title, visitor: None, version: None }
+        Self { title, visitor: None, version: None, is_asked_again: false }
     }
 
     /// Begins a page for a user.
     pub fn of(title: &'a str, visitor: &'a Visitor) -> Self {
-        Self { title, visitor: Some(visitor), version: None }
+        Self { title, visitor: Some(visitor), version: None, is_asked_again: false }
+    }
+
+    /// Lets the browser ask for the page once more, by itself.
+    pub fn asked_again(mut self) -> Self {
+        self.is_asked_again = true;
+        self
     }
 
     /// Lets the page refresh itself when something has changed since this version.
@@ -55,6 +63,7 @@ impl<'a> Page<'a> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
+                    @if self.is_asked_again { meta http-equiv="refresh" content="0"; }
                     title { (self.title) " – " (host) }
                     link rel="stylesheet" href={ "/console/style.css?" (assets) };
                     link rel="icon" type="image/svg+xml" href={ "/console/icon.svg?" (assets) };

@@ -4,7 +4,7 @@ use axum::extract::{OriginalUri, Path};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::{Value, json};
 use session_limit_admin::api::objects::{User, UserAccountProfile, UserGroup};
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
@@ -15,7 +15,7 @@ use session_limit_core::model::utc::utc;
 use super::form::{Form, Posted};
 use super::page::{self, Page, counted, hidden};
 use super::problem::{Problem, advice};
-use super::profile_form::{Typed, VERSION, value};
+use super::profile_form::{Typed, VERSION, shown, value};
 use super::visitor::Visitor;
 
 const PATH: &str = "/console/profiles";
@@ -32,6 +32,7 @@ pub async fn list(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
             tr {
                 th scope="col" { "Profile" }
                 @for field in Field::ALL { th scope="col" { (field.name()) } }
+                th scope="col" { "on_limit" }
             }
         }
         tbody {
@@ -46,6 +47,7 @@ pub async fn list(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
                             }
                         }
                     }
+                    td { (shown(profile.on_limit.as_deref().unwrap_or_default())) }
                 }
             }
         }
@@ -190,19 +192,10 @@ fn failed(error: Option<&AdminError>) -> Markup {
 }
 
 fn creation(visitor: &Visitor, typed: &Typed, error: Option<&AdminError>) -> Response {
-    let mistake = typed.mistake("name");
     let body = html! {
         (failed(error))
         form.fields method="post" action={ (PATH) "/new" } {
             (page::word(visitor))
-            p.field {
-                label for="name" { "name" }
-                input #name name="name" value=(typed.name) required autocomplete="off" maxlength="256"
-                    aria-describedby={ "name-help" @if mistake.is_some() { " name-mistake" } }
-                    aria-invalid=[mistake.map(|_| "true")];
-                span.help #name-help { "What users and groups refer to; it is not used twice." }
-                @if let Some(mistake) = mistake { span.mistake #name-mistake { (mistake) } }
-            }
             (typed.inputs(None))
             p.buttons {
                 button { "Create the profile" }
@@ -258,8 +251,9 @@ async fn review(
 ) -> Result<Response, Problem> {
     let changes = typed.changes(profile);
     let action = format!("{PATH}/{}", profile.uuid);
-    let effect = match changes.iter().find(|change| change.0 == Field::MaxConcurrentSessions) {
-        Some((_, _, limit)) => Some(effect(visitor, profile, *limit).await?),
+    let limit = typed.number(Field::MaxConcurrentSessions);
+    let effect = match limit.filter(|limit| *limit != profile.max_concurrent_sessions) {
+        Some(limit) => Some(effect(visitor, profile, limit).await?),
         None => None,
     };
     let holders = holders(visitor, profile).await?;
@@ -267,7 +261,7 @@ async fn review(
         thead { tr { th scope="col" { "Field" } th scope="col" { "Now" } th scope="col" { "After saving" } } }
         tbody {
             @for (field, now, wanted) in &changes {
-                tr { th scope="row" { (field.name()) } td.number { (now) } td.number { strong { (wanted) } } }
+                tr { th scope="row" { (field) } td.number { (now) } td.number { strong { (wanted) } } }
             }
         }
     };
@@ -305,7 +299,8 @@ async fn effect(
     if limit == 0 {
         return Ok(html! { p { "There is no limit then: no login is refused." } });
     }
-    let check: LimitCheck = visitor.ask(Request::CheckLimit(profile.name.clone(), limit)).await?;
+    let body = json!({ Field::MaxConcurrentSessions.name(): limit });
+    let check: LimitCheck = visitor.ask(Request::CheckProfile(profile.uuid.clone(), body)).await?;
     let above: Vec<_> = check.users.iter().filter(|user| user.above_by > 0).collect();
     let recent: Vec<_> = check.users.iter().filter(|user| user.recent_refusals > 0).collect();
     let limit = counted(usize::try_from(limit).unwrap_or(usize::MAX), "session", "sessions");

@@ -19,13 +19,8 @@ use crate::routes::App;
 const PATH: &str = "/console/sessions";
 const PAGE_SIZE: usize = 50;
 /// The columns that can be sorted by: key, and title.
-const SORTED: [(&str, &str); 5] = [
-    ("name", "User"),
-    ("service", "Service"),
-    ("rhost", "From"),
-    ("since", "Since"),
-    ("state", "State"),
-];
+const SORTED: [(&str, &str); 4] =
+    [("name", "User"), ("service", "Service"), ("rhost", "From"), ("since", "Since")];
 
 /// Shows all sessions; a user who is no administrator their own.
 pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Response, Problem> {
@@ -99,6 +94,7 @@ fn rows(visitor: &Visitor, rows: &[SessionRow], part: &str, sort: &str) -> Marku
         thead {
             tr {
                 @for (key, title) in SORTED { (heading(key, title, part, sort)) }
+                th scope="col" { "State" }
                 th scope="col" { "Idle" }
                 th scope="col" { "Action" }
             }

@@ -9,6 +9,7 @@ use session_limit_admin::api::objects::UserAccount;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
+use super::login;
 use super::problem::Problem;
 use crate::cookies::{self, Hash};
 use crate::routes::App;
@@ -56,7 +57,11 @@ impl FromRequestParts<App> for Visitor {
             connection.set_busy();
         }
         let Some(Known { session, csrf }) = known(app, &parts.headers) else {
-            return Err(Problem::Over(path).into_response());
+            return Err(if is_link_from_elsewhere(parts) {
+                login::asked_again(&path)
+            } else {
+                Problem::Over(path).into_response()
+            });
         };
         Self::of(session, csrf, path, is_unattended).await.map_err(IntoResponse::into_response)
     }
@@ -115,6 +120,15 @@ impl Visitor {
     pub fn place(&self) -> &str {
         self.path.split('?').next().unwrap_or_default()
     }
+}
+
+/// Returns whether a page of another site has led here: the browser keeps the cookies back then, and the user may
+/// well be logged in.
+fn is_link_from_elsewhere(parts: &Parts) -> bool {
+    let is = |name: &str, value: &str| {
+        parts.headers.get(name).is_some_and(|found| found.as_bytes() == value.as_bytes())
+    };
+    is("sec-fetch-site", "cross-site") && is("sec-fetch-mode", "navigate")
 }
 
 async fn ask(

@@ -70,6 +70,9 @@ impl App {
     /// Takes settings into use. Those of a file that is refused change nothing but what is said.
     pub fn configure(&self, read: Result<Service, String>) {
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(service) = &read {
+            console::read_banner(service.banner.as_deref());
+        }
         match read {
             Ok(service) => *settings = Settings { service, mistake: None },
             Err(mistake) => settings.mistake = Some(mistake),

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::world::free_port;
 
 /// How long a page may take for what is waited for.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// The key under which the standard hands elements over.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -122,11 +122,6 @@ impl Browser {
         let url = self.url();
         let rest = url.split_once("://").map_or("", |(_, rest)| rest);
         rest.find('/').map_or(String::new(), |slash| rest[slash..].to_owned())
-    }
-
-    /// Returns the title.
-    pub fn title(&self) -> String {
-        self.text_of("/title")
     }
 
     /// Runs a script, as its author could in the browser's tools.

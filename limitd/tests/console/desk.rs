@@ -4,8 +4,10 @@ use crate::browser::{self, Browser, Manner};
 use crate::world::{PASSWORD, Service, World};
 
 /// The pages of an administrator.
-pub const PAGES: [&str; 5] = [
+pub const PAGES: [&str; 7] = [
     "/console/sessions",
+    "/console/limits",
+    "/console/history",
     "/console/profiles",
     "/console/assignments",
     "/console/status",

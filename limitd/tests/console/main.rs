@@ -6,10 +6,14 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod access;
 mod browser;
 mod desk;
 mod ending;
+mod hostile;
+mod long;
 mod pictures;
+mod plain;
 mod profiles;
 mod visit;
 #[allow(dead_code, reason = "the suite of the API has other needs")]

@@ -7,11 +7,14 @@ use crate::world::PASSWORD;
 #[test]
 fn a_user_logs_in_and_an_administrator_sees_all_sessions() {
     let Some(world) = world() else { return };
+    world.write("etc/issue.net", "Authorised use only.\n<b>All is logged.\n");
+    world.configure(0, "banner = \"/etc/issue.net\"\n");
     let service = world.serve();
     let alice = service.log_in("alice");
     let desk = Desk::open(&service, Manner::default());
     desk.go("/console/profiles");
     let browser = &desk.browser;
+    browser.says("Authorised use only.\n<b>All is logged.");
     browser.find("#username").type_in("admin");
     browser.find("#password").type_in("wrong");
     browser.named("Log in").click();
@@ -49,7 +52,7 @@ fn a_user_sees_and_ends_their_own_sessions_only() {
     let others = [service.log_in("alice"), service.log_in("alice")];
     let desk = Desk::of(&service, "alice");
     let browser = &desk.browser;
-    browser.says("3 of 5 sessions in use.");
+    browser.says("Sessions in use: 3 of 5");
     assert_eq!(browser.path(), "/console/account");
     assert!(!browser.find("#live").text().contains("admin"), "{}", browser.text());
     for page in ["/console/assignments", "/console/status", "/console/sessions/end?user=admin"] {
@@ -65,7 +68,7 @@ fn a_user_sees_and_ends_their_own_sessions_only() {
     browser.says("This ends 2 sessions of alice");
     browser.named("End 2 sessions").click();
     browser.says("2 sessions were ended.");
-    browser.says("1 of 5 sessions in use.");
+    browser.says("Sessions in use: 1 of 5");
     assert!(others.iter().all(|other| other.get("/api/useraccount").status == 401));
     admin.ok("/api/useraccount");
 }
