@@ -272,14 +272,23 @@ impl Administration {
     /// # Errors
     /// When the acting user may not see them, or the store fails.
     pub fn sessions_of(&self, name: Option<&str>) -> Result<Found<Vec<SessionView>>, AdminError> {
+        let rows = self.rows_of(name)?;
+        Ok(Found { value: self.sessions.look(rows.value)?, mistake: rows.mistake })
+    }
+
+    /// Returns the same sessions as they are recorded, without a look at how each stands.
+    ///
+    /// # Errors
+    /// When the acting user may not see them, or the store fails.
+    pub fn rows_of(&self, name: Option<&str>) -> Result<Found<Vec<Session>>, AdminError> {
         let known = self.known()?;
         let uid = match (name, self.reach(&known.config)?) {
             (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
             (None, AccessScope::OwnUser(own)) => Some(own),
             (None, AccessScope::All) => None,
         };
-        let sessions = self.sessions.seen(uid)?;
-        Ok(known.found(sessions))
+        let rows = self.sessions.rows(uid)?;
+        Ok(known.found(rows))
     }
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
@@ -312,7 +321,12 @@ impl Administration {
     pub fn save(&self, draft: &mut ConfigDraft) -> Result<Object, DraftError> {
         self.reach(&self.read()?)?.check(Permission::Configure)?;
         let object = draft.save(&self.config)?;
-        self.log("configure", &format!("saved {} {:?}", draft.kind().word(), draft.name()));
+        let (kind, name) = (draft.kind().word(), draft.name());
+        let renamed = match &object {
+            Object::Profile(profile) if profile.name != name => format!(" as {:?}", profile.name),
+            _ => String::new(),
+        };
+        self.log("configure", &format!("saved {kind} {name:?}{renamed}"));
         Ok(object)
     }
 

@@ -179,13 +179,16 @@ fn serve(connection: &Connection<'_>, user: &str, lifetime: &Lifetime) -> io::Re
             return Ok(());
         }
         let Some(request) = ipc::receive_request(socket)? else { return Ok(()) };
+        let is_attended = request.is_attended();
         let answer = administration(user).and_then(|admin| api::answer(&admin, request));
         let ends = answer.as_ref().is_ok_and(|answer| answer.ends_session);
         ipc::send_reply(socket, &answer.map(|answer| answer.body))?;
         if ends {
             return Ok(());
         }
-        last_call = Instant::now();
+        if is_attended {
+            last_call = Instant::now();
+        }
     }
 }
 

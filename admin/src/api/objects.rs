@@ -7,7 +7,7 @@ use super::Resource;
 use crate::field::Field;
 
 /// A profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccountProfile {
     /// Identifier.
@@ -37,7 +37,7 @@ pub struct UserAccountProfile {
 }
 
 /// A user, and the profile that applies to the user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct User {
     /// Identifier.
@@ -60,7 +60,7 @@ pub struct User {
 }
 
 /// A group, and the profile assigned to its members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserGroup {
     /// Identifier.
@@ -79,7 +79,7 @@ pub struct UserGroup {
 }
 
 /// What a user is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserActivity {
     /// Identifier.
@@ -129,7 +129,7 @@ pub struct UserSession {
 }
 
 /// A login that found no slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Refusal {
     /// Number of the refusal, growing with time.
@@ -159,7 +159,7 @@ pub struct Refusal {
 }
 
 /// A part of the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// The beginning, as RFC 3339 writes it.
@@ -175,7 +175,7 @@ pub struct History {
 }
 
 /// What was in one stretch of time. The numbers of sessions and users are absent where no sample was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryPoint {
     /// Its beginning, as RFC 3339 writes it.
@@ -195,7 +195,7 @@ pub struct HistoryPoint {
 }
 
 /// The acting user's own account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccount {
     /// Identifier of the user.
@@ -219,7 +219,7 @@ pub struct UserAccount {
 }
 
 /// What clearing sessions came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cleared {
     /// Sessions that ended when asked to.

@@ -1,10 +1,13 @@
 //! The document that describes the API, made from the same types that answer.
 
+mod bodies;
+
 use session_limit_admin::api::objects::{
     Cleared, History, HistoryPoint, Refusal, User, UserAccount, UserAccountProfile, UserActivity,
     UserGroup, UserSession,
 };
 use session_limit_admin::api::{AtLimit, ClearBody, MAX_PAGE_SIZE, Resource};
+use session_limit_admin::impact::{CheckedUser, LimitCheck};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
@@ -59,6 +62,7 @@ pub fn document() -> OpenApi {
     let paths = paths
         .path("/api/history", PathItem::new(HttpMethod::Get, history()))
         .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
+        .path("/api/useraccountprofile/{id}/check", PathItem::new(HttpMethod::Post, check()))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
         .path("/logout", PathItem::new(HttpMethod::Post, logout()))
@@ -75,6 +79,8 @@ pub fn document() -> OpenApi {
         .schema(History::name(), History::schema())
         .schema(HistoryPoint::name(), HistoryPoint::schema())
         .schema(Cleared::name(), Cleared::schema())
+        .schema(CheckedUser::name(), CheckedUser::schema())
+        .schema(LimitCheck::name(), LimitCheck::schema())
         .schema(ClearBody::name(), ClearBody::schema())
         .schema(AtLimit::name(), AtLimit::schema())
         .schema(ErrorBody::name(), ErrorBody::schema())
@@ -158,20 +164,27 @@ fn write(resource: Resource, summary: &str, status: &str, creates: bool) -> Oper
     write = write
         .response("409", failure("The name is taken, or another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
-    answered(write, status, schema_of(resource)).request_body(Some(body(object()))).build()
+    answered(write, status, schema_of(resource))
+        .request_body(Some(body(bodies::object(resource, creates))))
+        .build()
 }
 
 fn patch(resource: Resource) -> Operation {
-    let verbs = ObjectBuilder::new()
-        .property("add", object())
-        .property("replace", object())
-        .property("delete", object());
     let patch = writing(by_id(resource, false))
         .summary(Some("Changes fields of an object."))
         .response("409", failure("Another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
     answered(patch, "200", schema_of(resource))
-        .request_body(Some(body(RefOr::T(verbs.into()))))
+        .request_body(Some(body(bodies::patch(resource))))
+        .build()
+}
+
+fn check() -> Operation {
+    let check = writing(by_id(Resource::UserAccountProfile, false)).summary(Some(
+        "Says whom a limit would refuse, now and in the last days; changes nothing.",
+    ));
+    answered(check, "200", reference::<LimitCheck>())
+        .request_body(Some(body(bodies::limit())))
         .build()
 }
 
