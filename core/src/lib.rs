@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! admission -> { config, store, termination } -> process -> system -> model      log -> process
+//! audit -> system
 //! ```
 //!
 //! # What always holds
@@ -20,6 +21,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod admission;
+pub mod audit;
 pub mod config;
 pub mod log;
 pub mod model;
