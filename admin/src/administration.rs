@@ -19,6 +19,7 @@ use crate::config_store::ConfigFile;
 use crate::draft::{self, ConfigDraft, DraftError, Object};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::limits_conf::{self, ImportError, Proposal};
+use crate::lockout::{self, FailedLogins};
 use crate::object::ObjectKind;
 use crate::sessions::{SessionView, Sessions, count, is_held};
 
@@ -71,6 +72,8 @@ pub struct UserOverview {
     pub sessions: Vec<SessionView>,
     /// The last login that was kept.
     pub kept: Option<LastLogin>,
+    /// Wrong passwords, and whether they lock the account.
+    pub failed: FailedLogins,
 }
 
 impl UserOverview {
@@ -224,7 +227,8 @@ impl Administration {
         let name = user.name.to_string_lossy().into_owned();
         // An id may be given to another user in the course of time.
         let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
-        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept }))
+        let failed = lockout::failed_logins(&user, profile.as_ref());
+        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept, failed }))
     }
 
     /// Returns what is known of all users who hold sessions or held some, for those who may see it;
@@ -251,6 +255,10 @@ impl Administration {
         for user in kept.keys() {
             by_user.entry(user.clone()).or_default();
         }
+        for user in lockout::users_with_failures() {
+            let name = user.name.to_string_lossy().into_owned();
+            by_user.entry((user.uid, name)).or_default();
+        }
         let mut all = Vec::new();
         for ((uid, name), sessions) in by_user {
             let account = user_named(&name).ok().filter(|user| user.uid == uid);
@@ -261,7 +269,10 @@ impl Administration {
                 None => None,
             };
             let kept = kept.remove(&(uid, name.clone()));
-            all.push(UserOverview { name, uid, profile, sessions, kept });
+            let failed = account
+                .map(|user| lockout::failed_logins(&user, profile.as_ref()))
+                .unwrap_or_default();
+            all.push(UserOverview { name, uid, profile, sessions, kept, failed });
         }
         Ok(known.found(all))
     }
@@ -414,7 +425,7 @@ impl Administration {
     }
 
     /// Tells the journal who changed what.
-    fn log(&self, phase: &str, text: &str) {
+    pub(crate) fn log(&self, phase: &str, text: &str) {
         let line = format!("{text}, by {}", self.actor);
         Log::new(self.program, phase, false).write(Level::Notice, &line);
     }

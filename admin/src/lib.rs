@@ -22,6 +22,7 @@ pub mod explain;
 pub mod field;
 pub mod impact;
 pub mod limits_conf;
+pub mod lockout;
 pub mod object;
 pub mod sessions;
 pub mod status;

@@ -10,8 +10,7 @@ use crate::field::Field;
 use crate::object::{Change, PROFILE_REF};
 
 /// Fields that a client hands back as it has read them.
-const READ_ONLY: [&str; 6] =
-    ["url", "not_enforced", "on_limit", "is_assigned", "is_known", "_last_modified"];
+const READ_ONLY: [&str; 5] = ["url", "on_limit", "is_assigned", "is_known", "_last_modified"];
 /// What an object had when the client read it.
 const VERSION: &str = "_last_modified";
 

@@ -83,14 +83,14 @@ fn a_profile() {
 +-------------------------------+---------------------------------------------------------+
 | uuid                          | useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4 |
 | name                          | Default-User-Account-Profile                            |
-| max_password_history_count    | 0 (not enforced)                                        |
-| max_login_failure_count       | 20 (not enforced)                                       |
-| account_lock_timeout          | 30 (not enforced)                                       |
+| max_password_history_count    | 0                                                       |
+| max_login_failure_count       | 20                                                      |
+| account_lock_timeout          | 30                                                      |
 | max_concurrent_sessions       | 0                                                       |
-| credentials_timeout_threshold | 0 (not enforced)                                        |
+| credentials_timeout_threshold | 0                                                       |
 +-------------------------------+---------------------------------------------------------+
 ",
-        r#"{"count":1,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"}],"schema_version":1}"#,
+        r#"{"count":1,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"}],"schema_version":1}"#,
     );
 }
 
@@ -110,7 +110,7 @@ fn the_profiles() {
 | C\\u{1b}                      | 2                       |                                                         |
 +------------------------------+-------------------------+---------------------------------------------------------+
 ",
-        r#"{"count":2,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"},{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":2,"max_login_failure_count":20,"max_password_history_count":0,"name":"C\u001b","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":null}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"},{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":2,"max_login_failure_count":20,"max_password_history_count":0,"name":"C\u001b","uuid":null}],"schema_version":1}"#,
     );
 }
 
