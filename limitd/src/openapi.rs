@@ -1,9 +1,9 @@
 //! The document that describes the API, made from the same types that answer.
 
 use session_limit_admin::api::objects::{
-    Cleared, User, UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession,
+    Cleared, Unlocked, User, UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession,
 };
-use session_limit_admin::api::{ClearBody, MAX_PAGE_SIZE, Resource};
+use session_limit_admin::api::{ClearBody, MAX_PAGE_SIZE, PasswordChange, Resource, UnlockBody};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
@@ -22,6 +22,24 @@ use crate::failure::ErrorBody;
 const JSON: &str = "application/json";
 /// How the session's cookie is called in the document.
 const SCHEME: &str = "session";
+
+fn change_password() -> Operation {
+    let what = "Changes one's own password: the only call, beside looking at the account, that is left when it \
+                has expired.";
+    answered(writing(operation(what, true)), "200", reference::<UserAccount>())
+        .request_body(Some(body(reference::<PasswordChange>())))
+        .build()
+}
+
+fn unlock() -> Operation {
+    answered(
+        writing(operation("Forgets the failed logins of a user.", true)),
+        "200",
+        reference::<Unlocked>(),
+    )
+    .request_body(Some(body(reference::<UnlockBody>())))
+    .build()
+}
 
 /// Returns the document.
 pub fn document() -> OpenApi {
@@ -46,8 +64,11 @@ pub fn document() -> OpenApi {
         };
         paths = paths.path(format!("/api/{word}"), all).path(format!("/api/{word}/{{id}}"), one);
     }
-    let account =
-        answered(operation("Shows one's own account.", true), "200", reference::<UserAccount>());
+    let mut account = PathItem::new(
+        HttpMethod::Get,
+        answered(operation("Shows one's own account.", true), "200", reference::<UserAccount>()),
+    );
+    account.put = Some(change_password());
     let clear = writing(operation("Ends all sessions of a user.", true));
     let clear = answered(clear, "200", reference::<Cleared>())
         .request_body(Some(body(reference::<ClearBody>())));
@@ -55,7 +76,8 @@ pub fn document() -> OpenApi {
         .response("200", described("They can."))
         .response("503", described("The configuration is refused."));
     let paths = paths
-        .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
+        .path("/api/useraccount", account)
+        .path("/api/useractivity/unlock", PathItem::new(HttpMethod::Post, unlock()))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
         .path("/logout", PathItem::new(HttpMethod::Post, logout()))
@@ -70,6 +92,9 @@ pub fn document() -> OpenApi {
         .schema(UserAccount::name(), UserAccount::schema())
         .schema(Cleared::name(), Cleared::schema())
         .schema(ClearBody::name(), ClearBody::schema())
+        .schema(PasswordChange::name(), PasswordChange::schema())
+        .schema(UnlockBody::name(), UnlockBody::schema())
+        .schema(Unlocked::name(), Unlocked::schema())
         .schema(ErrorBody::name(), ErrorBody::schema())
         .security_scheme(SCHEME, SecurityScheme::ApiKey(cookie));
     let info = InfoBuilder::new()

@@ -9,6 +9,7 @@
 pub mod hardening;
 pub mod ipc;
 pub mod pam_client;
+pub mod password_change;
 pub mod program;
 pub mod secret;
 pub mod session_process;

@@ -3,11 +3,12 @@
 #![allow(unsafe_code, reason = "libpam is a C library; every call to it is in this file")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
+use session_limit_core::system::users::User;
 use zeroize::Zeroize;
 
 use crate::secret::Secret;
@@ -273,6 +274,44 @@ impl<'c> Transaction<'c> {
             }
             code => self.checked(Phase::Account, code),
         }
+    }
+
+    /// Checks whether the user may log in; returns whether the password has to be changed first, and leaves it.
+    ///
+    /// # Errors
+    /// See [`Transaction::check_account`].
+    pub fn is_password_expired(&mut self) -> Result<bool, PamError> {
+        // SAFETY: the handle is live.
+        match unsafe { pam_acct_mgmt(self.handle, 0) } {
+            PAM_NEW_AUTHTOK_REQD => Ok(true),
+            code => self.checked(Phase::Account, code).map(|()| false),
+        }
+    }
+
+    /// Changes the password of the user as passwd(1) does for that user: modules see the user as the caller,
+    /// and ask for the old password.
+    ///
+    /// # Errors
+    /// When the new password is refused, or could not be stored.
+    pub fn change_password(&mut self) -> Result<(), PamError> {
+        let user = self.user().and_then(|name| CString::new(name).ok());
+        let found = user.and_then(|name| User::named(&name).ok().flatten());
+        let Some(user) = found else {
+            let text = "the user is not known to this host".to_owned();
+            return Err(PamError { phase: Phase::ChangePassword, verdict: Verdict::Broken, text });
+        };
+        // SAFETY: getuid takes nothing and cannot fail.
+        let root = unsafe { libc::getuid() };
+        // SAFETY: takes integers; the effective uid stays root, so that it can be set back.
+        if unsafe { libc::setresuid(user.uid, libc::uid_t::MAX, libc::uid_t::MAX) } != 0 {
+            let text = io::Error::last_os_error().to_string();
+            return Err(PamError { phase: Phase::ChangePassword, verdict: Verdict::Broken, text });
+        }
+        // SAFETY: the handle is live.
+        let code = unsafe { pam_chauthtok(self.handle, 0) };
+        // SAFETY: takes integers.
+        unsafe { libc::setresuid(root, libc::uid_t::MAX, libc::uid_t::MAX) };
+        self.checked(Phase::ChangePassword, code)
     }
 
     /// Opens the session.

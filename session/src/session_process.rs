@@ -15,8 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use session_limit_admin::administration::{Administration, user_named};
-use session_limit_admin::api::{self, statistics};
+use session_limit_admin::api::{self, Request, statistics};
 use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::error::{AdminError, AdminErrorKind};
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::config::{self, Config};
 use session_limit_core::model::sanitize::printable;
@@ -24,11 +25,11 @@ use session_limit_core::store;
 use session_limit_core::system::own_pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::hardening;
 use crate::ipc::{self, Beginning, HolderMessage};
 use crate::pam_client::{
     Answer, Conversation, LoginStart, PamError, Phase, Style, Transaction, Verdict,
 };
+use crate::{hardening, password_change};
 
 /// The name in log lines.
 pub const PROGRAM: &str = "session-limit-session";
@@ -84,16 +85,21 @@ fn hold(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>, start: &LoginStart) -> 
         transaction.authenticate()?;
         // A client that is gone is noticed by the next question, or by the wait.
         let _ = ipc::send(socket, &HolderMessage::Authenticated);
-        transaction.check_account()?;
+        // A program has no prompt at which a password is changed: it has a call for that, and no other one.
+        let expired = match API_SERVICES.contains(&start.service.as_str()) {
+            true => transaction.is_password_expired()?,
+            false => transaction.check_account().map(|()| false)?,
+        };
         transaction.open()?;
-        Ok(transaction)
+        Ok((transaction, expired))
     });
     match login {
         Err(failure) => ipc::send(socket, &HolderMessage::Failed(failure)),
-        Ok(transaction) => {
+        Ok((transaction, expired)) => {
             let user = transaction.user().unwrap_or_default();
             let _ = ipc::send(socket, &HolderMessage::Opened(user.clone()));
-            let served = serve(socket, signals, &user, &Lifetime::of(&start.service));
+            let account = HeldAccount { start, user, is_expired: expired };
+            let served = serve(socket, signals, account, &Lifetime::of(&start.service));
             drop(transaction);
             served
         }
@@ -116,7 +122,7 @@ fn check_service(socket: BorrowedFd<'_>, service: &str) -> Result<(), PamError> 
 fn serve(
     socket: BorrowedFd<'_>,
     signals: BorrowedFd<'_>,
-    user: &str,
+    mut account: HeldAccount<'_>,
     lifetime: &Lifetime,
 ) -> io::Result<()> {
     let began = Instant::now();
@@ -127,7 +133,7 @@ fn serve(
             return Ok(());
         }
         let Some(request) = ipc::receive_request(socket)? else { return Ok(()) };
-        let answer = administration(user).and_then(|admin| api::answer(&admin, request));
+        let answer = account.answer(request);
         let ends = answer.as_ref().is_ok_and(|answer| answer.ends_session);
         ipc::send_reply(socket, &answer.map(|answer| answer.body))?;
         if ends {
@@ -137,8 +143,34 @@ fn serve(
     }
 }
 
+/// The user of a session, and whether the user's password has to be changed first.
+struct HeldAccount<'a> {
+    start: &'a LoginStart,
+    user: String,
+    is_expired: bool,
+}
+
+impl HeldAccount<'_> {
+    fn answer(&mut self, request: Request) -> Result<api::Answer, AdminError> {
+        match request {
+            Request::ChangePassword(change) => {
+                password_change::change(self.start, &self.user, &change)?;
+                self.is_expired = false;
+                api::answer(&administration(&self.user)?, Request::Account)
+            }
+            Request::Account => api::answer(&administration(&self.user)?, request),
+            _ if self.is_expired => {
+                let message = "the password has expired, expected PUT /api/useraccount with \
+                               old_password and password";
+                Err(AdminError::new(AdminErrorKind::Forbidden, message))
+            }
+            request => api::answer(&administration(&self.user)?, request),
+        }
+    }
+}
+
 /// Returns what `user` may see and change; looked up for each request, for it may change.
-fn administration(user: &str) -> Result<Administration, session_limit_admin::error::AdminError> {
+fn administration(user: &str) -> Result<Administration, AdminError> {
     let user = user_named(user)?;
     Ok(Administration {
         config: config_file(),

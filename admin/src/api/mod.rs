@@ -5,6 +5,7 @@
 
 mod changes;
 pub mod objects;
+mod password;
 mod query;
 mod read;
 pub mod statistics;
@@ -13,8 +14,9 @@ mod write;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use password::PasswordChange;
 pub use query::{ListQuery, MAX_PAGE_SIZE};
-pub use write::ClearBody;
+pub use write::{ClearBody, UnlockBody};
 
 use crate::administration::Administration;
 use crate::error::{AdminError, AdminErrorKind};
@@ -84,6 +86,10 @@ pub enum Request {
     Account,
     /// The end of all sessions of a user.
     Clear(Value),
+    /// The end of a lock, and of the failed logins behind it.
+    Unlock(Value),
+    /// Another password for the acting user; the process that holds the session answers it.
+    ChangePassword(PasswordChange),
 }
 
 /// What comes back.
@@ -128,6 +134,11 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             Ok(Value::Null.into())
         }
         Request::Clear(body) => write::clear(admin, body),
+        Request::Unlock(body) => write::unlock(admin, body).map(Into::into),
+        Request::ChangePassword(_) => {
+            let message = "a password is not changed here, expected a login through the service";
+            Err(AdminError::new(AdminErrorKind::Invalid, message))
+        }
     }
 }
 

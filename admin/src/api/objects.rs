@@ -170,6 +170,16 @@ pub struct Cleared {
     pub spared: usize,
 }
 
+/// What unlocking an account came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Unlocked {
+    /// Name of the user.
+    pub username: String,
+    /// Failed logins that were forgotten.
+    pub failed_login_attempts: usize,
+}
+
 impl UserAccountProfile {
     /// Shows a profile.
     #[must_use]

@@ -1,6 +1,7 @@
 //! Calls: from an HTTP request to a question for the session process, and back.
 
 mod access;
+mod account;
 mod meta;
 mod objects;
 mod session;
@@ -17,6 +18,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::LengthLimitError;
+use serde_json::Value;
 use session_limit_core::model::service_settings::Service;
 
 use crate::attempts::Attempts;
@@ -84,7 +86,8 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(meta::health))
         .route("/metrics", get(meta::metrics))
         .route("/api/openapi.json", get(meta::openapi))
-        .route("/api/useraccount", get(objects::account))
+        .route("/api/useraccount", get(objects::account).put(account::change_password))
+        .route("/api/useractivity/unlock", post(account::unlock))
         .route("/api/usersession/clear", post(objects::clear))
         .route("/api/{resource}", get(objects::list).post(objects::create))
         .route(
@@ -133,6 +136,12 @@ async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failu
         }),
         Ok(Ok(bytes)) => Ok(bytes.into()),
     }
+}
+
+/// Reads a body as JSON.
+fn json(body: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(body)
+        .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the body is not valid, expected JSON"))
 }
 
 /// An answer without a body.

@@ -149,9 +149,7 @@ fn writable(word: &str) -> Result<Resource, Failure> {
 }
 
 async fn json(connection: &Connection, body: Body) -> Result<Value, Failure> {
-    let body = read_body(connection, body).await?;
-    serde_json::from_slice(&body)
-        .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the body is not valid, expected JSON"))
+    super::json(&read_body(connection, body).await?)
 }
 
 /// Reads the parameters behind the path.

@@ -1,6 +1,7 @@
 //! Every table and every JSON answer, as they are.
 
 use session_limit_admin::administration::UserOverview;
+use session_limit_admin::lockout::{FailedLogins, Lock};
 use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::policy::OnLimit;
@@ -70,6 +71,7 @@ fn alice() -> UserOverview {
         profile: Some(profile),
         sessions: seen(),
         kept: None,
+        failed: FailedLogins { count: 3, lock: Lock::Until(1_795_281_573 + 1800) },
     }
 }
 
@@ -242,8 +244,14 @@ fn activities() {
         Origin { service: "sshd".to_owned(), tty: None, rhost: Some("192.0.2.9".to_owned()) };
     let name = "gone".to_owned();
     let kept = LastLogin { uid: 4242, user: name.clone(), time: 1_795_281_500, origin };
-    let gone =
-        UserOverview { name, uid: 4242, profile: None, sessions: Vec::new(), kept: Some(kept) };
+    let gone = UserOverview {
+        name,
+        uid: 4242,
+        profile: None,
+        sessions: Vec::new(),
+        kept: Some(kept),
+        failed: FailedLogins::default(),
+    };
     check(
         &views::activities(&[row, ActivityRow::new(&gone)]),
         "\
