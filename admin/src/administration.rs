@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::audit::Event;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::log::{Level, Log};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
@@ -323,6 +324,7 @@ impl Administration {
         self.reach(&self.read()?)?.check(Permission::Configure)?;
         let object = draft.save(&self.config)?;
         self.log("configure", &format!("saved {} {:?}", draft.kind().word(), draft.name()));
+        self.record_saved(draft.kind(), draft.name());
         Ok(object)
     }
 
@@ -336,6 +338,7 @@ impl Administration {
             return Err(absent(kind, name).into());
         }
         self.log("configure", &format!("deleted {} {name:?}", kind.word()));
+        self.record_saved(kind, name);
         Ok(())
     }
 
@@ -353,6 +356,7 @@ impl Administration {
         let proposals = limits_conf::import(&self.config, files, apply, self.user.uid == 0)?;
         if apply {
             self.log("configure", "imported the limits of pam_limits");
+            self.record(Event::ConfigurationSaved, "limits");
         }
         Ok(proposals)
     }
@@ -415,6 +419,9 @@ impl Administration {
         let by = format!("{} with `{}`", self.actor, self.program);
         let cleared = self.sessions.clear(chosen, known.config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
+        if !cleared.is_empty() {
+            self.record(Event::SessionsCleared, whose);
+        }
         match cleared.failed {
             0 => Ok(known.found(cleared)),
             n => Err(AdminError::new(

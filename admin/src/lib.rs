@@ -26,3 +26,4 @@ pub mod lockout;
 pub mod object;
 pub mod sessions;
 pub mod status;
+mod trail;

@@ -21,6 +21,8 @@ pub const ALL: &[Group] = &[
     session::clearing::GROUP,
     login::on_limit::GROUP,
     login::telling::GROUP,
+    login::lockout::GROUP,
+    operation::passwords::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
     operation::status::GROUP,

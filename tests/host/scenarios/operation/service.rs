@@ -12,12 +12,12 @@ group!("service":
     the_front_is_confined_and_no_session_outlives_it,
 );
 
-const START: &str = "systemd-sysusers && systemctl daemon-reload \
+pub const START: &str = "systemd-sysusers && systemctl daemon-reload \
     && systemctl reset-failed \
     && systemctl restart session-limit-session.socket session-limitd.service";
 
 /// Calls the service from inside the host's network, with this machine's curl; returns status and body.
-fn call(host: &Host, arguments: &[&str], path: &str) -> (u16, String) {
+pub fn call(host: &Host, arguments: &[&str], path: &str) -> (u16, String) {
     let output = Command::new("nsenter")
         .args(["-n", "-t", &host.machine().init().to_string()])
         .args(["curl", "-ks", "--max-time", "30", "-w", "\n%{http_code}"])
