@@ -236,9 +236,11 @@ fn activities() {
 | logged_in               | true                 |
 | last_login_ip           | 192.0.2.7            |
 | last_login_timestamp    | 2026-11-21T17:19:33Z |
+| failed_login_attempts   | 3                    |
+| locked_until            | 2026-11-21T17:49:33Z |
 +-------------------------+----------------------+
 ",
-        r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
+        r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"failed_login_attempts":3,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","locked":true,"locked_until":"2026-11-21T17:49:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
     );
     let origin =
         Origin { service: "sshd".to_owned(), tty: None, rhost: Some("192.0.2.9".to_owned()) };
@@ -255,14 +257,14 @@ fn activities() {
     check(
         &views::activities(&[row, ActivityRow::new(&gone)]),
         "\
-+-------+---------------------+-------------------------+-----------+---------------+----------------------+
-| name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp |
-+-------+---------------------+-------------------------+-----------+---------------+----------------------+
-| alice | 2                   | 5                       | true      | 192.0.2.7     | 2026-11-21T17:19:33Z |
-| gone  | 0                   |                         | false     | 192.0.2.9     | 2026-11-21T17:18:20Z |
-+-------+---------------------+-------------------------+-----------+---------------+----------------------+
++-------+---------------------+-------------------------+-----------+---------------+----------------------+-----------------------+----------------------+
+| name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp | failed_login_attempts | locked_until         |
++-------+---------------------+-------------------------+-----------+---------------+----------------------+-----------------------+----------------------+
+| alice | 2                   | 5                       | true      | 192.0.2.7     | 2026-11-21T17:19:33Z | 3                     | 2026-11-21T17:49:33Z |
+| gone  | 0                   |                         | false     | 192.0.2.9     | 2026-11-21T17:18:20Z | 0                     |                      |
++-------+---------------------+-------------------------+-----------+---------------+----------------------+-----------------------+----------------------+
 ",
-        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"last_login_ip":"192.0.2.9","last_login_timestamp":"2026-11-21T17:18:20Z","logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"failed_login_attempts":3,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","locked":true,"locked_until":"2026-11-21T17:49:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"failed_login_attempts":0,"last_login_ip":"192.0.2.9","last_login_timestamp":"2026-11-21T17:18:20Z","locked":false,"locked_until":null,"logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
     );
 }
 

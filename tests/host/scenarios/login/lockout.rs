@@ -80,9 +80,10 @@ fn every_way_in_counts_and_each_profile_locks_at_its_own_number(host: &mut Host)
         console.expect("Login incorrect");
     });
     counts(host, "shell", &|| {
+        let before = failures(host, "bob");
         let mut shell = Terminal::run(host.machine(), &["shell"]);
         shell.expect("Login: ").send("bob").expect("Password: ").send("wrong");
-        until("the program ends", seconds(20), || !shell.is_running());
+        until("shell has asked PAM", seconds(30), || failures(host, "bob") > before);
     });
     counts(host, "the API", &|| {
         host.run(service::START).ok();
