@@ -10,6 +10,7 @@ use pam::constants::PamResultCode;
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::admission::{AdmissionError, LoginRequest, Outcome, Question, WARNING};
 use session_limit_core::log::Level;
+use session_limit_core::model::refusal::Refusal;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::service::{may_be_notified, wants_one_line};
 use session_limit_core::model::session::{EvictionRequest, Session};
@@ -102,12 +103,11 @@ impl PamResponse {
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(cleared_line(cleared));
-                if *over_limit {
-                    let others = held.saturating_sub(1);
+                if let Some(Refusal { held, limit, .. }) = over_limit.as_deref() {
                     let would_be = "session would be refused for user";
                     lines.push(line(
                         Level::Notice,
-                        format_args!("{would_be} {user}: {others} of {limit}, {origin}"),
+                        format_args!("{would_be} {user}: {held} of {limit}, {origin}"),
                     ));
                 }
                 lines.push(line(
@@ -143,7 +143,8 @@ impl PamResponse {
                 &[],
                 &[],
             ),
-            Ok(Outcome::Refused { held, limit, cleared, blocked_by, told }) => {
+            Ok(Outcome::Refused { refusal, cleared, blocked_by, told }) => {
+                let Refusal { held, limit, .. } = &**refusal;
                 let mut lines = vec![
                     cleared_line(cleared),
                     line(

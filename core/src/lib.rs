@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! admission -> { config, store, termination } -> process -> system -> model      log -> process
-//! audit -> system
+//! audit -> system             refusals -> store
 //! ```
 //!
 //! # What always holds
@@ -26,6 +26,7 @@ pub mod config;
 pub mod log;
 pub mod model;
 pub mod process;
+pub mod refusals;
 pub mod store;
 pub mod system;
 pub mod termination;

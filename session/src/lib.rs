@@ -11,5 +11,6 @@ pub mod ipc;
 pub mod pam_client;
 pub mod password_change;
 pub mod program;
+mod sampler;
 pub mod secret;
 pub mod session_process;

@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod history;
 mod meta;
 mod objects;
 mod session;
@@ -26,6 +27,8 @@ use crate::connections::Connection;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::table::Table;
+
+pub use session::MAX_CHOSEN;
 
 /// Bytes of the longest body.
 const MAX_BODY: usize = 64 * 1024;
@@ -88,6 +91,7 @@ pub fn router(app: App) -> Router {
         .route("/api/openapi.json", get(meta::openapi))
         .route("/api/useraccount", get(objects::account).put(account::change_password))
         .route("/api/useractivity/unlock", post(account::unlock))
+        .route("/api/history", get(history::read))
         .route("/api/usersession/clear", post(objects::clear))
         .route("/api/{resource}", get(objects::list).post(objects::create))
         .route(

@@ -8,6 +8,7 @@
 
 mod account;
 mod api;
+mod choice;
 mod clear;
 mod clients;
 mod hostile;
