@@ -1,7 +1,7 @@
 # Where every file goes. Included by the top Makefile.
 #
-#   make install   [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
-#   make uninstall [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
+#   make install   [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…] [SBINDIR=…]
+#   make uninstall [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…] [SBINDIR=…]
 #
 # `install` copies what has been built and compiles nothing: run 'make build' first, as an ordinary user if
 # you like. Files below /etc, which an administrator may have edited, are never overwritten or removed.
@@ -13,6 +13,7 @@ SYSCONFDIR ?= /etc
 TRIPLET    ?= $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || $(CC) -print-multiarch 2>/dev/null)
 BESIDE_PAM  = $(patsubst %/pam_permit.so,%,$(firstword $(wildcard /usr/lib/*/security/pam_permit.so /usr/lib64/security/pam_permit.so /usr/lib/security/pam_permit.so)))
 PAMDIR     ?= $(if $(TRIPLET),$(PREFIX)/lib/$(TRIPLET)/security,$(or $(BESIDE_PAM),$(PREFIX)/lib/security))
+SBINDIR    ?= $(PREFIX)/sbin
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 
 BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
@@ -20,7 +21,7 @@ BUILT_SHELL  := $(TARGET_DIR)/release/shell
 BUILT_SESSION := $(TARGET_DIR)/release/session-limit-session
 BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
 # Named one by one: to uninstall, this file alone is enough.
-SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service)
+SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell@.service)
 # What pam-auth-update can put into the stacks.
 PAM_PROFILES := session-limit session-limit-account session-limit-account-failures
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
@@ -56,7 +57,7 @@ install:
 	if test -f $(BUILT_SESSION); then \
 		install -D -m 0755 $(BUILT_SESSION) $(DESTDIR)$(PREFIX)/libexec/session-limit/session-limit-session; \
 	fi
-	if test -f $(BUILT_SERVICE); then install -D -m 0755 $(BUILT_SERVICE) $(DESTDIR)$(PREFIX)/sbin/session-limitd; fi
+	if test -f $(BUILT_SERVICE); then install -D -m 0755 $(BUILT_SERVICE) $(DESTDIR)$(SBINDIR)/session-limitd; fi
 	install -D -m 0644 packaging/sysusers.d/session-limit.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in $(SYSTEMD_UNITS); do \
@@ -81,7 +82,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/session-limit
 	for unit in $(SYSTEMD_UNITS); do rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
-	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf $(DESTDIR)$(PREFIX)/sbin/session-limitd
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf $(DESTDIR)$(SBINDIR)/session-limitd
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done

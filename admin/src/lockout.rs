@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde::{Deserialize, Serialize};
 use session_limit_core::model::profile::Profile;
 use session_limit_core::system::users::User;
 use session_limit_core::system::{self, clock};
@@ -29,7 +30,7 @@ const LONGEST_LOCK: u32 = 7 * 24 * 60;
 const MOST_FAILURES: u32 = 1024;
 
 /// Whether an account is locked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lock {
     /// It is not.
     #[default]
@@ -41,7 +42,7 @@ pub enum Lock {
 }
 
 /// The failed logins of a user.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedLogins {
     /// How many count.
     pub count: usize,

@@ -9,8 +9,9 @@ use crate::administration::Administration;
 use crate::object::ObjectKind;
 
 impl Administration {
-    /// Records that an object of the configuration was saved or deleted.
-    pub(crate) fn record_saved(&self, kind: ObjectKind, name: &str) {
+    /// Tells the journal and the audit trail that an object of the configuration was saved or deleted.
+    pub(crate) fn tell_changed(&self, done: &str, kind: ObjectKind, name: &str) {
+        self.log("configure", &format!("{done} {} {name:?}", kind.word()));
         self.record(Event::ConfigurationSaved, &format!("{} {name}", kind.word()));
     }
 

@@ -5,6 +5,7 @@ pub mod console;
 pub mod counting;
 pub mod lockout;
 pub mod on_limit;
+pub mod refusals;
 pub mod storm;
 pub mod switching;
 pub mod telling;

@@ -9,3 +9,4 @@ pub mod penalties;
 pub mod service;
 pub mod shell;
 pub mod status;
+pub mod users;
