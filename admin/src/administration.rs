@@ -6,6 +6,7 @@ use std::ffi::CString;
 
 use serde::{Deserialize, Serialize};
 use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::audit::Event;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::log::{Level, Log};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
@@ -20,6 +21,7 @@ use crate::config_store::ConfigFile;
 use crate::draft::{self, ConfigDraft, DraftError, Object};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::limits_conf::{self, ImportError, LimitsFile, Proposal};
+use crate::lockout::{self, FailedLogins};
 use crate::object::ObjectKind;
 use crate::sessions::{SessionView, Sessions, count, is_held};
 
@@ -72,6 +74,8 @@ pub struct UserOverview {
     pub sessions: Vec<SessionView>,
     /// The last login that was kept.
     pub kept: Option<LastLogin>,
+    /// Wrong passwords, and whether they lock the account.
+    pub failed: FailedLogins,
 }
 
 impl UserOverview {
@@ -225,7 +229,8 @@ impl Administration {
         let name = user.name.to_string_lossy().into_owned();
         // An id may be given to another user in the course of time.
         let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
-        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept }))
+        let failed = lockout::failed_logins(&user, profile.as_ref());
+        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept, failed }))
     }
 
     /// Returns what is known of all users who hold sessions or held some, for those who may see it;
@@ -252,6 +257,10 @@ impl Administration {
         for user in kept.keys() {
             by_user.entry(user.clone()).or_default();
         }
+        for user in lockout::users_with_failures() {
+            let name = user.name.to_string_lossy().into_owned();
+            by_user.entry((user.uid, name)).or_default();
+        }
         let mut all = Vec::new();
         for ((uid, name), sessions) in by_user {
             let account = user_named(&name).ok().filter(|user| user.uid == uid);
@@ -262,7 +271,10 @@ impl Administration {
                 None => None,
             };
             let kept = kept.remove(&(uid, name.clone()));
-            all.push(UserOverview { name, uid, profile, sessions, kept });
+            let failed = account
+                .map(|user| lockout::failed_logins(&user, profile.as_ref()))
+                .unwrap_or_default();
+            all.push(UserOverview { name, uid, profile, sessions, kept, failed });
         }
         Ok(known.found(all))
     }
@@ -321,12 +333,13 @@ impl Administration {
     pub fn save(&self, draft: &mut ConfigDraft) -> Result<Object, DraftError> {
         self.reach(&self.read()?)?.check(Permission::Configure)?;
         let object = draft.save(&self.config)?;
-        let (kind, name) = (draft.kind().word(), draft.name());
-        let renamed = match &object {
-            Object::Profile(profile) if profile.name != name => format!(" as {:?}", profile.name),
-            _ => String::new(),
-        };
-        self.log("configure", &format!("saved {kind} {name:?}{renamed}"));
+        let (kind, name) = (draft.kind(), draft.name());
+        match &object {
+            Object::Profile(profile) if profile.name != name => {
+                self.tell_changed(&format!("renamed to {:?} and saved", profile.name), kind, name);
+            }
+            _ => self.tell_changed("saved", kind, name),
+        }
         Ok(object)
     }
 
@@ -339,7 +352,7 @@ impl Administration {
         if !draft::delete(&self.config, kind, name)? {
             return Err(absent(kind, name).into());
         }
-        self.log("configure", &format!("deleted {} {name:?}", kind.word()));
+        self.tell_changed("deleted", kind, name);
         Ok(())
     }
 
@@ -364,6 +377,7 @@ impl Administration {
         let proposals = limits_conf::import(&self.config, files, apply)?;
         if apply {
             self.log("configure", "imported the limits of pam_limits");
+            self.record(Event::ConfigurationSaved, "limits");
         }
         Ok(proposals)
     }
@@ -426,6 +440,9 @@ impl Administration {
         let by = format!("{} with `{}`", self.actor, self.program);
         let cleared = self.sessions.clear(chosen, known.config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
+        if !cleared.is_empty() {
+            self.record(Event::SessionsCleared, whose);
+        }
         match cleared.failed {
             0 => Ok(known.found(cleared)),
             n => Err(AdminError::new(
@@ -436,7 +453,7 @@ impl Administration {
     }
 
     /// Tells the journal who changed what.
-    fn log(&self, phase: &str, text: &str) {
+    pub(crate) fn log(&self, phase: &str, text: &str) {
         let line = format!("{text}, by {}", self.actor);
         Log::new(self.program, phase, false).write(Level::Notice, &line);
     }

@@ -217,13 +217,6 @@ impl ConfigDraft {
         }
     }
 
-    /// Returns the fields that were given a value although nothing enforces them.
-    #[must_use]
-    pub fn entered_not_enforced(&self) -> Vec<Field> {
-        let entered = self.entered.iter().filter(|(_, change)| **change != KeyChange::Unset);
-        entered.map(|(&field, _)| field).filter(|field| !field.is_enforced()).collect()
-    }
-
     /// Returns whether saving may change the limit of a user.
     #[must_use]
     pub fn changes_limits(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::field::Field;
 use crate::object::{self, Change, ON_LIMIT, PROFILE_REF};
 
 /// Fields that a client hands back as it has read them.
-const READ_ONLY: [&str; 5] = ["url", "not_enforced", "is_assigned", "is_known", "_last_modified"];
+const READ_ONLY: [&str; 4] = ["url", "is_assigned", "is_known", "_last_modified"];
 /// What an object had when the client read it.
 const VERSION: &str = "_last_modified";
 

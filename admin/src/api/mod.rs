@@ -8,6 +8,7 @@ mod changes;
 mod history;
 pub mod objects;
 pub mod overview;
+mod password;
 mod query;
 mod read;
 mod refusals;
@@ -19,8 +20,9 @@ use serde_json::Value;
 
 pub use at_limit::{AtLimit, at_limit};
 pub use history::HistoryQuery;
+pub use password::PasswordChange;
 pub use query::{ListQuery, MAX_PAGE_SIZE};
-pub use write::ClearBody;
+pub use write::{ClearBody, UnlockBody};
 
 use crate::administration::Administration;
 use crate::error::{AdminError, AdminErrorKind};
@@ -112,6 +114,10 @@ pub enum Request {
     Version,
     /// Another request that only reads, asked by a page by itself: it does not keep the session from being idle.
     Unattended(Box<Request>),
+    /// The end of a lock, and of the failed logins behind it.
+    Unlock(Value),
+    /// Another password for the acting user; the process that holds the session answers it.
+    ChangePassword(PasswordChange),
 }
 
 impl Request {
@@ -196,6 +202,11 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
         }
         Request::Unattended(_) => {
             let message = "only what reads can be asked unattended";
+            Err(AdminError::new(AdminErrorKind::Invalid, message))
+        }
+        Request::Unlock(body) => write::unlock(admin, body).map(Into::into),
+        Request::ChangePassword(_) => {
+            let message = "a password is not changed here, expected a login through the service";
             Err(AdminError::new(AdminErrorKind::Invalid, message))
         }
     }

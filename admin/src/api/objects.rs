@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
 use super::Resource;
-use crate::field::Field;
 
 /// A profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +28,6 @@ pub struct UserAccountProfile {
     /// What happens at the limit: `reject`, `ask`, `evict-oldest` or `log`; absent where the policy says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_limit: Option<String>,
-    /// The fields above that nothing acts on.
-    pub not_enforced: Vec<String>,
     /// Another value after each change of the object.
     #[serde(rename = "_last_modified")]
     pub last_modified: String,
@@ -98,6 +95,12 @@ pub struct UserActivity {
     pub last_login_ip: Option<String>,
     /// When that was, as RFC 3339 writes it.
     pub last_login_timestamp: Option<String>,
+    /// Wrong passwords since the last right one.
+    pub failed_login_attempts: usize,
+    /// Whether they lock the account.
+    pub locked: bool,
+    /// Until when, as RFC 3339 writes it; absent where an administrator has to unlock the account.
+    pub locked_until: Option<String>,
 }
 
 /// An open session, or a slot reserved for one.
@@ -232,12 +235,21 @@ pub struct Cleared {
     pub spared: usize,
 }
 
+/// What unlocking an account came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Unlocked {
+    /// Name of the user.
+    pub username: String,
+    /// Failed logins that were forgotten.
+    pub failed_login_attempts: usize,
+}
+
 impl UserAccountProfile {
     /// Shows a profile.
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
         let uuid = profile_uuid(profile);
-        let unused = Field::ALL.into_iter().filter(|field| !field.is_enforced());
         Self {
             url: url(Resource::UserAccountProfile, &uuid),
             last_modified: version(&format!("{profile:?}")),
@@ -249,7 +261,6 @@ impl UserAccountProfile {
             max_concurrent_sessions: profile.max_concurrent_sessions,
             credentials_timeout_threshold: profile.credentials_timeout_threshold,
             on_limit: profile.on_limit.map(|choice| choice.word().to_owned()),
-            not_enforced: unused.map(|field| field.name().to_owned()).collect(),
         }
     }
 }
@@ -321,6 +332,7 @@ pub(super) fn timestamp(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::Field;
 
     #[test]
     fn an_identifier_is_always_the_same_and_has_the_form_of_a_uuid() {

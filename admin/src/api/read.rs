@@ -231,6 +231,9 @@ pub(super) fn activity(user: &UserOverview) -> UserActivity {
         logged_in: user.concurrent_sessions() > 0,
         last_login_ip: last.and_then(|(_, origin)| origin.rhost.clone()),
         last_login_timestamp: last.map(|(time, _)| timestamp(time)),
+        failed_login_attempts: user.failed.count,
+        locked: user.failed.is_locked(),
+        locked_until: user.failed.locked_until().map(timestamp),
     }
 }
 

@@ -6,7 +6,7 @@ use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::config::Config;
 
 use super::changes::Body;
-use super::objects::{Cleared, UserAccountProfile, assignment_version, profile_uuid};
+use super::objects::{Cleared, Unlocked, UserAccountProfile, assignment_version, profile_uuid};
 use super::{Answer, Resource, read};
 use crate::administration::Administration;
 use crate::draft::{ConfigDraft, Object};
@@ -180,6 +180,31 @@ pub fn clear(admin: &Administration, body: Value) -> Result<Answer, AdminError> 
         cleared.ended += 1;
     }
     Ok(Answer { body: read::value(cleared)?, ends_session })
+}
+
+/// The body of a call that unlocks an account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UnlockBody {
+    /// The user.
+    pub username: String,
+}
+
+/// Forgets the failed logins of a user.
+///
+/// # Errors
+/// See [`super::answer`].
+pub fn unlock(admin: &Administration, body: Value) -> Result<Value, AdminError> {
+    if let Value::Object(fields) = &body {
+        if let Some(unknown) = fields.keys().find(|name| *name != "username") {
+            return Err(AdminError::field(unknown, "expected username"));
+        }
+    }
+    let body: UnlockBody = serde_json::from_value(body)
+        .map_err(|_| AdminError::field("username", "expected the name of a user"))?;
+    let failed_login_attempts = admin.unlock(&body.username)?.value;
+    read::value(Unlocked { username: body.username, failed_login_attempts })
 }
 
 fn counts(cleared: &ClearSummary) -> Cleared {

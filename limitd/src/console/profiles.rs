@@ -40,12 +40,7 @@ pub async fn list(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
                 tr {
                     th scope="row" { a href={ (PATH) "/" (profile.uuid) } { (profile.name) } }
                     @for field in Field::ALL {
-                        td.number {
-                            (value(profile, field))
-                            @if profile.not_enforced.iter().any(|name| name == field.name()) {
-                                " " small { "not enforced" }
-                            }
-                        }
+                        td.number { (value(profile, field)) }
                     }
                     td { (shown(profile.on_limit.as_deref().unwrap_or_default())) }
                 }

@@ -52,7 +52,7 @@ fn fields(
     for (name, schema) in content(resource) {
         object = object.property(name, schema);
     }
-    for name in ["url", "not_enforced", "is_assigned", "is_known"] {
+    for name in ["url", "is_assigned", "is_known"] {
         object = object.property(name, ObjectBuilder::new().schema_type(SchemaType::AnyValue));
     }
     object.property("_last_modified", text())

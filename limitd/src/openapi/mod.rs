@@ -3,10 +3,12 @@
 mod bodies;
 
 use session_limit_admin::api::objects::{
-    Cleared, History, HistoryPoint, Refusal, User, UserAccount, UserAccountProfile, UserActivity,
-    UserGroup, UserSession,
+    Cleared, History, HistoryPoint, Refusal, Unlocked, User, UserAccount, UserAccountProfile,
+    UserActivity, UserGroup, UserSession,
 };
-use session_limit_admin::api::{AtLimit, ClearBody, MAX_PAGE_SIZE, Resource};
+use session_limit_admin::api::{
+    AtLimit, ClearBody, MAX_PAGE_SIZE, PasswordChange, Resource, UnlockBody,
+};
 use session_limit_admin::impact::{CheckedUser, LimitCheck};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
@@ -27,6 +29,24 @@ use crate::routes::MAX_CHOSEN;
 const JSON: &str = "application/json";
 /// How the session's cookie is called in the document.
 const SCHEME: &str = "session";
+
+fn change_password() -> Operation {
+    let what = "Changes one's own password: the only call, beside looking at the account, that is left when it \
+                has expired.";
+    answered(writing(operation(what, true)), "200", reference::<UserAccount>())
+        .request_body(Some(body(reference::<PasswordChange>())))
+        .build()
+}
+
+fn unlock() -> Operation {
+    answered(
+        writing(operation("Forgets the failed logins of a user.", true)),
+        "200",
+        reference::<Unlocked>(),
+    )
+    .request_body(Some(body(reference::<UnlockBody>())))
+    .build()
+}
 
 /// Returns the document.
 pub fn document() -> OpenApi {
@@ -51,8 +71,11 @@ pub fn document() -> OpenApi {
         };
         paths = paths.path(format!("/api/{word}"), all).path(format!("/api/{word}/{{id}}"), one);
     }
-    let account =
-        answered(operation("Shows one's own account.", true), "200", reference::<UserAccount>());
+    let mut account = PathItem::new(
+        HttpMethod::Get,
+        answered(operation("Shows one's own account.", true), "200", reference::<UserAccount>()),
+    );
+    account.put = Some(change_password());
     let clear = writing(operation("Ends all sessions of a user.", true));
     let clear = answered(clear, "200", reference::<Cleared>())
         .request_body(Some(body(reference::<ClearBody>())));
@@ -61,8 +84,9 @@ pub fn document() -> OpenApi {
         .response("503", described("The configuration is refused."));
     let paths = paths
         .path("/api/history", PathItem::new(HttpMethod::Get, history()))
-        .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
+        .path("/api/useraccount", account)
         .path("/api/useraccountprofile/{id}/check", PathItem::new(HttpMethod::Post, check()))
+        .path("/api/useractivity/unlock", PathItem::new(HttpMethod::Post, unlock()))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
         .path("/logout", PathItem::new(HttpMethod::Post, logout()))
@@ -82,6 +106,9 @@ pub fn document() -> OpenApi {
         .schema(CheckedUser::name(), CheckedUser::schema())
         .schema(LimitCheck::name(), LimitCheck::schema())
         .schema(ClearBody::name(), ClearBody::schema())
+        .schema(PasswordChange::name(), PasswordChange::schema())
+        .schema(UnlockBody::name(), UnlockBody::schema())
+        .schema(Unlocked::name(), Unlocked::schema())
         .schema(AtLimit::name(), AtLimit::schema())
         .schema(ErrorBody::name(), ErrorBody::schema())
         .security_scheme(SCHEME, SecurityScheme::ApiKey(cookie));

@@ -1,6 +1,7 @@
 //! Calls: from an HTTP request to a question for the session process, and back.
 
 mod access;
+mod account;
 mod history;
 mod meta;
 mod objects;
@@ -19,6 +20,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use http_body_util::LengthLimitError;
 use session_limit_admin::api::Resource;
+use serde_json::Value;
 use session_limit_core::model::service_settings::Service;
 
 pub use access::{Client, is_of_host};
@@ -97,7 +99,8 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(meta::health))
         .route("/metrics", get(meta::metrics))
         .route("/api/openapi.json", get(meta::openapi))
-        .route("/api/useraccount", get(objects::account))
+        .route("/api/useraccount", get(objects::account).put(account::change_password))
+        .route("/api/useractivity/unlock", post(account::unlock))
         .route("/api/history", get(history::read))
         .route("/api/usersession/clear", post(objects::clear))
         .route("/api/useraccountprofile/{id}/check", post(objects::check))
@@ -166,6 +169,12 @@ pub async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, F
         }),
         Ok(Ok(bytes)) => Ok(bytes.into()),
     }
+}
+
+/// Reads a body as JSON.
+fn json(body: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(body)
+        .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the body is not valid, expected JSON"))
 }
 
 /// An answer without a body.

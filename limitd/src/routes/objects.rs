@@ -147,9 +147,7 @@ pub(super) async fn ask(session: &Session, request: Request) -> Result<Value, Fa
 }
 
 async fn json(connection: &Connection, body: Body) -> Result<Value, Failure> {
-    let body = read_body(connection, body).await?;
-    serde_json::from_slice(&body)
-        .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the body is not valid, expected JSON"))
+    super::json(&read_body(connection, body).await?)
 }
 
 /// Reads the parameters behind the path.

@@ -22,6 +22,8 @@ pub const ALL: &[Group] = &[
     login::on_limit::GROUP,
     login::telling::GROUP,
     login::refusals::GROUP,
+    login::lockout::GROUP,
+    operation::passwords::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
     operation::users::GROUP,
