@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Measures the REST API: a login, calls on one session, memory; beside cockpit-ws where --cockpit names a root
 directory that has it. On scratch hosts (testkit/service-host; cockpit in a mount namespace over a tmpfs), so that
-neither the machine nor the root directory is changed. Needs root and wrk. Prints a table, and writes it between the
-marks <!-- service --> of the file named by --docs.
+neither the machine nor the root directory is changed. Needs root and wrk. Prints tables.
 """
 
 import argparse
@@ -235,7 +234,6 @@ def main():
     parser.add_argument("--programs", required=True, help="directory of session-limitd and session-limit-session")
     parser.add_argument("--seconds", type=int, default=8, help="of each load")
     parser.add_argument("--cockpit", help="root directory with cockpit-ws and cockpit-bridge")
-    parser.add_argument("--docs", help="file to write the table into")
     arguments = parser.parse_args()
     tables = []
     service = Service(os.path.abspath(arguments.module), os.path.abspath(arguments.programs), arguments.seconds)
@@ -249,13 +247,7 @@ def main():
             tables.append(table(cockpit.measure(), "cockpit-ws"))
         finally:
             cockpit.stop()
-    text = "\n\n".join(tables)
-    print(text)
-    if arguments.docs:
-        docs = pathlib.Path(arguments.docs)
-        before, rest = docs.read_text().split("<!-- service -->\n")
-        _, after = rest.split("<!-- /service -->")
-        docs.write_text(f"{before}<!-- service -->\n\n{text}\n\n<!-- /service -->{after}")
+    print("\n\n".join(tables))
 
 
 if __name__ == "__main__":
