@@ -21,7 +21,7 @@ BUILT_SHELL  := $(TARGET_DIR)/release/shell
 BUILT_SESSION := $(TARGET_DIR)/release/session-limit-session
 BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
 # Named one by one: to uninstall, this file alone is enough.
-SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell@.service)
+SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell.service)
 # What pam-auth-update can put into the stacks.
 PAM_PROFILES := session-limit session-limit-account session-limit-account-failures
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
