@@ -1,0 +1,100 @@
+//! The sessions of this host: the truth about it, which the slots of the fleet follow.
+
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use session_limit_core::admission::live::LivenessCheck;
+use session_limit_core::config::{Config, assignment};
+use session_limit_core::model::session::Session;
+use session_limit_core::process::HostIdentity;
+use session_limit_core::store::Store;
+use session_limit_core::system::error_text;
+use session_limit_core::system::users::User;
+
+use crate::engine::SessionInfo;
+
+/// How long a name service is waited for, where only a line of the log depends on it.
+const NAME_SERVICE: Duration = Duration::from_secs(5);
+
+/// A session of this host that lives and takes a slot, or a login that is about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The user.
+    pub uid: u32,
+    /// The session's number.
+    pub id: i64,
+    /// Open: it has been let in, whoever decided. Otherwise the login is still asking.
+    pub is_open: bool,
+    /// For display.
+    pub session: SessionInfo,
+}
+
+/// Where the sessions of this host are known.
+#[allow(async_fn_in_trait, reason = "agents have one thread")]
+pub trait Local {
+    /// Returns the living sessions of one user, or of all.
+    ///
+    /// # Errors
+    /// One line. Nothing is concluded from it then.
+    fn rows(&self, uid: Option<u32>) -> Result<Vec<Row>, String>;
+
+    /// Returns how many sessions the user may hold; `None` where there is no limit, or it is not known.
+    async fn limit(&self, user: &str) -> Option<u32>;
+}
+
+/// The store of this host.
+pub struct LocalStore {
+    path: PathBuf,
+    config: Option<PathBuf>,
+}
+
+impl LocalStore {
+    /// Names the store at `path`, and the configuration; nothing is touched yet.
+    #[must_use]
+    pub fn at(path: &Path, config: Option<PathBuf>) -> Self {
+        Self { path: path.to_owned(), config }
+    }
+}
+
+impl Local for LocalStore {
+    fn rows(&self, uid: Option<u32>) -> Result<Vec<Row>, String> {
+        let host =
+            HostIdentity::current().map_err(|error| format!("/proc: {}", error_text(&error)))?;
+        let store = Store::at(&self.path);
+        let read = store.read(|tx| match uid {
+            Some(uid) => tx.sessions_of(uid),
+            None => tx.all_sessions(),
+        });
+        let sessions = read.map_err(|error| error.to_string())?.unwrap_or_default();
+        let check = LivenessCheck::new(&host, &store);
+        let lives = |session: &Session| session.counts_toward_limit() && !check.is_stale(session);
+        Ok(sessions.into_iter().filter(lives).map(row).collect())
+    }
+
+    async fn limit(&self, user: &str) -> Option<u32> {
+        let (config, user) = (self.config.clone(), user.to_owned());
+        // A name service may take its time.
+        let asked = tokio::task::spawn_blocking(move || limit_of(config.as_deref(), &user));
+        tokio::time::timeout(NAME_SERVICE, asked).await.ok()?.ok()?
+    }
+}
+
+fn limit_of(config: Option<&Path>, user: &str) -> Option<u32> {
+    let config = match config {
+        Some(path) => Config::load(path),
+        None => Config::load_default(),
+    };
+    let config = config.ok()?;
+    let user = User::named(&CString::new(user).ok()?).ok()??;
+    let assigned = assignment::profile_for(&config, &user).ok()?;
+    Some(assigned.profile.max_concurrent_sessions).filter(|&limit| limit > 0)
+}
+
+fn row(session: Session) -> Row {
+    let is_open = session.is_open();
+    let Session { uid, id, user, origin, since, .. } = session;
+    let session =
+        SessionInfo { user, service: origin.service, tty: origin.tty, rhost: origin.rhost, since };
+    Row { uid, id, is_open, session }
+}
