@@ -7,6 +7,8 @@
 //! One thread; nothing here decides by a clock.
 #![forbid(unsafe_code)]
 
+pub mod clearing;
 pub mod engine;
 pub mod local;
 pub mod member;
+pub mod server;

@@ -4,8 +4,10 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use session_limit_core::admission::clear::{ClearSummary, clear_sessions};
 use session_limit_core::admission::live::LivenessCheck;
-use session_limit_core::config::{Config, assignment};
+use session_limit_core::config::{Config, ConfigError, assignment};
+use session_limit_core::fleet::protocol::HostCleared;
 use session_limit_core::model::session::Session;
 use session_limit_core::process::HostIdentity;
 use session_limit_core::store::Store;
@@ -41,6 +43,10 @@ pub trait Local {
 
     /// Returns how many sessions the user may hold; `None` where there is no limit, or it is not known.
     async fn limit(&self, user: &str) -> Option<u32>;
+
+    /// Ends sessions of a user, as a clearing on this host does; their terminals say that `ended_by` did it.
+    /// The answer names no host.
+    async fn end(&self, uid: u32, ids: &[i64], ended_by: &str) -> HostCleared;
 }
 
 /// The store of this host.
@@ -78,14 +84,55 @@ impl Local for LocalStore {
         let asked = tokio::task::spawn_blocking(move || limit_of(config.as_deref(), &user));
         tokio::time::timeout(NAME_SERVICE, asked).await.ok()?.ok()?
     }
+
+    async fn end(&self, uid: u32, ids: &[i64], ended_by: &str) -> HostCleared {
+        let (path, config) = (self.path.clone(), self.config.clone());
+        let (chosen, by) = (ids.to_vec(), ended_by.to_owned());
+        let done =
+            tokio::task::spawn_blocking(move || end(&path, config.as_deref(), uid, &chosen, &by));
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        match done.await {
+            Ok(Ok(summary)) => HostCleared {
+                host: String::new(),
+                terminated: count(summary.terminated),
+                killed: count(summary.killed),
+                forgotten: count(summary.forgotten),
+                skipped: count(summary.skipped_shared + summary.skipped_own),
+                failed: count(summary.failed),
+            },
+            failed => {
+                let why = failed
+                    .map_or_else(|error| error.to_string(), |done| done.err().unwrap_or_default());
+                eprintln!("session-limit-agent: sessions cannot be ended: {why}");
+                HostCleared { failed: count(ids.len()), ..HostCleared::default() }
+            }
+        }
+    }
+}
+
+fn end(
+    path: &Path,
+    config: Option<&Path>,
+    uid: u32,
+    ids: &[i64],
+    ended_by: &str,
+) -> Result<ClearSummary, String> {
+    let config = load(config).map_err(|error| error.to_string())?;
+    let host = HostIdentity::current().map_err(|error| format!("/proc: {}", error_text(&error)))?;
+    let is_meant = |session: &Session| session.uid == uid && ids.contains(&session.id);
+    clear_sessions(&Store::at(path), &host, is_meant, config.policy.on_clear, ended_by)
+        .map_err(|error| error.to_string())
+}
+
+fn load(config: Option<&Path>) -> Result<Config, ConfigError> {
+    match config {
+        Some(path) => Config::load(path),
+        None => Config::load_default(),
+    }
 }
 
 fn limit_of(config: Option<&Path>, user: &str) -> Option<u32> {
-    let config = match config {
-        Some(path) => Config::load(path),
-        None => Config::load_default(),
-    };
-    let config = config.ok()?;
+    let config = load(config).ok()?;
     let user = User::named(&CString::new(user).ok()?).ok()??;
     let assigned = assignment::profile_for(&config, &user).ok()?;
     Some(assigned.profile.max_concurrent_sessions).filter(|&limit| limit > 0)

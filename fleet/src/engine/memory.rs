@@ -111,6 +111,16 @@ impl Engine for MemoryEngine {
         })
     }
 
+    async fn renewed(&self, lease: Lease) -> Result<Option<u32>, EngineError> {
+        self.state(|state| {
+            let ago = |(until, seconds): &(Instant, u32)| {
+                let left = until.saturating_duration_since(Instant::now()).as_secs();
+                seconds.saturating_sub(u32::try_from(left).unwrap_or(u32::MAX))
+            };
+            Ok(state.leases.get(&lease).map(ago))
+        })
+    }
+
     async fn revoke(&self, lease: Lease) -> Result<(), EngineError> {
         self.state(|state| {
             state.leases.remove(&lease);

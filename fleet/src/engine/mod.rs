@@ -138,6 +138,9 @@ pub trait Engine {
     /// Renews a lease; false where it has expired.
     async fn renew(&self, lease: Lease) -> Result<bool, EngineError>;
 
+    /// Returns how many seconds ago a lease was renewed; `None` where it has expired.
+    async fn renewed(&self, lease: Lease) -> Result<Option<u32>, EngineError>;
+
     /// Ends a lease, and with it all that hangs on it; one that is gone is no error.
     async fn revoke(&self, lease: Lease) -> Result<(), EngineError>;
 

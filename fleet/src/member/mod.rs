@@ -82,6 +82,8 @@ struct State {
     doubtful: BTreeSet<Claim>,
     /// Whether a call that may still be committed has to be fenced off first.
     needs_fence: bool,
+    /// Users whose sessions were taken in, and who may be above their limit.
+    unreported: BTreeSet<u32>,
     waiting: BTreeMap<u32, Vec<takes::Waiter>>,
     counters: Counters,
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use session_limit_core::fleet::HostCounts;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Claim, Claimed, Member, SWEEP};
@@ -39,6 +38,15 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                 sleep(Duration::from_millis(50)).await;
             }
         }
+    }
+
+    /// Joins, and takes in the sessions of this host.
+    ///
+    /// # Errors
+    /// Those of the engine; [`Member::run`] tries again.
+    pub async fn join_now(&self) -> Result<(), EngineError> {
+        self.renew().await?;
+        self.sweep().await
     }
 
     /// Renews the lease, or joins.
@@ -164,6 +172,8 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         }
         let mut state = self.inner.state.borrow_mut();
         state.is_ready = state.lease.is_some_and(|(now, _)| now == lease);
+        drop(state);
+        self.report_over_limit();
         Ok(())
     }
 
@@ -258,24 +268,37 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             }
             state.counters.taken_in += u64::try_from(slots.len()).unwrap_or(0);
         }
-        self.report_over_limit(slots.iter().map(|slot| slot.key.uid).collect()).await
+        let mut state = self.inner.state.borrow_mut();
+        state.unreported.extend(slots.iter().map(|slot| slot.key.uid));
+        Ok(())
     }
 
-    async fn report_over_limit(&self, uids: BTreeSet<u32>) -> Result<(), EngineError> {
+    /// Tells of users above their limit, in the background: a name service is asked.
+    fn report_over_limit(&self) {
+        let uids = std::mem::take(&mut self.inner.state.borrow_mut().unreported);
         for uid in uids {
-            let seen = self.note(self.inner.engine.list(Some(uid)).await)?;
-            let mut names = seen.slots.iter().map(|slot| slot.session.user.as_str());
-            let user = names.find(|user| !user.is_empty()).unwrap_or("?");
-            let Some(limit) = self.inner.local.limit(user).await else { continue };
-            let counts: HostCounts = self.counts(&seen);
-            if counts.total() > limit {
-                self.inner.state.borrow_mut().counters.over_limit += 1;
-                self.inner.report.warn(&format!(
-                    "sessions of user {user} were let in while the fleet could not be asked: {} of {limit} \
-                     over the fleet ({counts})",
-                    counts.total()
-                ));
-            }
+            let member = self.clone();
+            tokio::task::spawn_local(async move {
+                if member.report_if_over_limit(uid).await.is_err() {
+                    member.inner.state.borrow_mut().unreported.insert(uid);
+                }
+            });
+        }
+    }
+
+    async fn report_if_over_limit(&self, uid: u32) -> Result<(), EngineError> {
+        let seen = self.note(self.inner.engine.list(Some(uid)).await)?;
+        let mut names = seen.slots.iter().map(|slot| slot.session.user.as_str());
+        let Some(user) = names.find(|user| !user.is_empty()) else { return Ok(()) };
+        let Some(limit) = self.inner.local.limit(user).await else { return Ok(()) };
+        let counts = self.counts(&seen);
+        if counts.total() > limit {
+            self.inner.state.borrow_mut().counters.over_limit += 1;
+            self.inner.report.warn(&format!(
+                "user {user} holds more sessions than the limit allows, let in while the fleet could not be \
+                 asked or before it was there: {} of {limit} over the fleet ({counts})",
+                counts.total()
+            ));
         }
         Ok(())
     }

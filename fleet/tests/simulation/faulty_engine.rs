@@ -119,6 +119,11 @@ impl Engine for FaultyEngine {
         self.pass(async move { engine.renew(lease).await }).await
     }
 
+    async fn renewed(&self, lease: Lease) -> Result<Option<u32>, EngineError> {
+        let engine = self.engine.clone();
+        self.pass(async move { engine.renewed(lease).await }).await
+    }
+
     async fn revoke(&self, lease: Lease) -> Result<(), EngineError> {
         let engine = self.engine.clone();
         self.pass(async move { engine.revoke(lease).await }).await

@@ -10,6 +10,7 @@ use session_limit_agent::engine::memory::MemoryEngine;
 use session_limit_agent::local::{Local, Row};
 use session_limit_agent::member::{Identity, Member, Report};
 use session_limit_core::fleet::Answer;
+use session_limit_core::fleet::protocol::HostCleared;
 use tokio::time::timeout;
 
 use crate::faulty_engine::{FaultyEngine, Life, Network};
@@ -36,6 +37,12 @@ impl Local for Rows {
 
     async fn limit(&self, _user: &str) -> Option<u32> {
         Some(self.1)
+    }
+
+    async fn end(&self, uid: u32, ids: &[i64], _ended_by: &str) -> HostCleared {
+        let mut rows = self.0.borrow_mut();
+        let ended = ids.iter().filter(|id| rows.remove(&(uid, **id)).is_some()).count();
+        HostCleared { terminated: ended as u32, ..HostCleared::default() }
     }
 }
 

@@ -115,6 +115,14 @@ impl Engine for EtcdEngine {
         Ok(number(answer.pointer("/result/TTL")) > 0)
     }
 
+    async fn renewed(&self, lease: Lease) -> Result<Option<u32>, EngineError> {
+        let body = json!({"ID": lease.to_string()});
+        let answer = self.calls.call("/v3/lease/timetolive", &body, Retry::Anywhere).await?;
+        let (left, granted) = (number(answer.get("TTL")), number(answer.get("grantedTTL")));
+        let ago = u32::try_from(granted.saturating_sub(left)).unwrap_or(0);
+        Ok((left > 0).then_some(ago))
+    }
+
     async fn revoke(&self, lease: Lease) -> Result<(), EngineError> {
         let body = json!({"ID": lease.to_string()});
         match self.calls.call("/v3/lease/revoke", &body, Retry::Anywhere).await {
