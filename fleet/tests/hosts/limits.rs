@@ -43,6 +43,9 @@ fn a_limit_of_two_is_two_over_all_hosts() {
     // What an agent knows survives its death: it goes on with its lease.
     fleet.hosts[1].kill_agent();
     fleet.start_agent(1);
+    eventually("the killed session of web3 is forgotten", Duration::from_secs(3), || {
+        fleet.hosts[0].ask("1 check 4001 2") == ["1 granted 1"]
+    });
     let _last = fleet.hosts[0].login();
     assert_eq!(fleet.hosts[3].refused(), WARNING);
     fleet.hosts[1].joined();
