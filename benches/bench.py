@@ -181,7 +181,9 @@ class Bench:
         (self.root / "mnt/pam.d" / name).write_text(BASE.format(lines))
         return name
 
-    def ours(self, name, arguments=""):
+    def ours(self, name, state="/run/ours/live-sessions.db"):
+        """The module's stack; the last logins are beside the store then, not in /var/lib on a disk."""
+        arguments = f" state={state}"
         lines = OURS.format(control=CONTROL, arguments=arguments)
         if name.startswith("other"):
             lines = lines.replace("/mnt/module.so", "/mnt/other.so")
@@ -215,7 +217,7 @@ class Bench:
         """Writes the stacks to compare, and lets each make its files: the first logins are not counted."""
         self.services = [self.stack("pam_permit"), self.ours("ours")]
         if len(self.options.module) > 1:
-            self.services.append(self.ours("other-module", " state=/run/other/live-sessions.db"))
+            self.services.append(self.ours("other-module", "/run/other/live-sessions.db"))
         for name, lines in self.peers.items():
             if name == "pam_limits":
                 for count in UTMP:
@@ -273,7 +275,7 @@ class Bench:
                 state = f"/run/{kind}-{count}/live-sessions.db"
                 others, own = (count, 0) if kind == "others" else (0, count)
                 self.driver("fill", state, others, own, 4000, os.getpid())
-                services.append(self.ours(f"ours-{kind}-{count}", f" state={state}"))
+                services.append(self.ours(f"ours-{kind}-{count}", state))
         return self.cycles("u000", services)
 
     def cycles(self, user, services):

@@ -64,6 +64,7 @@ fn answer_of(reply: &[u8], question: &Question) -> Option<Answer> {
     match reply.trim_ascii() {
         b"" => Some(Answer::Nothing),
         b"a" | b"A" => Some(Answer::All),
+        [b'#', ..] => answer_by_number(reply, question),
         number if question.one_is_enough => {
             let number: usize = std::str::from_utf8(number).ok()?.parse().ok()?;
             let choice = question.choices.get(number.checked_sub(1)?)?;
@@ -71,6 +72,23 @@ fn answer_of(reply: &[u8], question: &Question) -> Option<Answer> {
         }
         _ => None,
     }
+}
+
+/// Returns what `#ID #ID …` means, which programs answer with: the numbers that `shell show session` prints.
+/// Sessions that ended meanwhile are passed over.
+fn answer_by_number(reply: &[u8], question: &Question) -> Option<Answer> {
+    let mut chosen = Vec::new();
+    for word in std::str::from_utf8(reply).ok()?.split_ascii_whitespace() {
+        let id: i64 = word.strip_prefix('#')?.parse().ok()?;
+        if question.open.contains(&id) {
+            chosen.push(id);
+        }
+    }
+    let first = *chosen.first()?;
+    if question.one_is_enough {
+        return Some(Answer::Session(first));
+    }
+    question.open.iter().all(|id| chosen.contains(id)).then_some(Answer::All)
 }
 
 fn converse(handle: &PamHandle, style: PamMessageStyle, text: &str) -> Option<Vec<u8>> {
@@ -87,7 +105,9 @@ mod tests {
 
     fn question(choices: i64, one_is_enough: bool) -> Question {
         let choice = |n| SessionChoice { id: 100 + n, line: format!("session {n}") };
-        Question { choices: (1..=choices).map(choice).collect(), more: 0, one_is_enough }
+        let choices: Vec<SessionChoice> = (1..=choices).map(choice).collect();
+        let open = choices.iter().map(|choice| choice.id).collect();
+        Question { choices, more: 0, open, one_is_enough }
     }
 
     #[test]
@@ -106,6 +126,11 @@ mod tests {
             ("1 2", None),
             ("y", None),
             ("99999999999999999999999", None),
+            ("#102", Some(Answer::Session(102))),
+            (" #7 #103 ", Some(Answer::Session(103))),
+            ("#2", None),
+            ("#102 x", None),
+            ("#", None),
             ("\u{661}", None),
         ] {
             assert_eq!(answer_of(reply.as_bytes(), &asked), expected, "{reply:?}");
@@ -119,6 +144,8 @@ mod tests {
         assert_eq!(answer_of(b"1", &asked), None);
         assert_eq!(answer_of(b"a", &asked), Some(Answer::All));
         assert_eq!(answer_of(b"", &asked), Some(Answer::Nothing));
+        assert_eq!(answer_of(b"#101 #102", &asked), None);
+        assert_eq!(answer_of(b"#103 #101 #102", &asked), Some(Answer::All));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use session_limit_core::admission::{
 use session_limit_core::log::{Level, Log};
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::session::Origin;
+use session_limit_core::refusals::Refusals;
 use session_limit_core::store::Store;
 use session_limit_core::store::last_login::{LastLogin, LastLogins};
 use session_limit_core::system::clock;
@@ -102,6 +103,7 @@ fn decide(
     for (level, line) in &response.lines {
         log.write(*level, line);
     }
+    keep_refusal(&decided, &request, log);
     if let Some(message) = response.message.filter(|_| !silent) {
         conversation::show_error(handle, &message);
     }
@@ -145,6 +147,20 @@ fn keep_last_login(token: &SessionToken, request: &LoginRequest, log: &Log) {
     };
     if let Err(error) = LastLogins::beside(&request.state).keep(&login) {
         log.write(Level::Info, &format!("the last login is not kept: {error}"));
+    }
+}
+
+/// Keeps what `shell show refusal` tells of a login that found no slot. What becomes of the login is decided.
+fn keep_refusal(decided: &Result<Outcome, AdmissionError>, request: &LoginRequest, log: &Log) {
+    let refusal = match decided {
+        Ok(Outcome::Refused { refusal, .. })
+        | Ok(Outcome::Opened { over_limit: Some(refusal), .. }) => refusal,
+        _ => return,
+    };
+    match Refusals::beside(&request.state).record(refusal) {
+        Ok(None) => {}
+        Ok(Some(lost)) => log.write(Level::Warning, &lost),
+        Err(error) => log.write(Level::Info, &format!("the refusal is not recorded: {error}")),
     }
 }
 

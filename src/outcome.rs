@@ -13,6 +13,7 @@ use session_limit_core::admission::{
 };
 use session_limit_core::fleet::HostCounts;
 use session_limit_core::log::Level;
+use session_limit_core::model::refusal::Refusal;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::model::service::{may_be_notified, wants_one_line};
 use session_limit_core::model::session::{EvictionRequest, Session};
@@ -111,12 +112,11 @@ impl PamResponse {
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(cleared_line(cleared));
-                if *over_limit {
-                    let others = held.saturating_sub(1);
+                if let Some(Refusal { held, limit, .. }) = over_limit.as_deref() {
                     let would_be = "session would be refused for user";
                     lines.push(line(
                         Level::Notice,
-                        format_args!("{would_be} {user}: {others} of {limit}{over}, {origin}"),
+                        format_args!("{would_be} {user}: {held} of {limit}{over}, {origin}"),
                     ));
                 }
                 lines.push(line(
@@ -152,7 +152,8 @@ impl PamResponse {
                 &[],
                 &[],
             ),
-            Ok(Outcome::Refused { held, limit, cleared, blocked_by, told, fleet }) => {
+            Ok(Outcome::Refused { refusal, cleared, blocked_by, told, fleet }) => {
+                let Refusal { held, limit, .. } = &**refusal;
                 let over = over_fleet(fleet.as_ref());
                 let mut lines = vec![
                     cleared_line(cleared),

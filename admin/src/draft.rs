@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use session_limit_core::config::Config;
+use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
 use crate::config_edit::{ConfigEditor, EditError};
 use crate::config_store::{ConfigFile, SaveError};
 use crate::error::AdminError;
 use crate::field::Field;
-use crate::object::{Change, ObjectKind, PROFILE_REF};
+use crate::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
 
 /// The key of an assignment's profile in the file.
 const PROFILE_KEY: &str = "user_profile";
@@ -58,7 +59,7 @@ impl Object {
                 fields.push(("name", profile.name.clone()));
                 fields.extend(Field::ALL.map(|field| (field.name(), field.shown(profile))));
                 // Most profiles have none: the policy holds for them.
-                fields.extend(profile.on_limit.map(|word| ("on_limit", word.word().to_owned())));
+                fields.extend(profile.on_limit.map(|word| (ON_LIMIT, word.word().to_owned())));
                 fields
             }
             Self::ProfileAssignment(assignment) => vec![
@@ -152,6 +153,7 @@ pub struct ConfigDraft {
     base: Option<Object>,
     current: Object,
     entered: BTreeMap<Field, KeyChange>,
+    entered_on_limit: Option<Option<OnLimit>>,
 }
 
 impl ConfigDraft {
@@ -160,7 +162,14 @@ impl ConfigDraft {
     pub fn begin(config: &Config, kind: ObjectKind, name: &str) -> Self {
         let base = Object::find(config, kind, name);
         let current = base.clone().unwrap_or_else(|| Object::new(kind, name));
-        Self { kind, name: name.to_owned(), base, current, entered: BTreeMap::new() }
+        Self {
+            kind,
+            name: name.to_owned(),
+            base,
+            current,
+            entered: BTreeMap::new(),
+            entered_on_limit: None,
+        }
     }
 
     /// Returns the kind of the object.
@@ -235,6 +244,11 @@ impl ConfigDraft {
                 *field.of_mut(profile) = field.default_value();
                 self.entered.insert(*field, KeyChange::Unset);
                 None
+            }
+            (Change::OnLimit(on_limit), Object::Profile(profile)) => {
+                let before = std::mem::replace(&mut profile.on_limit, *on_limit);
+                self.entered_on_limit = Some(*on_limit);
+                (on_limit.is_some() && before.is_some()).then_some(ON_LIMIT)
             }
             (Change::Assign(profile), Object::ProfileAssignment(assignment)) => {
                 let before = std::mem::replace(&mut assignment.user_profile, profile.clone());
@@ -316,6 +330,11 @@ impl ConfigDraft {
                         KeyChange::Unset => edit.unset(self.kind, &self.name, field.name())?,
                     }
                 }
+                match self.entered_on_limit {
+                    Some(Some(word)) => edit.set(self.kind, &self.name, ON_LIMIT, word.word())?,
+                    Some(None) => edit.unset(self.kind, &self.name, ON_LIMIT)?,
+                    None => {}
+                }
                 Ok(())
             }
         }
@@ -335,6 +354,9 @@ impl ConfigDraft {
                         KeyChange::Set(value) => *value,
                         KeyChange::Unset => field.default_value(),
                     };
+                }
+                if let Some(on_limit) = self.entered_on_limit {
+                    profile.on_limit = on_limit;
                 }
             }
             (Object::ProfileAssignment(assignment), Some(entered)) => {

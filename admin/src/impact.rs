@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 use session_limit_core::config::assignment::{self, AssignedProfile, AssignmentSource};
 use session_limit_core::system;
 use session_limit_core::system::users::User;
 
+use crate::administration::{Administration, absent};
+use crate::authorization::Permission;
 use crate::error::{AdminError, AdminErrorKind};
+use crate::history;
 use crate::object::ObjectKind;
-use crate::sessions::{SessionStatus, SessionView};
+use crate::sessions::{SessionStatus, SessionView, count};
 
 /// A user who holds more sessions than a limit allows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserAboveLimit {
     /// The user's name.
     pub user: String,
@@ -39,6 +42,71 @@ pub fn of_limit(
     limit: u32,
 ) -> Result<Vec<UserAboveLimit>, AdminError> {
     above(config, sessions, |assigned| (assigned.profile.name == name).then_some(limit))
+}
+
+/// What a wished limit means for a user of the profile: now, and for the logins of the last days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedUser {
+    /// The user's name.
+    pub user: String,
+    /// The user's id.
+    pub uid: u32,
+    /// The limit.
+    pub limit: u32,
+    /// The sessions and reservations that take a slot now.
+    pub sessions: usize,
+    /// How many of them are too many.
+    pub above_by: usize,
+    /// Logins of the last days that the limit would have refused, at least.
+    pub recent_refusals: i64,
+}
+
+/// What a wished limit means for the users of a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitCheck {
+    /// Those whom it refuses something, now or in the last days, by name.
+    pub users: Vec<CheckedUser>,
+    /// When the oldest sample of the last days was taken, in seconds since the epoch; nothing where there is none.
+    pub sampled_since: Option<i64>,
+}
+
+/// Says what a limit of the profile called `name` would mean. 0 is no limit.
+///
+/// # Errors
+/// When there is no such profile, the acting user may not configure it, or the store, the history or the name
+/// services fail.
+pub fn check(admin: &Administration, name: &str, limit: u32) -> Result<LimitCheck, AdminError> {
+    let config = admin.read()?;
+    admin.reach(&config)?.check(Permission::Configure)?;
+    config.profile(name).ok_or_else(|| absent(ObjectKind::Profile, name))?;
+    let now = of_limit(&config, &admin.sessions.seen(None)?, name, limit)?;
+    let recent = history::recent(admin, limit)?;
+    let mut users: Vec<CheckedUser> = now
+        .into_iter()
+        .map(|above| CheckedUser {
+            recent_refusals: recent.refused.get(&above.uid).copied().unwrap_or(0),
+            user: above.user,
+            uid: above.uid,
+            limit,
+            sessions: above.sessions,
+            above_by: above.above_by,
+        })
+        .collect();
+    for (&uid, &recent_refusals) in &recent.refused {
+        if users.iter().any(|user| user.uid == uid) {
+            continue;
+        }
+        let failed = |error| AdminError::new(AdminErrorKind::Io, system::error_text(&error));
+        let Some(user) = User::with_uid(uid).map_err(failed)? else { continue };
+        let assigned = assignment::profile_for(&config, &user).map_err(failed)?;
+        if assigned.profile.name == name {
+            let user = user.name.to_string_lossy().into_owned();
+            let sessions = count(&admin.sessions.seen(Some(uid))?);
+            users.push(CheckedUser { user, uid, limit, sessions, above_by: 0, recent_refusals });
+        }
+    }
+    users.sort_by(|a, b| a.user.cmp(&b.user));
+    Ok(LimitCheck { users, sampled_since: recent.sampled_since })
 }
 
 /// Returns the users for whom an object of the configuration sets a limit that they are above now, by name.

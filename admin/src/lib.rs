@@ -7,7 +7,7 @@
 //!                   +---> object <-------------+---> field                     error
 //!
 //! explain -> status: does a limit take effect, and for whom
-//! impact -> sessions: who is above a limit
+//! impact -> sessions, history: whom a limit refuses, now and in the last days
 //! ```
 #![forbid(unsafe_code)]
 
@@ -20,8 +20,10 @@ pub mod draft;
 pub mod error;
 pub mod explain;
 pub mod field;
+pub mod history;
 pub mod impact;
 pub mod limits_conf;
 pub mod object;
+mod refusals;
 pub mod sessions;
 pub mod status;

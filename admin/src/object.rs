@@ -1,5 +1,7 @@
 //! What can be configured, and a change of it.
 
+use session_limit_core::model::policy::OnLimit;
+
 use crate::field::Field;
 
 /// An object type that can be shown, configured and deleted by name.
@@ -32,8 +34,27 @@ pub enum Change {
     Set(Field, u32),
     /// `no FIELD` of a profile.
     Unset(Field),
+    /// `on_limit WORD` of a profile; nothing, `no on_limit`, is what the policy says.
+    OnLimit(Option<OnLimit>),
     /// `user_profile_ref PROFILE` of a user or group.
     Assign(String),
+}
+
+/// The field of a profile that is a word.
+pub const ON_LIMIT: &str = "on_limit";
+/// What it means.
+pub const ON_LIMIT_HELP: &str = "what happens at the limit, instead of what the policy says";
+
+/// Reads the value of `on_limit`.
+///
+/// # Errors
+/// One line that names the field and what was expected.
+pub fn on_limit(typed: &str) -> Result<OnLimit, String> {
+    let found = OnLimit::WORDS.iter().find(|(word, _)| *word == typed);
+    found.map(|(_, on_limit)| *on_limit).ok_or_else(|| {
+        let words = OnLimit::WORDS.map(|(word, _)| word).join(", ");
+        format!("{ON_LIMIT}: `{typed}`, expected one of: {words}")
+    })
 }
 
 /// The one field of a user or a group.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! admission -> { config, store, termination, fleet } -> process -> system -> model      log -> process
+//!                             refusals -> store
 //! ```
 //!
 //! # What always holds
@@ -25,6 +26,7 @@ pub mod fleet;
 pub mod log;
 pub mod model;
 pub mod process;
+pub mod refusals;
 pub mod store;
 pub mod system;
 pub mod termination;

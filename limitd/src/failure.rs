@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use session_limit_admin::api::AtLimit;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
 /// An answer that says what went wrong.
@@ -21,17 +22,26 @@ pub struct ErrorBody {
     /// The field or parameter that is not valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// Of a login that was refused at the limit: what takes the slots, as far as the policy says that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_limit: Option<Box<AtLimit>>,
 }
 
 impl Failure {
     /// Makes a failure.
     pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, body: ErrorBody { error: error.into(), field: None } }
+        Self { status, body: ErrorBody { error: error.into(), field: None, at_limit: None } }
     }
 
     /// Makes the failure of a field or parameter that is not valid.
     pub fn field(field: &str, problem: &str) -> Self {
         AdminError::field(field, problem).into()
+    }
+
+    /// Adds what takes the slots of a user whose login was refused at the limit.
+    pub fn at_limit(mut self, told: Option<AtLimit>) -> Self {
+        self.body.at_limit = told.map(Box::new);
+        self
     }
 
     /// There is no such session, or it is over.
@@ -53,7 +63,10 @@ impl From<AdminError> for Failure {
             }
             AdminErrorKind::Io => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, body: ErrorBody { error: error.message, field: error.field } }
+        Self {
+            status,
+            body: ErrorBody { error: error.message, field: error.field, at_limit: None },
+        }
     }
 }
 

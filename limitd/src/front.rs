@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::connections::{Connections, MAX_CONNECTIONS};
 use crate::routes::{self, App};
 use crate::server::{self, Listener, Tls};
-use crate::{settings, tls};
+use crate::{sampler, settings, tls};
 
 /// Mode of a Unix socket that the service makes: its own user and group, for a proxy.
 const SOCKET_MODE: u32 = 0o660;
@@ -52,6 +52,7 @@ async fn serve() -> Result<(), String> {
         let router = routes::router(app.clone());
         tokio::spawn(server::accept(listener, router, secured.clone(), connections.clone()));
     }
+    tokio::spawn(sampler::run(app.clone()));
     let stop = |kind| signal(kind).map_err(|error| format!("no signals: {}", error_text(&error)));
     let (mut terminate, mut interrupt) =
         (stop(SignalKind::terminate())?, stop(SignalKind::interrupt())?);

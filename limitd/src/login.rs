@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use session_limit_admin::api::AtLimit;
 use session_limit_session::ipc::HolderMessage;
 use session_limit_session::pam_client::{LoginStart, PamError, Phase, Style, Verdict};
 use session_limit_session::secret::Secret;
@@ -25,9 +26,18 @@ pub enum Refusal {
     /// Name or password are wrong.
     NotAuthenticated,
     /// The user may not log in; what the modules said.
-    Refused(String),
+    Refused(String, Option<AtLimit>),
     /// The login service is out of order.
     Broken(String),
+}
+
+/// What a login does to the user's other sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Others {
+    /// Ends them all.
+    Clear,
+    /// Ends these where the module asks at the limit which to end; nothing where it does not.
+    EndAtLimit(Vec<i64>),
 }
 
 /// Logs a user in. Takes the password, which is wiped when this returns.
@@ -38,14 +48,18 @@ pub async fn log_in(
     user: String,
     password: Secret,
     rhost: String,
-    clears: bool,
+    others: Others,
 ) -> Result<(Packets, String), Refusal> {
-    let service = if clears { CLEARING_SERVICE } else { SERVICE };
+    let (service, end_sessions) = match others {
+        Others::Clear => (CLEARING_SERVICE, Vec::new()),
+        Others::EndAtLimit(sessions) => (SERVICE, sessions),
+    };
     let start = LoginStart {
         service: service.to_owned(),
         user: Some(user),
         tty: Some("http".to_owned()),
         rhost: Some(rhost),
+        end_sessions,
     };
     match tokio::time::timeout(DEADLINE, converse(&start, password)).await {
         Ok(result) => result,
@@ -62,6 +76,7 @@ async fn converse(start: &LoginStart, password: Secret) -> Result<(Packets, Stri
     let mut password = Some(password);
     let mut is_authenticated = false;
     let mut said = Vec::new();
+    let mut at_limit = None;
     for _ in 0..MAX_MESSAGES {
         match packets.message().await.map_err(broken)? {
             Some(HolderMessage::Opened(user)) => return Ok((packets, user)),
@@ -69,7 +84,8 @@ async fn converse(start: &LoginStart, password: Secret) -> Result<(Packets, Stri
                 is_authenticated = true;
                 password = None;
             }
-            Some(HolderMessage::Failed(failure)) => return Err(refusal(failure, &said)),
+            Some(HolderMessage::Failed(failure)) => return Err(refusal(failure, &said, at_limit)),
+            Some(HolderMessage::AtLimit(told)) => at_limit = Some(told),
             Some(HolderMessage::Message(style, text)) => {
                 match Style::from_number(style.into()) {
                     Some(Style::PromptHidden) if password.is_some() => {
@@ -95,13 +111,13 @@ async fn converse(start: &LoginStart, password: Secret) -> Result<(Packets, Stri
 }
 
 /// Returns what a failed login means to the client.
-fn refusal(failure: PamError, said: &[String]) -> Refusal {
+fn refusal(failure: PamError, said: &[String], at_limit: Option<AtLimit>) -> Refusal {
     let reason = if said.is_empty() { failure.text.clone() } else { said.join("\n") };
     match (failure.verdict, failure.phase) {
         (Verdict::NotAuthenticated, _) => Refusal::NotAuthenticated,
-        (Verdict::Refused, _) => Refusal::Refused(reason),
+        (Verdict::Refused, _) => Refusal::Refused(reason, at_limit),
         // An account that has expired, a password that must be changed.
-        (Verdict::Broken, Phase::Account | Phase::ChangePassword) => Refusal::Refused(reason),
+        (Verdict::Broken, Phase::Account | Phase::ChangePassword) => Refusal::Refused(reason, None),
         (Verdict::Broken, _) => Refusal::Broken(format!("the login failed: {}", failure.text)),
     }
 }
@@ -115,19 +131,19 @@ mod tests {
         let failure = |phase, verdict| PamError { phase, verdict, text: "pam".to_owned() };
         let said = ["one".to_owned(), "two".to_owned()];
         assert_eq!(
-            refusal(failure(Phase::Account, Verdict::Refused), &said),
-            Refusal::Refused("one\ntwo".to_owned())
+            refusal(failure(Phase::Account, Verdict::Refused), &said, None),
+            Refusal::Refused("one\ntwo".to_owned(), None)
         );
         assert_eq!(
-            refusal(failure(Phase::Account, Verdict::Broken), &[]),
-            Refusal::Refused("pam".to_owned())
+            refusal(failure(Phase::Account, Verdict::Broken), &[], None),
+            Refusal::Refused("pam".to_owned(), None)
         );
         assert_eq!(
-            refusal(failure(Phase::Authenticate, Verdict::NotAuthenticated), &said),
+            refusal(failure(Phase::Authenticate, Verdict::NotAuthenticated), &said, None),
             Refusal::NotAuthenticated
         );
         assert!(matches!(
-            refusal(failure(Phase::Open, Verdict::Broken), &said),
+            refusal(failure(Phase::Open, Verdict::Broken), &said, None),
             Refusal::Broken(_)
         ));
     }

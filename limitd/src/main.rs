@@ -23,6 +23,7 @@ mod metrics;
 mod openapi;
 mod packets;
 mod routes;
+mod sampler;
 mod server;
 mod settings;
 mod table;

@@ -1,14 +1,15 @@
 //! The document that describes the API, made from the same types that answer.
 
 use session_limit_admin::api::objects::{
-    Cleared, User, UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession,
+    Cleared, History, HistoryPoint, Refusal, User, UserAccount, UserAccountProfile, UserActivity,
+    UserGroup, UserSession,
 };
-use session_limit_admin::api::{ClearBody, MAX_PAGE_SIZE, Resource};
+use session_limit_admin::api::{AtLimit, ClearBody, MAX_PAGE_SIZE, Resource};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ArrayBuilder, ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
@@ -18,6 +19,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::cookies::SESSION_COOKIES;
 use crate::failure::ErrorBody;
+use crate::routes::MAX_CHOSEN;
 
 const JSON: &str = "application/json";
 /// How the session's cookie is called in the document.
@@ -36,7 +38,7 @@ pub fn document() -> OpenApi {
             one.patch = Some(patch(resource));
         }
         one.delete = match resource {
-            Resource::UserActivity => None,
+            Resource::UserActivity | Resource::Refusal => None,
             Resource::UserSession => {
                 Some(answered(by_id(resource, true), "200", reference::<Cleared>()).build())
             }
@@ -55,6 +57,7 @@ pub fn document() -> OpenApi {
         .response("200", described("They can."))
         .response("503", described("The configuration is refused."));
     let paths = paths
+        .path("/api/history", PathItem::new(HttpMethod::Get, history()))
         .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
@@ -68,8 +71,12 @@ pub fn document() -> OpenApi {
         .schema(UserActivity::name(), UserActivity::schema())
         .schema(UserSession::name(), UserSession::schema())
         .schema(UserAccount::name(), UserAccount::schema())
+        .schema(Refusal::name(), Refusal::schema())
+        .schema(History::name(), History::schema())
+        .schema(HistoryPoint::name(), HistoryPoint::schema())
         .schema(Cleared::name(), Cleared::schema())
         .schema(ClearBody::name(), ClearBody::schema())
+        .schema(AtLimit::name(), AtLimit::schema())
         .schema(ErrorBody::name(), ErrorBody::schema())
         .security_scheme(SCHEME, SecurityScheme::ApiKey(cookie));
     let info = InfoBuilder::new()
@@ -114,6 +121,25 @@ fn list(resource: Resource) -> Operation {
     answered(list, "200", RefOr::T(page.into())).tag(resource.word()).build()
 }
 
+fn history() -> Operation {
+    let mut history = operation("Shows how many sessions there were, and refused logins.", true);
+    for (name, help) in [
+        ("from", "The beginning, as RFC 3339 writes it or as seconds since the epoch."),
+        ("to", "The end, likewise; now by default."),
+        ("step", "Seconds of a point."),
+    ] {
+        history = history.parameter(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(help))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+        );
+    }
+    answered(history, "200", reference::<History>()).build()
+}
+
 fn get(resource: Resource) -> Operation {
     answered(by_id(resource, false), "200", schema_of(resource)).build()
 }
@@ -150,11 +176,15 @@ fn patch(resource: Resource) -> Operation {
 }
 
 fn login() -> Operation {
+    let id = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let ids = ArrayBuilder::new().items(id()).min_items(Some(1)).max_items(Some(MAX_CHOSEN));
+    let end_session = OneOfBuilder::new().item(id()).item(ids);
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let fields = ObjectBuilder::new()
         .property("username", text())
         .property("password", text())
         .property("clear_sessions", ObjectBuilder::new().schema_type(Type::Boolean))
+        .property("end_session", end_session)
         .required("username")
         .required("password");
     let schema: RefOr<Schema> = RefOr::T(fields.into());
@@ -261,6 +291,7 @@ fn schema_of(resource: Resource) -> RefOr<Schema> {
         Resource::UserGroup => reference::<UserGroup>(),
         Resource::UserActivity => reference::<UserActivity>(),
         Resource::UserSession => reference::<UserSession>(),
+        Resource::Refusal => reference::<Refusal>(),
     }
 }
 

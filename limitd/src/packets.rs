@@ -72,6 +72,14 @@ impl Packets {
         self.write(|socket| ipc::ask_statistics(socket)).await
     }
 
+    /// Has the history kept for as long as the connection is held.
+    ///
+    /// # Errors
+    /// When the session process is gone.
+    pub async fn start_sampler(&self) -> io::Result<()> {
+        self.write(|socket| ipc::start_sampler(socket)).await
+    }
+
     /// Answers a question.
     ///
     /// # Errors

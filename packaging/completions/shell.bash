@@ -167,7 +167,7 @@ _shell() {
             return 0
             ;;
         shell__subcmd__check__subcmd__useraccountprofile)
-            opts="-h --help max_password_history_count max_login_failure_count account_lock_timeout max_concurrent_sessions credentials_timeout_threshold"
+            opts="-h --help max_password_history_count max_login_failure_count account_lock_timeout max_concurrent_sessions credentials_timeout_threshold on_limit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -265,7 +265,7 @@ _shell() {
             return 0
             ;;
         shell__subcmd__configure__subcmd__useraccountprofile)
-            opts="-h --help max_password_history_count max_login_failure_count account_lock_timeout max_concurrent_sessions credentials_timeout_threshold"
+            opts="-h --help max_password_history_count max_login_failure_count account_lock_timeout max_concurrent_sessions credentials_timeout_threshold on_limit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

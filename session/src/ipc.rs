@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use session_limit_admin::api::Request;
 use session_limit_admin::api::statistics::Statistics;
+use session_limit_admin::api::{AtLimit, Request};
 use session_limit_admin::error::AdminError;
 use session_limit_core::model::service_settings::Service;
 
@@ -20,7 +20,7 @@ use crate::pam_client::{LoginStart, PamError};
 use crate::secret::Secret;
 
 /// Bytes of the longest packet without a secret; longer texts of modules are cut.
-const MAX_PACKET: usize = 8192;
+const MAX_PACKET: usize = 32 * 1024;
 const MAX_TEXT: usize = 4096;
 
 /// Bytes of the longest request: a body of 64 KiB, and what is around it.
@@ -31,6 +31,7 @@ pub const MAX_ANSWER: usize = 192 * 1024;
 const START: u8 = b'S';
 const SETTINGS: u8 = b'C';
 const STATISTICS: u8 = b'N';
+const SAMPLER: u8 = b'H';
 const ANSWER: u8 = b'A';
 const REQUEST: u8 = b'R';
 
@@ -43,6 +44,8 @@ pub enum HolderMessage {
     Authenticated,
     /// The session is open, for the user of this name.
     Opened(String),
+    /// The login was refused at the limit; [`HolderMessage::Failed`] follows.
+    AtLimit(AtLimit),
     /// The login failed.
     Failed(PamError),
     /// How the service is configured, or why that is not known.
@@ -60,6 +63,8 @@ pub enum Beginning {
     Settings,
     /// The question for counts.
     Statistics,
+    /// The wish that the history is kept.
+    Sampler,
 }
 
 /// The answer to a request.
@@ -124,6 +129,14 @@ pub fn ask_statistics(socket: impl AsFd) -> io::Result<()> {
     send_packet(socket, &[&[STATISTICS]])
 }
 
+/// Has the history kept for as long as the socket is held.
+///
+/// # Errors
+/// When the session process is gone.
+pub fn start_sampler(socket: impl AsFd) -> io::Result<()> {
+    send_packet(socket, &[&[SAMPLER]])
+}
+
 /// Hears what the client wants; nothing once it is gone.
 ///
 /// # Errors
@@ -135,6 +148,7 @@ pub fn receive_start(socket: impl AsFd) -> io::Result<Option<Beginning>> {
         [] => Ok(None),
         [SETTINGS] => Ok(Some(Beginning::Settings)),
         [STATISTICS] => Ok(Some(Beginning::Statistics)),
+        [SAMPLER] => Ok(Some(Beginning::Sampler)),
         [START, start @ ..] => Ok(Some(Beginning::Login(serde_json::from_slice(start)?))),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
@@ -288,6 +302,8 @@ mod tests {
         let (here, there) = pair().unwrap();
         ask_settings(&here).unwrap();
         assert_eq!(receive_start(&there).unwrap(), Some(Beginning::Settings));
+        start_sampler(&here).unwrap();
+        assert_eq!(receive_start(&there).unwrap(), Some(Beginning::Sampler));
         let request = Request::Clear(Value::String("x".repeat(70_000)));
         send_request(&here, &request).unwrap();
         assert_eq!(receive_request(&there).unwrap(), Some(request));

@@ -10,5 +10,6 @@ pub mod hardening;
 pub mod ipc;
 pub mod pam_client;
 pub mod program;
+mod sampler;
 pub mod secret;
 pub mod session_process;

@@ -145,6 +145,9 @@ pub struct LoginStart {
     pub tty: Option<String>,
     /// The address of the client, for a login over the network.
     pub rhost: Option<String>,
+    /// Sessions of the user that are to end for this login, where the module asks for that at the limit.
+    #[serde(default)]
+    pub end_sessions: Vec<i64>,
 }
 
 /// In which phase a login failed, which says what to tell and how to leave.

@@ -5,6 +5,7 @@
 //! session first.
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -18,17 +19,20 @@ use session_limit_admin::administration::{Administration, user_named};
 use session_limit_admin::api::{self, statistics};
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
+use session_limit_core::admission::WARNING;
 use session_limit_core::config::{self, Config};
+use session_limit_core::log::Log;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::store;
 use session_limit_core::system::own_pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::hardening;
 use crate::ipc::{self, Beginning, HolderMessage};
 use crate::pam_client::{
     Answer, Conversation, LoginStart, PamError, Phase, Style, Transaction, Verdict,
 };
+use crate::secret::Secret;
+use crate::{hardening, sampler};
 
 /// The name in log lines.
 pub const PROGRAM: &str = "session-limit-session";
@@ -70,6 +74,12 @@ pub fn run() -> io::Result<()> {
             let statistics = administration("root").and_then(|admin| statistics::collect(&admin));
             ipc::send(socket, &HolderMessage::Statistics(statistics.map_err(|e| e.to_string())))
         }
+        Some(Beginning::Sampler) => {
+            let log = Log::new(PROGRAM, "history", false);
+            let timed_out = |pause| wait(socket, signals.as_fd(), Some(pause)) == Event::Timeout;
+            sampler::run(&log, || administration("root"), timed_out);
+            Ok(())
+        }
         Some(Beginning::Login(start)) => hold(socket, signals.as_fd(), &start),
     }
 }
@@ -79,23 +89,60 @@ fn hold(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>, start: &LoginStart) -> 
     if let Err(failure) = check_service(socket, &start.service) {
         return ipc::send(socket, &HolderMessage::Failed(failure));
     }
-    let mut relay = Relay { socket, signals };
+    let at_limit = LimitSeen::default();
+    let mut relay = Relay { socket, signals, end_sessions: &start.end_sessions, seen: &at_limit };
     let login = Transaction::start(start, &mut relay).and_then(|mut transaction| {
         transaction.authenticate()?;
         // A client that is gone is noticed by the next question, or by the wait.
         let _ = ipc::send(socket, &HolderMessage::Authenticated);
+        at_limit.is_authenticated.set(true);
         transaction.check_account()?;
         transaction.open()?;
         Ok(transaction)
     });
     match login {
-        Err(failure) => ipc::send(socket, &HolderMessage::Failed(failure)),
+        Err(failure) => {
+            if failure.verdict == Verdict::Refused && API_SERVICES.contains(&start.service.as_str())
+            {
+                tell_at_limit(socket, start, &at_limit)?;
+            }
+            ipc::send(socket, &HolderMessage::Failed(failure))
+        }
         Ok(transaction) => {
             let user = transaction.user().unwrap_or_default();
+            if at_limit.has_asked.get() {
+                end_chosen(&user, &start.end_sessions);
+            }
             let _ = ipc::send(socket, &HolderMessage::Opened(user.clone()));
             let served = serve(socket, signals, &user, &Lifetime::of(&start.service));
             drop(transaction);
             served
+        }
+    }
+}
+
+/// Tells the client of a user, all of whose factors were shown, what takes the slots, as far as the policy
+/// goes. A client that reads only why the login failed loses nothing.
+fn tell_at_limit(socket: BorrowedFd<'_>, start: &LoginStart, seen: &LimitSeen) -> io::Result<()> {
+    let Some(user) = start.user.as_deref().filter(|_| seen.has_warned.get()) else { return Ok(()) };
+    let told = administration(user).and_then(|admin| api::at_limit(&admin, seen.has_asked.get()));
+    match told {
+        Ok(Some(told)) => ipc::send(socket, &HolderMessage::AtLimit(told)),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+/// Ends the sessions that a user chose and the module has not ended: the end of the first made room.
+fn end_chosen(user: &str, chosen: &[i64]) {
+    let Ok(admin) = administration(user) else { return };
+    for &id in chosen {
+        // One that ended meanwhile is no error, and the login stands whatever comes of the others.
+        let is_own = admin.sessions.seen(Some(admin.user.uid)).is_ok_and(|seen| {
+            seen.iter()
+                .any(|seen| seen.session.id == id && Some(seen.session.leader.pid) != admin.holder)
+        });
+        if is_own {
+            let _ = admin.clear_session(id);
         }
     }
 }
@@ -195,10 +242,49 @@ fn signals() -> io::Result<UnixStream> {
 struct Relay<'a> {
     socket: BorrowedFd<'a>,
     signals: BorrowedFd<'a>,
+    /// The answer to the module's question at the limit.
+    end_sessions: &'a [i64],
+    seen: &'a LimitSeen,
+}
+
+/// What a login has shown of the limit.
+#[derive(Default)]
+struct LimitSeen {
+    /// Every factor was shown.
+    is_authenticated: Cell<bool>,
+    /// After that the module warned,
+    has_warned: Cell<bool>,
+    /// or asked which session to end.
+    has_asked: Cell<bool>,
+}
+
+impl LimitSeen {
+    /// Takes note of a message; returns whether it is the module's question.
+    fn is_question(&self, style: Style, text: &str) -> bool {
+        let [warning, _] = WARNING;
+        if !self.is_authenticated.get() || !text.starts_with(warning) {
+            return false;
+        }
+        self.has_asked.set(self.has_asked.get() || style == Style::PromptShown);
+        self.has_warned.set(self.has_warned.get() || style == Style::Error);
+        style == Style::PromptShown
+    }
+}
+
+/// Returns the answer that means these sessions, by their numbers.
+fn chosen(sessions: &[i64]) -> io::Result<Secret> {
+    let mut answer = Secret::new()?;
+    for byte in sessions.iter().flat_map(|id| format!("#{id} ").into_bytes()) {
+        answer.push(byte);
+    }
+    Ok(answer)
 }
 
 impl Conversation for Relay<'_> {
     fn converse(&mut self, style: Style, text: &str) -> Option<Answer> {
+        if self.seen.is_question(style, text) && !self.end_sessions.is_empty() {
+            return chosen(self.end_sessions).ok().map(Answer::Text);
+        }
         ipc::send(self.socket, &HolderMessage::Message(style.number(), text.to_owned())).ok()?;
         if !style.is_question() {
             return Some(Answer::Shown);

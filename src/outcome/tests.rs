@@ -122,7 +122,7 @@ fn table() -> Vec<Row> {
                 token: token(&["w"]),
                 held: 1,
                 limit: 5,
-                over_limit: false,
+                over_limit: None,
                 cleared: none.clone(),
             },
             PAM_SUCCESS,
@@ -137,7 +137,7 @@ fn table() -> Vec<Row> {
                 token: token(&[]),
                 held: 6,
                 limit: 5,
-                over_limit: true,
+                over_limit: Some(refusal(5, 5)),
                 cleared: none.clone(),
             },
             PAM_SUCCESS,
@@ -152,7 +152,7 @@ fn table() -> Vec<Row> {
                 token: token(&[]),
                 held: 1,
                 limit: 0,
-                over_limit: false,
+                over_limit: None,
                 cleared: cleared.clone(),
             },
             PAM_SUCCESS,
@@ -187,15 +187,14 @@ fn table() -> Vec<Row> {
             &[(Level::Debug, "user al\\nice: the session is open already")],
         ),
         row(
-            Outcome::Ask(Question { choices: vec![], more: 2, one_is_enough: true }),
+            Outcome::Ask(Question { choices: vec![], more: 2, open: vec![], one_is_enough: true }),
             PAM_PERM_DENIED,
             true,
             &[(Level::Notice, "session refused for user al\\nice: 2 open, {origin}")],
         ),
         row(
             Outcome::Refused {
-                held: 5,
-                limit: 5,
+                refusal: refusal(5, 5),
                 cleared: none,
                 blocked_by: Vec::new(),
                 told: vec![],
@@ -226,6 +225,19 @@ fn table() -> Vec<Row> {
     ]
 }
 
+fn refusal(held: u32, limit: u32) -> Box<Refusal> {
+    Box::new(Refusal {
+        time: 0,
+        uid: 1000,
+        user: "alice".into(),
+        origin: Origin::default(),
+        limit,
+        held,
+        held_by: String::new(),
+        admitted: false,
+    })
+}
+
 #[test]
 fn every_outcome_has_its_code_lines_and_message() {
     for (decided, code, refuses, lines) in table() {
@@ -241,8 +253,7 @@ fn every_outcome_has_its_code_lines_and_message() {
 #[test]
 fn callers_that_want_one_line_get_one() {
     let refused = Ok(Outcome::Refused {
-        held: 1,
-        limit: 1,
+        refusal: refusal(1, 1),
         cleared: ClearSummary::default(),
         blocked_by: vec![],
         told: vec![],
@@ -259,8 +270,7 @@ fn callers_that_want_one_line_get_one() {
 #[test]
 fn where_clearing_makes_no_room_the_user_reads_what_holds_the_slot() {
     let refused = Ok(Outcome::Refused {
-        held: 1,
-        limit: 1,
+        refusal: refusal(1, 1),
         cleared: ClearSummary::default(),
         blocked_by: vec![blocking_session()],
         told: vec![],
@@ -276,8 +286,7 @@ fn where_clearing_makes_no_room_the_user_reads_what_holds_the_slot() {
 fn what_the_policy_tells_follows_the_warning() {
     let told: Vec<String> = vec!["2 of 2 sessions in use".into(), "Call 4711.".into()];
     let refused = Ok(Outcome::Refused {
-        held: 2,
-        limit: 2,
+        refusal: refusal(2, 2),
         cleared: ClearSummary::default(),
         blocked_by: vec![],
         told,
@@ -300,7 +309,7 @@ fn the_manual_has_the_line_of_a_login_that_would_be_refused() {
         token: token(&[]),
         held: 3,
         limit: 2,
-        over_limit: true,
+        over_limit: Some(refusal(2, 2)),
         cleared: ClearSummary::default(),
     });
     let request = LoginRequest { user: c"alice".to_owned(), ..request("sshd") };
@@ -313,8 +322,7 @@ fn the_manual_has_the_line_of_a_login_that_would_be_refused() {
 #[test]
 fn where_a_fleet_decides_the_log_names_hosts_and_counts() {
     let refused = Ok(Outcome::Refused {
-        held: 2,
-        limit: 2,
+        refusal: refusal(2, 2),
         cleared: ClearSummary::default(),
         blocked_by: vec![],
         told: vec![],

@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value};
 use session_limit_core::config::{Config, is_name, is_profile_uuid};
+use session_limit_core::model::policy::OnLimit;
 
 use super::Resource;
 use super::objects::profile_uuid;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::field::Field;
-use crate::object::{Change, PROFILE_REF};
+use crate::object::{self, Change, ON_LIMIT, PROFILE_REF};
 
 /// Fields that a client hands back as it has read them.
-const READ_ONLY: [&str; 6] =
-    ["url", "not_enforced", "on_limit", "is_assigned", "is_known", "_last_modified"];
+const READ_ONLY: [&str; 5] = ["url", "not_enforced", "is_assigned", "is_known", "_last_modified"];
 /// What an object had when the client read it.
 const VERSION: &str = "_last_modified";
 
@@ -35,6 +35,7 @@ impl Body {
                 "uuid" | "name" => true,
                 "username" => resource == Resource::User,
                 PROFILE_REF => resource != Resource::UserAccountProfile,
+                ON_LIMIT => resource == Resource::UserAccountProfile,
                 other if READ_ONLY.contains(&other) => true,
                 other => resource == Resource::UserAccountProfile && other.parse::<Field>().is_ok(),
             };
@@ -119,6 +120,8 @@ impl Body {
         for (name, value) in &self.fields {
             if let Ok(field) = name.parse::<Field>() {
                 changes.push(Change::Set(field, number(field, value)?));
+            } else if name == ON_LIMIT {
+                changes.push(Change::OnLimit(word(value)?));
             } else if name == PROFILE_REF {
                 changes.push(Change::Assign(profile_name(config, value)?));
             }
@@ -132,10 +135,24 @@ impl Body {
     /// When one has no default.
     pub fn removals(&self) -> Result<Vec<Change>, AdminError> {
         let removal = |name: &String| match name.parse::<Field>() {
+            _ if name == ON_LIMIT => Ok(Change::OnLimit(None)),
             Ok(field) => Ok(Change::Unset(field)),
             Err(()) => Err(AdminError::field(name, "cannot be deleted")),
         };
         self.fields.keys().map(removal).collect()
+    }
+}
+
+/// Reads `on_limit`; null is what the policy says.
+fn word(value: &Value) -> Result<Option<OnLimit>, AdminError> {
+    let wrong = || {
+        let words = OnLimit::WORDS.map(|(word, _)| word).join(", ");
+        AdminError::field(ON_LIMIT, &format!("expected one of: {words}, or null"))
+    };
+    match value {
+        Value::Null => Ok(None),
+        Value::String(typed) => object::on_limit(typed).map(Some).map_err(|_| wrong()),
+        _ => Err(wrong()),
     }
 }
 

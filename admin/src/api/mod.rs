@@ -3,16 +3,21 @@
 //!
 //! A [`Request`] is answered by [`answer`] with the rights of the user in [`Administration`].
 
+mod at_limit;
 mod changes;
+mod history;
 pub mod objects;
 mod query;
 mod read;
+mod refusals;
 pub mod statistics;
 mod write;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use at_limit::{AtLimit, at_limit};
+pub use history::HistoryQuery;
 pub use query::{ListQuery, MAX_PAGE_SIZE};
 pub use write::ClearBody;
 
@@ -33,16 +38,19 @@ pub enum Resource {
     UserActivity,
     /// Open sessions.
     UserSession,
+    /// Logins that found no slot.
+    Refusal,
 }
 
 impl Resource {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::UserAccountProfile,
         Self::User,
         Self::UserGroup,
         Self::UserActivity,
         Self::UserSession,
+        Self::Refusal,
     ];
 
     /// Returns the word in URLs, which identifiers begin with too.
@@ -54,6 +62,7 @@ impl Resource {
             Self::UserGroup => "usergroup",
             Self::UserActivity => "useractivity",
             Self::UserSession => "usersession",
+            Self::Refusal => "refusal",
         }
     }
 
@@ -82,6 +91,8 @@ pub enum Request {
     Delete(Resource, String),
     /// The acting user's own account.
     Account,
+    /// A part of the history.
+    History(HistoryQuery),
     /// The end of all sessions of a user.
     Clear(Value),
 }
@@ -113,6 +124,7 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             query.select(object).map(Into::into)
         }
         Request::Account => read::account(admin).map(Into::into),
+        Request::History(query) => history::read(admin, &query).map(Into::into),
         Request::Create(resource, wished, body) => {
             write::create(admin, writable(resource)?, wished, body).map(Into::into)
         }

@@ -1,6 +1,6 @@
 //! The objects as JSON shows them, and their identifiers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
 use super::Resource;
@@ -26,8 +26,7 @@ pub struct UserAccountProfile {
     pub max_concurrent_sessions: u32,
     /// Days; 0 = never.
     pub credentials_timeout_threshold: u32,
-    /// What happens at the limit, where the profile says something else than the policy. Configured in the file
-    /// only.
+    /// What happens at the limit: `reject`, `ask`, `evict-oldest` or `log`; absent where the policy says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_limit: Option<String>,
     /// The fields above that nothing acts on.
@@ -102,7 +101,7 @@ pub struct UserActivity {
 }
 
 /// An open session, or a slot reserved for one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserSession {
     /// Number of the session, never used again until the host boots.
@@ -127,6 +126,72 @@ pub struct UserSession {
     pub state: String,
     /// Whether it is the session of this very request.
     pub is_current: bool,
+}
+
+/// A login that found no slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Refusal {
+    /// Number of the refusal, growing with time.
+    pub id: i64,
+    /// Path of the object.
+    pub url: String,
+    /// Name of the user.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// When it was, as RFC 3339 writes it.
+    pub time: String,
+    /// PAM service.
+    pub service: String,
+    /// Terminal.
+    pub tty: Option<String>,
+    /// Address of the client.
+    pub rhost: Option<String>,
+    /// The limit.
+    pub max_concurrent_sessions: u32,
+    /// The slots in use.
+    pub concurrent_sessions: u32,
+    /// What held them, in words: `2 sshd from 192.0.2.7, 1 login on tty1`.
+    pub held_by: String,
+    /// Whether it was let in all the same, because `on_limit` is `log`.
+    pub is_admitted: bool,
+}
+
+/// A part of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct History {
+    /// The beginning, as RFC 3339 writes it.
+    pub from: String,
+    /// The end, not included.
+    pub to: String,
+    /// Seconds of a point.
+    pub step: i64,
+    /// Days that samples are kept; 0 where none is taken, absent while the configuration is refused.
+    pub history_days: Option<u32>,
+    /// The points that something is known of, oldest first, 400 at most.
+    pub points: Vec<HistoryPoint>,
+}
+
+/// What was in one stretch of time. The numbers of sessions and users are absent where no sample was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HistoryPoint {
+    /// Its beginning, as RFC 3339 writes it.
+    pub time: String,
+    /// The most open sessions at once.
+    pub sessions: Option<i64>,
+    /// The most users who held one.
+    pub users: Option<i64>,
+    /// The most users who held as many as they may.
+    pub users_at_limit: Option<i64>,
+    /// The most open sessions of each PAM service; `other` are those of all but the eight most frequent.
+    pub services: std::collections::BTreeMap<String, i64>,
+    /// Logins that were refused.
+    pub refused: i64,
+    /// Logins that were let in beyond the limit, because `on_limit` is `log`.
+    pub would_be_refused: i64,
 }
 
 /// The acting user's own account.

@@ -9,7 +9,7 @@ use super::objects::{
     UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession, assignment_version,
     profile_ref, timestamp, url, uuid_of,
 };
-use super::{ListQuery, Resource, objects};
+use super::{ListQuery, Resource, objects, refusals};
 use crate::administration::{Administration, UserOverview, is_known, profile_of};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::object::ObjectKind;
@@ -42,6 +42,10 @@ pub fn list(
         (Resource::UserActivity, None) => values(admin.overviews()?.value.iter().map(activity)),
         (Resource::UserSession, name) => match found(admin.sessions_of(name.as_deref()))? {
             Some(seen) => values(seen.value.iter().map(|seen| session(admin, seen))),
+            None => Ok(Vec::new()),
+        },
+        (Resource::Refusal, name) => match found(admin.refusals_of(name.as_deref()))? {
+            Some(found) => values(found.value.iter().map(refusals::object)),
             None => Ok(Vec::new()),
         },
     }?;
@@ -79,6 +83,7 @@ pub fn get(
             let found = seen.iter().find(|seen| seen.session.id == wanted);
             value(session(admin, found.ok_or_else(|| absent(resource, id))?))
         }
+        Resource::Refusal => refusals::get(admin, id),
     }
 }
 
@@ -229,7 +234,7 @@ fn activity(user: &UserOverview) -> UserActivity {
     }
 }
 
-fn session(admin: &Administration, seen: &SessionView) -> UserSession {
+pub(super) fn session(admin: &Administration, seen: &SessionView) -> UserSession {
     let SessionView { session, status } = seen;
     let origin = &session.origin;
     UserSession {

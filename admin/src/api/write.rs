@@ -58,7 +58,10 @@ pub fn replace(
     let body = Body::new(resource, body)?;
     let (mut draft, config) = begin(admin, resource, id, &body)?;
     let mut changes: Vec<Change> = match resource {
-        Resource::UserAccountProfile => Field::ALL.map(Change::Unset).to_vec(),
+        Resource::UserAccountProfile => {
+            let numbers = Field::ALL.map(Change::Unset);
+            numbers.into_iter().chain([Change::OnLimit(None)]).collect()
+        }
         _ => Vec::new(),
     };
     let said = body.changes(&config)?;

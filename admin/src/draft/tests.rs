@@ -55,6 +55,24 @@ fn the_second_of_two_writers_is_told_and_loses_nothing() {
 }
 
 #[test]
+fn a_profiles_own_on_limit_is_written_changed_and_taken_back() {
+    let (_directory, file) = file(P);
+    let save = |on_limit| {
+        let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "P");
+        let overwrites = draft.apply(&Change::OnLimit(on_limit));
+        draft.save(&file).unwrap();
+        overwrites
+    };
+    let text = || fs::read_to_string(file.path()).unwrap();
+    assert_eq!(save(Some(OnLimit::Log)), None);
+    assert_eq!(text(), format!("{P}on_limit = \"log\"\n"));
+    assert_eq!(save(Some(OnLimit::EvictOldest)), Some("on_limit"));
+    assert_eq!(text(), format!("{P}on_limit = \"evict-oldest\"\n"));
+    assert_eq!(save(None), None);
+    assert_eq!(text(), P);
+}
+
+#[test]
 fn an_object_deleted_under_a_draft_is_told_and_can_be_made_again() {
     let (_directory, file) = file(P);
     let mut draft = ConfigDraft::begin(&file.read().unwrap(), ObjectKind::Profile, "P");

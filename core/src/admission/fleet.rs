@@ -11,6 +11,7 @@ use super::{Login, telling};
 use crate::fleet::{Agent, Answer, ClearAnswer, HostCounts, Request};
 use crate::model::fleet_settings::OnEngineDown;
 use crate::model::policy::{OnLimit, Tell};
+use crate::model::refusal::Refusal;
 use crate::model::session::EvictionRequest;
 use crate::store::Store;
 
@@ -43,12 +44,12 @@ pub(super) struct FleetProgress {
     pub(super) token: Option<SessionToken>,
     warnings: Vec<String>,
     has_cleared: bool,
-    would_refuse: bool,
+    would_refuse: Option<Box<Refusal>>,
 }
 
 impl FleetProgress {
     pub(super) fn new(token: Option<&SessionToken>) -> Self {
-        let (warnings, has_cleared, would_refuse) = (Vec::new(), false, false);
+        let (warnings, has_cleared, would_refuse) = (Vec::new(), false, None);
         Self { token: token.cloned(), warnings, has_cleared, would_refuse }
     }
 
@@ -81,7 +82,7 @@ impl FleetProgress {
                 Verdict::Full(counts) => match effective_on_limit(login.request, &login.settings) {
                     OnLimit::Log => {
                         slot.fleet = Some(FleetSlot::Held(counts.total().saturating_add(1)));
-                        self.would_refuse = true;
+                        self.would_refuse = Some(login.refusal_of_fleet(&counts, true));
                     }
                     OnLimit::EvictOldest if !self.has_cleared => {
                         self.has_cleared = true;
@@ -107,7 +108,7 @@ impl FleetProgress {
             return outcome;
         };
         token.settings.warnings.extend(self.warnings);
-        over_limit |= self.would_refuse;
+        over_limit = over_limit.or(self.would_refuse);
         if let Some(FleetSlot::Held(in_use)) = token.slot.as_ref().and_then(|slot| slot.fleet) {
             held = usize::try_from(in_use).unwrap_or(held);
         }
@@ -219,6 +220,11 @@ impl Login<'_> {
         }
     }
 
+    fn refusal_of_fleet(&self, counts: &HostCounts, admitted: bool) -> Box<Refusal> {
+        let here = self.refusal(&[], admitted);
+        Box::new(Refusal { held: counts.total(), held_by: counts.holders(), ..*here })
+    }
+
     /// Removes the reservation of a login that the fleet has no slot for; returns how the login ends.
     pub(super) fn give_back(
         &self,
@@ -248,8 +254,7 @@ impl Login<'_> {
             }
         };
         Ok(Outcome::Refused {
-            held: usize::try_from(counts.total()).unwrap_or(usize::MAX),
-            limit,
+            refusal: self.refusal_of_fleet(&counts, false),
             cleared: denial.cleared,
             blocked_by: Vec::new(),
             told: told.into_iter().chain(self.settings.hint.clone()).collect(),

@@ -18,6 +18,7 @@ pub mod telling;
 use crate::fleet::Agent;
 use crate::model::policy::{OnLimit, Tell};
 use crate::model::profile::{Decision, Limit, decide};
+use crate::model::refusal::{self, Refusal};
 use crate::model::sanitize::printable;
 use crate::model::service::{ServiceKind, service_kind};
 use crate::model::session::{EvictionRequest, Leader, Session, SessionState};
@@ -331,6 +332,7 @@ impl<'a> Login<'a> {
         if asks_fleet {
             return Ok(OpenStep::AskFleet { token, eviction, cleared });
         }
+        let over_limit = over_limit.then(|| self.refusal(&others, true));
         let (held, limit) = (held + 1, limit.number());
         decided(Outcome::Opened { token, held, limit, over_limit, cleared })
     }
@@ -455,7 +457,9 @@ impl<'a> Login<'a> {
                 let (choices, more) = telling::choices(&others, with_origin, &self.host);
                 let left = counted_sessions(&others).saturating_sub(1);
                 let one_is_enough = decide(self.settings.limit, left) == Decision::Permit;
-                Outcome::Ask(Question { choices, more, one_is_enough })
+                let open = others.iter().filter(|session| session.is_open());
+                let open = open.map(|session| session.id).collect();
+                Outcome::Ask(Question { choices, more, open, one_is_enough })
             }
             DenialReason::Refuse => {
                 // What holds the slots is said already.
@@ -466,16 +470,25 @@ impl<'a> Login<'a> {
                 };
                 let mut told = telling::lines(tell, &others, limit, &self.host);
                 told.extend(self.settings.hint.clone());
-                Outcome::Refused {
-                    held: counted_sessions(&others),
-                    limit,
-                    cleared,
-                    blocked_by,
-                    told,
-                    fleet: None,
-                }
+                let refusal = self.refusal(&others, false);
+                Outcome::Refused { refusal, cleared, blocked_by, told, fleet: None }
             }
         }
+    }
+
+    /// Returns what is kept of this login, which found no slot beside `others`.
+    fn refusal(&self, others: &[Session], admitted: bool) -> Box<Refusal> {
+        let holding = || others.iter().filter(|session| session.counts_toward_limit());
+        Box::new(Refusal {
+            time: clock::epoch_seconds(),
+            uid: self.settings.user.uid,
+            user: printable(self.settings.user.name.to_bytes()),
+            origin: self.request.origin.clone(),
+            limit: self.settings.limit.number(),
+            held: u32::try_from(holding().count()).unwrap_or(u32::MAX),
+            held_by: refusal::holders(holding()),
+            admitted,
+        })
     }
 
     fn drop_reservation(

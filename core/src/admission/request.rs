@@ -9,6 +9,7 @@ use crate::fleet::HostCounts;
 use crate::model::fleet_settings::OnEngineDown;
 use crate::model::policy::{OnClear, OnLimit, Tell};
 use crate::model::profile::Limit;
+use crate::model::refusal::Refusal;
 use crate::model::session::{EvictionRequest, Leader, Origin, Session};
 use crate::store::StoreError;
 use crate::system::users::User;
@@ -50,6 +51,8 @@ pub struct Question {
     pub choices: Vec<SessionChoice>,
     /// How many more there are.
     pub more: usize,
+    /// The numbers of all of them: a program that asks for the user knows sessions by these.
+    pub open: Vec<i64>,
     /// Whether the end of one makes room; otherwise only all can be chosen.
     pub one_is_enough: bool,
 }
@@ -159,7 +162,7 @@ pub enum Outcome {
         /// The user's limit; 0 = off.
         limit: u32,
         /// The limit had been reached; it is let in because `on_limit` is `log`.
-        over_limit: bool,
+        over_limit: Option<Box<Refusal>>,
         /// What was ended for it.
         cleared: ClearSummary,
     },
@@ -176,10 +179,8 @@ pub enum Outcome {
     Ask(Question),
     /// The limit has been reached.
     Refused {
-        /// The user's slots in use.
-        held: usize,
-        /// The user's limit.
-        limit: u32,
+        /// What is kept of it.
+        refusal: Box<Refusal>,
         /// What was ended, in vain.
         cleared: ClearSummary,
         /// Where clearing was asked for: the sessions that hold the slots and cannot be ended.

@@ -7,6 +7,9 @@ use super::ConfigProblem;
 use super::raw::Number;
 use crate::model::service_settings::{Listen, Network, Service};
 
+/// Ten years.
+const MAX_HISTORY_DAYS: u32 = 3_650;
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct RawService {
@@ -19,6 +22,7 @@ pub struct RawService {
     api_session_lifetime: Option<Number>,
     login_attempts_per_address: Option<Number>,
     login_attempts: Option<Number>,
+    history_days: Option<Spanned<Number>>,
 }
 
 impl RawService {
@@ -68,6 +72,15 @@ impl RawService {
                 )
             })
         };
+        let history_days = match &self.history_days {
+            None => default.history_days,
+            Some(days) if days.get_ref().0 <= MAX_HISTORY_DAYS => days.get_ref().0,
+            Some(days) => {
+                let expected = format!("expected 0 to {MAX_HISTORY_DAYS} days");
+                let problem = format!("history_days {}, {expected}", days.get_ref().0);
+                return Err(ConfigProblem::at(days, problem));
+            }
+        };
         let proxies = self.trusted_proxies.unwrap_or_default();
         Ok(Service {
             listen,
@@ -82,6 +95,7 @@ impl RawService {
                 default.login_attempts_per_address,
             ),
             login_attempts: number(self.login_attempts, default.login_attempts),
+            history_days,
         })
     }
 }
@@ -110,6 +124,8 @@ mod tests {
             ("certificate = \"c.pem\"\nkey = \"/k.pem\"", "absolute path"),
             ("trusted_proxies = [\"x\"]", "ADDRESS/BITS"),
             ("api_idle_timeout = -1", "whole number"),
+            ("history_days = 3651", "history_days 3651, expected 0 to 3650 days"),
+            ("history_days = \"x\"", "whole number"),
             ("colour = 1", "unknown field"),
         ] {
             let problem = Config::parse(&format!("[service]\n{line}\n")).unwrap_err();

@@ -119,6 +119,17 @@ impl HostCounts {
     pub fn total(&self) -> u32 {
         self.0.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
+
+    /// Returns what holds the slots: `2 on web1, 1 on web3, 4 on other hosts`.
+    #[must_use]
+    pub fn holders(&self) -> String {
+        const NAMED: usize = 3;
+        let holding: Vec<_> = self.0.iter().filter(|(_, count)| *count > 0).collect();
+        let named = holding.iter().take(NAMED).map(|(host, count)| format!("{count} on {host}"));
+        let others: u32 = holding.iter().skip(NAMED).map(|(_, count)| *count).sum();
+        let others = (others > 0).then(|| format!("{others} on other hosts"));
+        named.chain(others).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl fmt::Display for HostCounts {
@@ -311,6 +322,7 @@ mod tests {
     fn answers_are_read_as_they_are_written() {
         let counts = HostCounts(vec![("web1".into(), 2), ("web-3.example".into(), 1)]);
         assert_eq!((counts.total(), counts.to_string().as_str()), (3, "web1 2, web-3.example 1"));
+        assert_eq!(counts.holders(), "2 on web1, 1 on web-3.example");
         for answer in [
             Answer::Granted(1),
             Answer::Refused(counts),

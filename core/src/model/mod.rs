@@ -4,6 +4,7 @@
 pub mod fleet_settings;
 pub mod policy;
 pub mod profile;
+pub mod refusal;
 pub mod sanitize;
 pub mod service;
 pub mod service_settings;

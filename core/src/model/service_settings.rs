@@ -25,6 +25,8 @@ pub struct Service {
     pub login_attempts_per_address: u32,
     /// Login attempts a minute from all addresses; 0 = any number.
     pub login_attempts: u32,
+    /// Days that samples of how many sessions there are are kept; 0 = none is taken.
+    pub history_days: u32,
 }
 
 impl Default for Service {
@@ -39,6 +41,7 @@ impl Default for Service {
             api_session_lifetime: 24,
             login_attempts_per_address: 20,
             login_attempts: 600,
+            history_days: 30,
         }
     }
 }

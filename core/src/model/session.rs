@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The process that opened a session.
 ///
 /// A pid alone identifies no process, for pids are used again. Start time, pid namespace and boot make
@@ -19,7 +21,7 @@ pub struct Leader {
 }
 
 /// Where a session came from, as the application told PAM; printable text (see [`super::sanitize`]).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// PAM service, such as `sshd`.
     pub service: String,

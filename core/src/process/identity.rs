@@ -100,7 +100,7 @@ fn check_proc() -> io::Result<()> {
     let file = Path::new("/proc/self/status");
     let status = read_proc(file).map_err(|e| naming(file, &e))?;
     let own = system::own_pid();
-    if pids_in(&String::from_utf8_lossy(&status)) == [own] {
+    if pids_in(&status) == [own] {
         return Ok(());
     }
     let text = format!("/proc is that of another pid namespace: /proc/self is not process {own}");
@@ -109,9 +109,10 @@ fn check_proc() -> io::Result<()> {
 
 /// Reads the pids of a process: one for each pid namespace from that of the mount down to its own
 /// (`NSpid`, proc_pid_status(5)). Linux before 4.1 tells the first one only.
-fn pids_in(status: &str) -> Vec<i32> {
-    let line = |name| status.lines().find_map(|line| line.strip_prefix(name));
-    let pids = line("NSpid:").or_else(|| line("Pid:")).unwrap_or_default();
+fn pids_in(status: &[u8]) -> Vec<i32> {
+    let line = |name: &[u8]| status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(name));
+    let pids = line(b"NSpid:").or_else(|| line(b"Pid:")).unwrap_or_default();
+    let pids = std::str::from_utf8(pids).unwrap_or_default();
     pids.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
@@ -180,10 +181,10 @@ mod tests {
 
     #[test]
     fn a_process_that_proc_shows_under_two_pids_is_in_another_namespace() {
-        assert_eq!(pids_in("Name:\tsshd\nPid:\t7\nNSpid:\t7\n"), [7]);
-        assert_eq!(pids_in("Pid:\t7\nNSpid:\t7\t1\n"), [7, 1]);
-        assert_eq!(pids_in("Pid:\t7\n"), [7]);
-        assert_eq!(pids_in(""), [0; 0]);
+        assert_eq!(pids_in(b"Name:\tsshd\nPid:\t7\nNSpid:\t7\n"), [7]);
+        assert_eq!(pids_in(b"Pid:\t7\nNSpid:\t7\t1\n"), [7, 1]);
+        assert_eq!(pids_in(b"Pid:\t7\n"), [7]);
+        assert_eq!(pids_in(b""), [0; 0]);
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl fmt::Display for QuarantinedStore {
 }
 
 /// Tells an error of SQLite that means damage from one that may pass.
-pub(super) fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TransactionError {
+pub(crate) fn sqlite_error(path: &Path, error: &rusqlite::Error) -> TransactionError {
     match error.sqlite_error_code() {
         // The last two: tables of another shape than ours, which our own SQL cannot meet otherwise.
         Some(

@@ -1,23 +1,25 @@
 //! The last login of each user, one small file each, kept when sessions end and the host reboots.
 //!
 //! Nothing is decided by them: a login is never refused, and waits for no lock, because of them. A file
-//! has a line `KEY=value` for each thing known, as systemd's session files have, and is replaced as a
-//! whole.
+//! has a line `KEY=value` for each thing known, as systemd's session files have, and an empty line behind
+//! them. It is written in place, with one write(2): to replace it by another file would make every login
+//! wait for the disk, because file systems write out a file that replaces one (`auto_da_alloc`, ext4(5)).
 #![forbid(unsafe_code)]
 
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::secure_file::{create_file, open, prepare_directory_of};
+use super::secure_file::{open, open_or_create, prepare_directory_of};
 use super::{DEFAULT_PATH, StoreError};
 use crate::model::session::Origin;
-use crate::system;
 
 /// Where they are unless the store is at another path; then they are in `last-login` beside it.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/session-limit/last-login";
 /// Bytes of the longest file that is read.
 const MAX_BYTES: u64 = 64 * 1024;
+/// How often a file is read that another login is writing.
+const TRIES: u32 = 10;
 
 /// The last login of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,22 +63,14 @@ impl LastLogins {
             prepare_directory_of(&self.directory)?;
         }
         prepare_directory_of(&path)?;
-        // Of two logins at once one is the last; each has a file of its own until it is complete.
-        let new = self.directory.join(format!(".{}-{}", login.uid, system::own_pid()));
-        let mut file = create_file(&new).or_else(|_| {
-            // One that a process of this number left when it was killed; another reason stays one.
-            let _ = fs::remove_file(&new);
-            create_file(&new)
-        })?;
-        let written = file
-            .write_all(login.to_text().as_bytes())
-            .and_then(|()| fs::rename(&new, &path))
-            .map_err(|e| StoreError::io(&path, "cannot be written", &e));
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&new);
+        let (mut file, meta) = open_or_create(&path)?;
+        let mut text = login.to_text();
+        // Nothing of a longer text stays behind it. Another login may have written one since: the empty line
+        // ends ours.
+        while (text.len() as u64) < meta.len().min(MAX_BYTES) {
+            text.push('\n');
         }
-        written
+        file.write_all(text.as_bytes()).map_err(|e| StoreError::io(&path, "cannot be written", &e))
     }
 
     /// Returns the last login of a user; nothing where none is known.
@@ -86,11 +80,15 @@ impl LastLogins {
     /// The file is not safe, or cannot be read.
     pub fn of(&self, uid: u32) -> Result<Option<LastLogin>, StoreError> {
         let path = self.directory.join(uid.to_string());
-        let Some((file, _)) = open(&path)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES)
-            .read_to_end(&mut bytes)
-            .map_err(|e| StoreError::io(&path, "cannot be read", &e))?;
+        let mut bytes = read(&path)?;
+        // What is read twice alike was not being written.
+        for _ in 0..TRIES {
+            let again = read(&path)?;
+            if again == bytes {
+                break;
+            }
+            bytes = again;
+        }
         Ok(LastLogin::from_text(uid, &String::from_utf8_lossy(&bytes)))
     }
 
@@ -112,7 +110,19 @@ impl LastLogins {
     }
 }
 
+/// Reads a file; a missing one is empty.
+fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    if let Some((file, _)) = open(path)? {
+        file.take(MAX_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(|e| StoreError::io(path, "cannot be read", &e))?;
+    }
+    Ok(bytes)
+}
+
 impl LastLogin {
+    /// Returns the lines, and the empty one that ends them.
     fn to_text(&self) -> String {
         let mut text =
             format!("USER={}\nTIME={}\nSERVICE={}\n", self.user, self.time, self.origin.service);
@@ -121,6 +131,7 @@ impl LastLogin {
                 text.push_str(&format!("{key}={value}\n"));
             }
         }
+        text.push('\n');
         text
     }
 
@@ -128,6 +139,7 @@ impl LastLogin {
     fn from_text(uid: u32, text: &str) -> Option<Self> {
         let value = |key: &str| {
             text.lines()
+                .take_while(|line| !line.is_empty())
                 .filter_map(|line| line.split_once('='))
                 .find(|(name, _)| *name == key)
                 .map(|(_, value)| value.to_owned())
@@ -180,14 +192,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_cut_off_or_left_over_is_no_hindrance() {
+    fn a_file_that_was_cut_off_is_no_hindrance() {
         let (_directory, logins) = scratch();
         logins.keep(&login(7, 1, None)).unwrap();
         fs::write(logins.directory.join("7"), "USER=x\n").unwrap();
-        fs::write(logins.directory.join(format!(".7-{}", std::process::id())), "half").unwrap();
         assert_eq!(logins.of(7), Ok(None));
         logins.keep(&login(7, 2, None)).unwrap();
         assert_eq!(logins.of(7), Ok(Some(login(7, 2, None))));
+    }
+
+    #[test]
+    fn nothing_of_a_longer_login_is_left() {
+        let (_directory, logins) = scratch();
+        logins.keep(&login(7, 1, Some("2001:db8::1"))).unwrap();
+        logins.keep(&login(7, 2, None)).unwrap();
+        let text = fs::read_to_string(logins.directory.join("7")).unwrap();
+        assert_eq!(text.trim_end(), "USER=user7\nTIME=2\nSERVICE=sshd\nTTY=ssh");
+        // One that another login wrote at the same moment.
+        fs::write(logins.directory.join("7"), format!("{}RHOST=x\n", login(7, 3, None).to_text()))
+            .unwrap();
+        assert_eq!(logins.of(7), Ok(Some(login(7, 3, None))));
     }
 
     #[test]

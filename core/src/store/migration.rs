@@ -62,8 +62,8 @@ pub fn sessions_of_version(
     version: i32,
 ) -> rusqlite::Result<Vec<Session>> {
     let columns = match version {
-        4 => {
-            let columns = row::COLUMNS_OF_VERSION_4;
+        4 | 5 => {
+            let columns = if version == 4 { row::COLUMNS_OF_VERSION_4 } else { row::COLUMNS };
             let mut rows = connection.prepare(&format!("SELECT {columns} FROM session"))?;
             return rows.query_map([], row::session_of)?.collect();
         }

@@ -26,9 +26,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use error::sqlite_error;
 pub use error::{QuarantinedStore, StoreError, TransactionError};
 pub use examine::StoreContent;
 pub use lock::Lock;
+pub(crate) use snapshot::connection as copy_of;
 pub use transaction::Transaction;
 
 use crate::system::clock;
@@ -248,7 +250,9 @@ impl Store {
 }
 
 /// Runs `work`; a panic in SQLite's wrapper means that it met a file it did not expect.
-fn guarded<T>(work: impl FnOnce() -> Result<T, TransactionError>) -> Result<T, TransactionError> {
+pub(crate) fn guarded<T>(
+    work: impl FnOnce() -> Result<T, TransactionError>,
+) -> Result<T, TransactionError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let text = payload
             .downcast_ref::<String>()

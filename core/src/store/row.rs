@@ -1,31 +1,26 @@
 //! A session as a row of the table, and back.
 
 use rusqlite::types::Type;
-use rusqlite::{Row, ToSql, named_params};
+use rusqlite::{Row, ToSql, params};
 
 use crate::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 
-/// The columns in the order in which [`session_of`] reads them.
+/// The columns in the order in which [`session_of`] reads them, which is that of the table.
 pub const COLUMNS: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
-                           reserved_by_child, on_open, leader_pid, leader_start_time, leader_pid_ns, \
-                           leader_boot_id, process_session, audit_session, on_open_session, over_limit";
+                           reserved_by_child, on_open, on_open_session, over_limit, leader_pid, \
+                           leader_start_time, leader_pid_ns, leader_boot_id, process_session, audit_session";
 
-/// The same of version 4, which had neither of the last two.
+/// The same of version 4, which had neither `on_open_session` nor `over_limit`.
 pub const COLUMNS_OF_VERSION_4: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
-                           reserved_by_child, on_open, leader_pid, leader_start_time, leader_pid_ns, \
-                           leader_boot_id, process_session, audit_session, NULL, 0";
+                           reserved_by_child, on_open, NULL, 0, leader_pid, leader_start_time, \
+                           leader_pid_ns, leader_boot_id, process_session, audit_session";
 
-/// Adds a row, or replaces the one with the same id.
-pub const UPSERT: &str = "\
-INSERT OR REPLACE INTO session VALUES (:id, :uid, :user, :service, :tty, :rhost, :state, :since, \
-:reserved_until, :reserved_by_child, :on_open, :on_open_session, :over_limit, :leader_pid, \
-:leader_start_time, :leader_pid_ns, :leader_boot_id, :process_session, :audit_session)";
+/// Adds a row, or replaces the one with the same id; a value for each column, in the order of the table.
+pub const UPSERT: &str = "INSERT OR REPLACE INTO session \
+                          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Hands the parameters of [`UPSERT`] to `execute`.
-pub fn with_parameters<T>(
-    session: &Session,
-    execute: impl FnOnce(&[(&str, &dyn ToSql)]) -> T,
-) -> T {
+pub fn with_parameters<T>(session: &Session, execute: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
     let Session {
         id,
         uid,
@@ -50,27 +45,27 @@ pub fn with_parameters<T>(
         EvictionRequest::EvictOldest => (Some("evict-oldest"), None),
         EvictionRequest::Session(id) => (Some("clear-session"), Some(id)),
     };
-    execute(named_params! {
-        ":id": id,
-        ":uid": uid,
-        ":user": user,
-        ":service": origin.service,
-        ":tty": origin.tty,
-        ":rhost": origin.rhost,
-        ":state": state,
-        ":since": since,
-        ":reserved_until": until,
-        ":reserved_by_child": by_child,
-        ":on_open": on_open,
-        ":on_open_session": on_open_session,
-        ":over_limit": over_limit,
-        ":leader_pid": leader.pid,
-        ":leader_start_time": signed(leader.start_time),
-        ":leader_pid_ns": signed(leader.pid_ns),
-        ":leader_boot_id": leader.boot_id,
-        ":process_session": process_session,
-        ":audit_session": audit_session,
-    })
+    execute(params![
+        id,
+        uid,
+        user,
+        origin.service,
+        origin.tty,
+        origin.rhost,
+        state,
+        since,
+        until,
+        by_child,
+        on_open,
+        on_open_session,
+        over_limit,
+        leader.pid,
+        signed(leader.start_time),
+        signed(leader.pid_ns),
+        leader.boot_id,
+        process_session,
+        audit_session,
+    ])
 }
 
 /// Reads a row of [`COLUMNS`].
@@ -82,7 +77,7 @@ pub fn session_of(row: &Row) -> rusqlite::Result<Session> {
     let state: String = row.get(6)?;
     let (until, by_child, on_open): (Option<i64>, bool, Option<String>) =
         (row.get(8)?, row.get(9)?, row.get(10)?);
-    let eviction = match (on_open.as_deref(), row.get(17)?) {
+    let eviction = match (on_open.as_deref(), row.get(11)?) {
         (None, None) => EvictionRequest::None,
         (Some("clear-all"), None) => EvictionRequest::ClearAll,
         (Some("evict-oldest"), None) => EvictionRequest::EvictOldest,
@@ -96,22 +91,22 @@ pub fn session_of(row: &Row) -> rusqlite::Result<Session> {
         ("reserved", Some(until)) => SessionState::Reserved { until, eviction, by_child },
         _ => return Err(unexpected(6, "open, or reserved until some time")),
     };
-    let (start_time, pid_ns): (i64, i64) = (row.get(12)?, row.get(13)?);
+    let (start_time, pid_ns): (i64, i64) = (row.get(14)?, row.get(15)?);
     Ok(Session {
         id: row.get(0)?,
         uid: row.get(1)?,
         user: row.get(2)?,
         origin: Origin { service: row.get(3)?, tty: row.get(4)?, rhost: row.get(5)? },
         leader: Leader {
-            pid: row.get(11)?,
+            pid: row.get(13)?,
             start_time: unsigned(start_time),
             pid_ns: unsigned(pid_ns),
-            boot_id: row.get(14)?,
+            boot_id: row.get(16)?,
         },
-        process_session: row.get(15)?,
-        audit_session: row.get(16)?,
+        process_session: row.get(17)?,
+        audit_session: row.get(18)?,
         state,
-        over_limit: row.get(18)?,
+        over_limit: row.get(12)?,
         since: row.get(7)?,
     })
 }

@@ -8,10 +8,10 @@ CREATE TABLE session (
   service           TEXT NOT NULL,       -- PAM service
   tty               TEXT,
   rhost             TEXT,
-  state             TEXT NOT NULL CHECK (state IN ('reserved', 'open')),
+  state             TEXT NOT NULL,       -- reserved or open
   since             INTEGER NOT NULL,    -- seconds since the epoch
   reserved_until    INTEGER,             -- milliseconds of CLOCK_BOOTTIME
-  reserved_by_child INTEGER NOT NULL CHECK (reserved_by_child IN (0, 1)), -- by a child of the process that opens
+  reserved_by_child INTEGER NOT NULL,    -- 1: by a child of the process that opens
   on_open           TEXT,                -- what opening ends: clear-all, evict-oldest or clear-session
   on_open_session   INTEGER,             -- the session that clear-session ends
   over_limit        INTEGER NOT NULL,    -- 1: let in above the limit, on_limit is log
@@ -20,7 +20,6 @@ CREATE TABLE session (
   leader_pid_ns     INTEGER NOT NULL,    -- inode of /proc/PID/ns/pid
   leader_boot_id    TEXT NOT NULL,       -- /proc/sys/kernel/random/boot_id
   process_session   INTEGER NOT NULL,    -- field 6 of /proc/PID/stat
-  audit_session     INTEGER,             -- /proc/PID/sessionid
-  CHECK ((state = 'reserved') = (reserved_until IS NOT NULL))
+  audit_session     INTEGER              -- /proc/PID/sessionid
 ) STRICT;
 CREATE INDEX session_uid ON session (uid);

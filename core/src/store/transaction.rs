@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::error::{StoreError, TransactionError, sqlite_error};
 use super::{migration, row};
@@ -16,9 +16,9 @@ use crate::system::clock;
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
-pub(super) const SCHEMA_VERSION: i32 = 5;
+pub(super) const SCHEMA_VERSION: i32 = 6;
 /// Earlier versions whose rows can be read.
-const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=4;
+const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=5;
 /// Later versions that are believed to be such; another number is damage.
 const LATER_VERSIONS: RangeInclusive<i32> = SCHEMA_VERSION + 1..=9_999;
 /// The table and its index, and all that there is.
@@ -156,9 +156,8 @@ impl Transaction {
     /// Returns the statement of every table, index, view and trigger, in the order of their creation.
     fn schema(&self) -> Result<Vec<String>, TransactionError> {
         self.run(|connection| {
-            let mut schema =
-                connection.prepare("SELECT coalesce(sql, '') FROM sqlite_schema ORDER BY rowid")?;
-            schema.query_map([], |row| row.get(0))?.collect()
+            let mut schema = connection.prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")?;
+            schema.query_map([], |row| row.get(0).map(Option::unwrap_or_default))?.collect()
         })
     }
 
@@ -201,9 +200,11 @@ impl Transaction {
     ///
     /// Those of SQLite.
     pub fn new_id(&self) -> Result<i64, TransactionError> {
-        let newest: i64 = self.run(|connection| {
-            connection.query_row("SELECT coalesce(max(id), 0) FROM session", [], |row| row.get(0))
+        let newest = self.run(|connection| {
+            let newest = "SELECT id FROM session ORDER BY id DESC LIMIT 1";
+            connection.query_row(newest, [], |row| row.get::<_, i64>(0)).optional()
         })?;
+        let newest = newest.unwrap_or(0);
         // A planted row may have the last number of all.
         let next = newest.checked_add(1).ok_or_else(|| {
             TransactionError::Damaged(format!("holds a session with the number {newest}"))
@@ -277,8 +278,8 @@ fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()
     // Where a reboot empties the file there is nothing that fsync could save.
     let synchronous = if is_in_memory { "OFF" } else { "NORMAL" };
     connection.execute_batch(&format!(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; \
-         PRAGMA cell_size_check = ON; PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; \
+         PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
     ))
 }
 

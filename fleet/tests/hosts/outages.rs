@@ -83,7 +83,11 @@ fn with_the_policy_to_refuse_a_host_that_is_cut_off_lets_no_one_in() {
     let pid = fleet.hosts[1].agent_pid().to_string();
     let signal = |signal: &str| {
         assert!(
-            std::process::Command::new("kill").args([signal, pid.as_str()]).status().unwrap().success()
+            std::process::Command::new("kill")
+                .args([signal, pid.as_str()])
+                .status()
+                .unwrap()
+                .success()
         );
     };
     signal("-STOP");

@@ -1,6 +1,7 @@
 //! Calls: from an HTTP request to a question for the session process, and back.
 
 mod access;
+mod history;
 mod meta;
 mod objects;
 mod session;
@@ -24,6 +25,8 @@ use crate::connections::Connection;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::table::Table;
+
+pub use session::MAX_CHOSEN;
 
 /// Bytes of the longest body.
 const MAX_BODY: usize = 64 * 1024;
@@ -85,6 +88,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(meta::metrics))
         .route("/api/openapi.json", get(meta::openapi))
         .route("/api/useraccount", get(objects::account))
+        .route("/api/history", get(history::read))
         .route("/api/usersession/clear", post(objects::clear))
         .route("/api/{resource}", get(objects::list).post(objects::create))
         .route(

@@ -130,7 +130,7 @@ pub async fn clear(
 }
 
 /// Asks the session process. Nothing is repeated: a session that is over is over.
-async fn ask(session: &Session, request: Request) -> Result<Value, Failure> {
+pub(super) async fn ask(session: &Session, request: Request) -> Result<Value, Failure> {
     Ok(session.ask(request).await.ok_or_else(Failure::no_session)??)
 }
 

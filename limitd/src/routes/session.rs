@@ -18,15 +18,19 @@ use super::{App, read_body};
 use crate::connections::Connection;
 use crate::cookies::{self, SESSION_COOKIES, Word};
 use crate::failure::Failure;
-use crate::login::{self, Refusal};
+use crate::login::{self, Others, Refusal};
 use crate::metrics::LoginResult;
 use crate::settings;
+
+/// Sessions that one login can choose to end: they fit into an answer to a module.
+pub const MAX_CHOSEN: usize = 16;
+const END_SESSION: &str = "end_session";
 
 /// What a client sends to log in.
 struct Credentials {
     username: String,
     password: Secret,
-    clear_sessions: bool,
+    others: Others,
 }
 
 /// Logs a user in.
@@ -50,9 +54,10 @@ pub async fn log_in(
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
         return Ok(response);
     };
-    let Credentials { username, password, clear_sessions } = credentials;
+    let Credentials { username, password, others } = credentials;
+    let clears = others == Others::Clear;
     let began = Instant::now();
-    let result = login::log_in(username, password, client.rhost, clear_sessions).await;
+    let result = login::log_in(username, password, client.rhost, others).await;
     let count = |result| app.metrics.login(result, began.elapsed());
     let (packets, user) = match result {
         Ok(opened) => opened,
@@ -60,10 +65,10 @@ pub async fn log_in(
             count(LoginResult::Failed);
             return Err(Failure::new(StatusCode::UNAUTHORIZED, "Invalid credentials"));
         }
-        Err(Refusal::Refused(reason)) => {
+        Err(Refusal::Refused(reason, at_limit)) => {
             count(LoginResult::Refused);
             attempt.take_back();
-            return Err(Failure::new(StatusCode::FORBIDDEN, reason));
+            return Err(Failure::new(StatusCode::FORBIDDEN, reason).at_limit(at_limit));
         }
         Err(Refusal::Broken(reason)) => {
             count(LoginResult::Broken);
@@ -73,7 +78,7 @@ pub async fn log_in(
     };
     count(LoginResult::Opened);
     attempt.take_back();
-    if clear_sessions {
+    if clears {
         app.metrics.clear();
     }
     let random =
@@ -134,29 +139,44 @@ fn credentials(headers: &HeaderMap, body: &[u8]) -> Result<Credentials, Failure>
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    let fields: Map<String, Value> = if is_form && body.first() != Some(&b'{') {
+    let fields: Vec<(String, Value)> = if is_form && body.first() != Some(&b'{') {
         form_urlencoded::parse(body)
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
             .collect()
     } else {
-        serde_json::from_slice(body).map_err(|_| {
+        let object: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
             let error = "the body is not valid, expected a form or a JSON object";
             Failure::new(StatusCode::BAD_REQUEST, error)
-        })?
+        })?;
+        object.into_iter().collect()
     };
-    let (mut username, mut password, mut clear_sessions) = (None, None, false);
+    let (mut username, mut password, mut clears, mut chosen) = (None, None, false, Vec::new());
     for (name, value) in fields {
         match (name.as_str(), value) {
             ("username", Value::String(text)) => username = Some(text),
             ("password", Value::String(text)) => password = Some(Zeroizing::new(text)),
             ("username" | "password", _) => return Err(Failure::field(&name, "expected text")),
-            ("clear_sessions", Value::Bool(clears)) => clear_sessions = clears,
-            ("clear_sessions", Value::String(text)) if text == "true" => clear_sessions = true,
-            ("clear_sessions", Value::String(text)) if text == "false" => {}
+            ("clear_sessions", Value::Bool(value)) => clears = value,
+            ("clear_sessions", Value::String(text)) if text == "true" => clears = true,
+            ("clear_sessions", Value::String(text)) if text == "false" => clears = false,
             ("clear_sessions", _) => return Err(Failure::field(&name, "expected true or false")),
+            ("end_session", Value::Array(ids)) if !ids.is_empty() => {
+                for id in &ids {
+                    chosen.push(session_number(id)?);
+                }
+            }
+            ("end_session", id) => chosen.push(session_number(&id)?),
             _ => return Err(Failure::field(&name, "a login has no such field")),
         }
     }
+    if chosen.len() > MAX_CHOSEN {
+        let expected = format!("expected at most {MAX_CHOSEN} sessions");
+        return Err(Failure::field(END_SESSION, &expected));
+    }
+    if clears && !chosen.is_empty() {
+        return Err(Failure::field(END_SESSION, "expected this or clear_sessions, not both"));
+    }
+    let others = if clears { Others::Clear } else { Others::EndAtLimit(chosen) };
     let expected = "expected text without NUL characters";
     let username = username.filter(|name| is_plain(name) && !name.is_empty() && name.len() <= 256);
     let username = username.ok_or_else(|| Failure::field("username", expected))?;
@@ -168,7 +188,17 @@ fn credentials(headers: &HeaderMap, body: &[u8]) -> Result<Credentials, Failure>
     for &byte in text.as_bytes() {
         password.push(byte);
     }
-    Ok(Credentials { username, password, clear_sessions })
+    Ok(Credentials { username, password, others })
+}
+
+/// Reads the number of a session, as text where it comes from a form.
+fn session_number(value: &Value) -> Result<i64, Failure> {
+    let number = match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    };
+    let expected = "expected the number of a session, or several in an array";
+    number.filter(|&id| id > 0).ok_or_else(|| Failure::field(END_SESSION, expected))
 }
 
 fn is_plain(text: &str) -> bool {
@@ -179,22 +209,37 @@ fn is_plain(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn read(kind: Option<&'static str>, body: &str) -> Result<(String, String, bool), Failure> {
+    fn read(kind: Option<&'static str>, body: &str) -> Result<(String, String, Others), Failure> {
         let kind = kind.map(|kind| (CONTENT_TYPE, HeaderValue::from_static(kind)));
         let found = credentials(&kind.into_iter().collect(), body.as_bytes())?;
         let password = String::from_utf8(found.password.bytes().to_vec()).unwrap();
-        Ok((found.username, password, found.clear_sessions))
+        Ok((found.username, password, found.others))
     }
 
     #[test]
     fn a_form_and_json_say_the_same() {
-        let expected = Ok(("a".to_owned(), "p w".to_owned(), true));
+        let expected = Ok(("a".to_owned(), "p w".to_owned(), Others::Clear));
         let form = Some("application/x-www-form-urlencoded");
         assert_eq!(read(form, "username=a&password=p+w&clear_sessions=true"), expected);
         let body = r#"{"username": "a", "password": "p w", "clear_sessions": true}"#;
         for kind in [Some("application/json"), None, form] {
             assert_eq!(read(kind, body), expected);
         }
+    }
+
+    #[test]
+    fn sessions_are_chosen_by_their_numbers() {
+        let chosen = |kind, body: &str| read(kind, body).unwrap().2;
+        let form = Some("application/x-www-form-urlencoded");
+        let several = Others::EndAtLimit(vec![5, 7]);
+        assert_eq!(chosen(form, "username=a&password=p&end_session=5&end_session=7"), several);
+        let body = r#"{"username": "a", "password": "p", "end_session": [5, 7]}"#;
+        assert_eq!(chosen(None, body), several);
+        let body = r#"{"username": "a", "password": "p", "end_session": 5}"#;
+        assert_eq!(chosen(None, body), Others::EndAtLimit(vec![5]));
+        assert!(
+            read(form, &format!("username=a&password=p{}", "&end_session=5".repeat(17))).is_err()
+        );
     }
 
     #[test]
@@ -206,6 +251,14 @@ mod tests {
             (r#"{"username": "a\u0000b", "password": "a"}"#, "username"),
             (r#"{"username": "a", "password": "a", "token": "x"}"#, "token"),
             (r#"{"username": "a", "password": "a", "clear_sessions": 1}"#, "clear_sessions"),
+            (r#"{"username": "a", "password": "a", "end_session": 0}"#, "end_session"),
+            (r#"{"username": "a", "password": "a", "end_session": "x"}"#, "end_session"),
+            (r#"{"username": "a", "password": "a", "end_session": []}"#, "end_session"),
+            (r#"{"username": "a", "password": "a", "end_session": [1, "2", null]}"#, "end_session"),
+            (
+                r#"{"username": "a", "password": "a", "end_session": 1, "clear_sessions": true}"#,
+                "end_session",
+            ),
         ] {
             let expected = Failure::field(field, "").into_response().status();
             let failure = read(None, body).unwrap_err();

@@ -43,6 +43,39 @@ fn a_profile_lives_through_all_calls() {
 }
 
 #[test]
+fn a_profile_has_an_on_limit_of_its_own_that_logins_obey() {
+    let Some(world) = World::new() else { return };
+    world.configure(1, "");
+    let service = world.serve();
+    let admin = service.log_in("admin");
+    let url = format!("/api/useraccountprofile/{DEFAULT_PROFILE}");
+    let patch = |verbs| admin.call("PATCH", &url, Some(&verbs));
+    let login =
+        || service.post_login(&json!({"username": "alice", "password": crate::world::PASSWORD}));
+    service.log_in("alice");
+    assert_eq!(login().status, 403);
+    for bad in [json!("never"), json!(5), json!("")] {
+        let refused = patch(json!({"replace": {"on_limit": bad}}));
+        assert_eq!((refused.status, &refused.body["field"]), (400, &json!("on_limit")));
+        assert!(refused.error().contains("reject, ask, evict-oldest, log"), "{}", refused.error());
+    }
+    let changed = patch(json!({"replace": {"on_limit": "log"}}));
+    assert_eq!((changed.status, &changed.body["on_limit"]), (200, &json!("log")));
+    assert!(world.configuration().contains("on_limit = \"log\"\n"));
+    assert_eq!(login().status, 200);
+    // What was read can be handed back, and what is left out is taken back.
+    let mut read = admin.ok(&url);
+    assert_eq!(admin.call("PUT", &url, Some(&read)).body["on_limit"], "log");
+    read.as_object_mut().unwrap().remove("on_limit");
+    let replaced = admin.call("PUT", &url, Some(&read));
+    assert_eq!((replaced.status, &replaced.body["on_limit"]), (200, &Value::Null));
+    assert_eq!((login().status, world.configuration().contains("on_limit")), (403, false));
+    let body = json!({"name": "Trial", "max_concurrent_sessions": 1, "on_limit": "ask"});
+    let created = admin.call("POST", "/api/useraccountprofile", Some(&body));
+    assert_eq!((created.status, &created.body["on_limit"]), (201, &json!("ask")));
+}
+
+#[test]
 fn lists_have_pages_names_fields_and_an_order() {
     let Some(world) = World::new() else { return };
     let service = world.serve();

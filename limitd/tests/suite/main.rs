@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod choice;
 mod clear;
 mod clients;
 mod hostile;

@@ -7,7 +7,7 @@ use session_limit_admin::impact::{self, UserAboveLimit};
 use session_limit_admin::object::ObjectKind;
 use session_limit_admin::status::{self, HostFiles};
 
-use crate::command::engine::{Engine, absent};
+use crate::command::engine::{Engine, listed};
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::Response;
 use crate::output::status as views;
@@ -42,14 +42,11 @@ impl Engine {
         Ok(views::explanation(&explain::explain(&host, &config, store, &user, service)?))
     }
 
-    /// Says which users of a profile would be above a limit now.
+    /// Says whom a limit of a profile would refuse, now and in the last days.
     pub(super) fn check_limit(&self, profile: &str, limit: u32) -> Result<Response, CommandError> {
-        let config = self.admin.read()?;
-        self.admin.reach(&config)?.check(Permission::Configure)?;
-        config.profile(profile).ok_or_else(|| absent(ObjectKind::Profile, profile))?;
-        let sessions = self.admin.sessions.seen(None)?;
-        let above = impact::of_limit(&config, &sessions, profile, limit)?;
-        Ok(views::above_limit(&above, profile, limit))
+        let check = impact::check(&self.admin, profile, limit);
+        let check = check.map_err(|error| listed(error, ObjectKind::Profile))?;
+        Ok(views::checked_limit(&check, profile, limit))
     }
 
     /// Says which users a saved object has put above their limit. Nothing is undone where that cannot be found

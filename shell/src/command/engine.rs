@@ -2,7 +2,7 @@
 
 use session_limit_core::model::profile::Profile;
 
-use session_limit_admin::administration::{self, Administration, Found, is_known};
+use session_limit_admin::administration::{Administration, Found, is_known};
 use session_limit_admin::draft::{ConfigDraft, DraftError, Object};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
@@ -75,6 +75,9 @@ impl Engine {
             Show::Object(ObjectKind::User, None) => self.show_users(),
             Show::Object(ObjectKind::Group, name) => self.show_group(name.as_deref()),
             Show::Activity(name) => self.show_activity(name.as_deref()),
+            Show::Refusals(name) => {
+                Ok(warned(self.admin.refusals_of(name.as_deref())?, |all| views::refusals(all)))
+            }
             Show::Sessions(name) => {
                 Ok(warned(self.admin.sessions_of(name.as_deref())?, |seen| views::sessions(seen)))
             }
@@ -176,12 +179,8 @@ fn warned<T>(found: Found<T>, view: impl FnOnce(&T) -> Response) -> Response {
     view(&found.value).with_warnings(found.mistake)
 }
 
-pub(super) fn absent(kind: ObjectKind, name: &str) -> CommandError {
-    listed(administration::absent(kind, name), kind).into()
-}
-
 /// Says which command lists what there is.
-fn listed(error: AdminError, kind: ObjectKind) -> AdminError {
+pub(super) fn listed(error: AdminError, kind: ObjectKind) -> AdminError {
     hinted(error, &format!("one that `show {}` lists", kind.word()))
 }
 

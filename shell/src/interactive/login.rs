@@ -124,6 +124,7 @@ fn talk(
     loop {
         match ipc::receive(socket).map_err(|_| broken_off())?.ok_or_else(broken_off)? {
             HolderMessage::Authenticated => answers.authenticated(),
+            HolderMessage::AtLimit(_) => {}
             HolderMessage::Opened(user) => return Ok(user),
             HolderMessage::Failed(failure) => return Err(LoginError::Failed(failure, told)),
             HolderMessage::Settings(_) | HolderMessage::Statistics(_) => return Err(broken_off()),

@@ -211,6 +211,7 @@ fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, HeldSession), Exi
 
 fn start(service: &str, user: Option<&str>) -> LoginStart {
     LoginStart {
+        end_sessions: Vec::new(),
         service: service.to_owned(),
         user: user.map(str::to_owned),
         tty: terminal::name(),

@@ -1,10 +1,12 @@
 //! Completion by Tab: what may stand where the cursor is. Pure; names come from a lookup.
 
 use crate::language::grammar::{
-    self, ArgumentKind, Mode, Next, ObjectKind, PROFILE_REF, SyntaxElement,
+    self, ArgumentKind, Mode, Next, ON_LIMIT, ObjectKind, PROFILE_REF, SyntaxElement,
 };
 use crate::language::lexer::{quote, split};
 use session_limit_admin::field::Field;
+use session_limit_admin::object::ON_LIMIT_HELP;
+use session_limit_core::model::policy::OnLimit;
 
 /// One way to go on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +73,7 @@ fn ways(
             | ArgumentKind::Session
             | ArgumentKind::Service => named(noun),
             ArgumentKind::Field => fields(),
+            ArgumentKind::OnLimit => on_limit_words(),
             ArgumentKind::Assignments => assignment(words, named),
             ArgumentKind::Files => vec![plain("--apply")],
             ArgumentKind::Value | ArgumentKind::Command => Vec::new(),
@@ -87,15 +90,21 @@ fn assignment(words: &[String], named: impl Fn(ArgumentKind) -> Vec<Candidate>) 
         (given, false) if given.len() % 2 == 0 => {
             vec![Candidate { word: PROFILE_REF.to_owned(), help: String::new() }]
         }
+        ([.., last], true) if last == ON_LIMIT => on_limit_words(),
         (_, true) => Vec::new(),
         (_, false) => named(ArgumentKind::Profile),
     }
 }
 
 fn fields() -> Vec<Candidate> {
-    Field::ALL
-        .map(|field| Candidate { word: field.name().to_owned(), help: field.help().to_owned() })
-        .to_vec()
+    let numbers = Field::ALL.map(|field| (field.name(), field.help()));
+    let all = numbers.into_iter().chain([(ON_LIMIT, ON_LIMIT_HELP)]);
+    all.map(|(word, help)| Candidate { word: word.to_owned(), help: help.to_owned() }).collect()
+}
+
+fn on_limit_words() -> Vec<Candidate> {
+    let words = OnLimit::WORDS.map(|(word, _)| word.to_owned());
+    words.map(|word| Candidate { word, help: String::new() }).to_vec()
 }
 
 #[cfg(test)]
@@ -125,6 +134,8 @@ mod tests {
         assert_eq!(top("clear session 1"), ["17"]);
         assert_eq!(top("configure useraccountprofile X max_c"), ["max_concurrent_sessions"]);
         assert_eq!(top("configure useraccountprofile X max_concurrent_sessions "), [""; 0]);
+        assert_eq!(top("configure useraccountprofile X on"), ["on_limit"]);
+        assert_eq!(top("configure useraccountprofile X on_limit e"), ["evict-oldest"]);
         assert_eq!(top("configure user alice user_profile_ref C"), ["Contractors"]);
         assert_eq!(top("help cl"), ["clear"]);
         assert_eq!(top("delete useraccountprofile Contractors "), [""; 0]);
@@ -137,6 +148,8 @@ mod tests {
     fn the_sub_mode_has_words_of_its_own() {
         let inside = |line| words(Mode::Configure(ObjectKind::Profile), line);
         assert_eq!(inside("no max_l"), ["max_login_failure_count"]);
+        assert_eq!(inside("on_limit l"), ["log"]);
+        assert_eq!(inside("no on"), ["on_limit"]);
         assert_eq!(inside("do show useractivity a"), ["alice"]);
         assert_eq!(inside("s"), ["save"]);
         assert_eq!(words(Mode::Configure(ObjectKind::User), "user_profile_ref C"), ["Contractors"]);

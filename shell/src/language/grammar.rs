@@ -1,8 +1,10 @@
 //! The commands: one table of forms, from which lines are parsed, completed and explained.
 
-use session_limit_admin::field::{self, Field};
-pub use session_limit_admin::object::{Change, ObjectKind, PROFILE_REF};
+use session_limit_admin::field::Field;
+use session_limit_admin::object::ON_LIMIT_HELP;
+pub use session_limit_admin::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
 
+use super::arguments::{check_limit, configure, import, profile_change, session_id, set, unset};
 use super::parse;
 pub use super::syntax::{ArgumentKind, CommandSyntax, Next, SyntaxElement};
 
@@ -18,6 +20,8 @@ pub enum Show {
     Activity(Option<String>),
     /// `show session [USER]`
     Sessions(Option<String>),
+    /// `show refusal [USER]`
+    Refusals(Option<String>),
 }
 
 /// A command at the top.
@@ -114,6 +118,11 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         make: |a| Ok(Command::Show(Show::Sessions(first(a)))),
     },
     CommandSyntax {
+        slots: &[Word("show"), Word("refusal"), Maybe(User)],
+        help: "the last logins that were refused, and what held the slots",
+        make: |a| Ok(Command::Show(Show::Refusals(first(a)))),
+    },
+    CommandSyntax {
         slots: &[Word("watch"), Word("show"), Many(ArgumentKind::Command)],
         help: "repeat a show command every two seconds; q or Ctrl-C ends it",
         make: |a| show(a).map(Command::Watch),
@@ -130,7 +139,7 @@ pub const TOP: &[CommandSyntax<Command>] = &[
     },
     CommandSyntax {
         slots: &[Word("check"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
-        help: "which users would be above a limit now; nothing is changed",
+        help: "whom a limit would refuse, now and in the last days; nothing is changed",
         make: check_limit,
     },
     CommandSyntax {
@@ -263,9 +272,14 @@ pub const IN_PROFILE: &[CommandSyntax<SubCommand>] = &[
         Field::CredentialsTimeoutThreshold,
     ),
     CommandSyntax {
+        slots: &[Word(ON_LIMIT), One(ArgumentKind::OnLimit)],
+        help: ON_LIMIT_HELP,
+        make: |a| Ok(SubCommand::Change(profile_change(ON_LIMIT, &needed(a))?)),
+    },
+    CommandSyntax {
         slots: &[Word("no"), One(ArgumentKind::Field)],
         help: "take a field back to its default",
-        make: |a| Ok(SubCommand::Change(Change::Unset(field_named(&needed(a))?))),
+        make: |a| Ok(SubCommand::Change(unset(&needed(a))?)),
     },
     WHERE,
     DO,
@@ -370,7 +384,7 @@ fn before_question_mark(words: &[String]) -> Option<&[String]> {
 
 /// What the first words mean that begin several commands, for lists of what may be typed.
 const FIRST_WORDS: [(&str, &str); 9] = [
-    ("show", "look at profiles, users, groups and sessions"),
+    ("show", "look at profiles, users, groups, sessions and refusals"),
     ("watch", "repeat a show command"),
     ("check", "try a limit out without saving it"),
     ("configure", "make or change a profile, or assign one"),
@@ -404,74 +418,8 @@ fn first(arguments: &[String]) -> Option<String> {
 }
 
 /// Returns the first argument; a form whose slot is `One` always has it.
-fn needed(arguments: &[String]) -> String {
+pub(super) fn needed(arguments: &[String]) -> String {
     first(arguments).unwrap_or_default()
-}
-
-/// Returns the field of this name, or the only one whose name begins so.
-fn field_named(word: &str) -> Result<Field, String> {
-    let mut begun = Field::ALL.into_iter().filter(|field| field.name().starts_with(word));
-    if let (false, Some(only), None) = (word.is_empty(), begun.next(), begun.next()) {
-        return Ok(only);
-    }
-    word.parse().map_err(|()| {
-        let names = Field::ALL.map(Field::name).join(", ");
-        format!("unknown field `{word}`, expected one of: {names}")
-    })
-}
-
-fn set(field: Field, arguments: &[String]) -> Result<SubCommand, String> {
-    field::value(field, &needed(arguments))
-        .map(|value| SubCommand::Change(Change::Set(field, value)))
-}
-
-fn configure(kind: ObjectKind, arguments: &[String]) -> Result<Command, String> {
-    let (name, rest) = arguments.split_first().ok_or("a name is missing")?;
-    let mut changes = Vec::new();
-    for pair in rest.chunks(2) {
-        let [word, value] = pair else {
-            return Err(format!("`{}` is not complete, expected FIELD VALUE", pair.join(" ")));
-        };
-        changes.push(match kind {
-            ObjectKind::Profile if word == "no" => Change::Unset(field_named(value)?),
-            ObjectKind::Profile => {
-                let field = field_named(word)?;
-                Change::Set(field, field::value(field, value)?)
-            }
-            ObjectKind::User | ObjectKind::Group if word == PROFILE_REF => {
-                Change::Assign(value.clone())
-            }
-            ObjectKind::User | ObjectKind::Group => {
-                return Err(format!("unknown field `{word}`, expected {PROFILE_REF}"));
-            }
-        });
-    }
-    Ok(Command::Configure(kind, name.clone(), changes))
-}
-
-/// Reads profile, `max_concurrent_sessions` and a number: what can be tried out.
-fn check_limit(arguments: &[String]) -> Result<Command, String> {
-    let limit = Field::MaxConcurrentSessions;
-    match arguments {
-        [name, word, value] if field_named(word)? == limit => {
-            Ok(Command::CheckLimit(name.clone(), field::value(limit, value)?))
-        }
-        _ => Err(format!("what is to be checked? expected {limit} NUMBER after the profile")),
-    }
-}
-
-fn session_id(arguments: &[String]) -> Result<i64, String> {
-    let typed = needed(arguments);
-    match typed.parse() {
-        Ok(id) if id > 0 => Ok(id),
-        _ => Err(format!("session `{typed}`, expected an id that `show session` lists")),
-    }
-}
-
-fn import(arguments: &[String]) -> Command {
-    let (flags, files): (Vec<_>, Vec<_>) =
-        arguments.iter().cloned().partition(|word| word == "--apply");
-    Command::ImportLimits { files, apply: !flags.is_empty() }
 }
 
 /// Reads what follows the word `show`.

@@ -1,5 +1,6 @@
 //! What may be typed: words, forms of commands, their help and completion. Runs nothing.
 
+mod arguments;
 pub mod completion;
 pub mod grammar;
 pub mod help;

@@ -21,6 +21,8 @@ pub enum ArgumentKind {
     Field,
     /// A number.
     Value,
+    /// What happens at the limit.
+    OnLimit,
     /// A field of the kind named before, then its value, again and again.
     Assignments,
     /// Files, and `--apply`.
@@ -41,6 +43,7 @@ impl ArgumentKind {
             Self::Service => "SERVICE",
             Self::Field => "FIELD",
             Self::Value => "VALUE",
+            Self::OnLimit => "reject|ask|evict-oldest|log",
             Self::Assignments => "FIELD VALUE",
             Self::Files => "FILE|--apply",
             Self::Command => "COMMAND",

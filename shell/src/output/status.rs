@@ -1,11 +1,12 @@
 //! The answers of `status` and `explain`.
 
 use session_limit_admin::explain::{Explanation, SessionInUse};
-use session_limit_admin::impact::UserAboveLimit;
+use session_limit_admin::history::RECENT_DAYS;
+use session_limit_admin::impact::{CheckedUser, LimitCheck, UserAboveLimit};
 use session_limit_admin::status::{Check, Verdict};
 
 use crate::output::exit_code::{CommandError, ExitCode};
-use crate::output::response::Response;
+use crate::output::response::{Response, timestamp};
 use crate::output::table::Table;
 
 /// Shows what was looked at; the command fails where there is a problem.
@@ -58,21 +59,39 @@ pub fn explanation(explained: &Explanation) -> Response {
     Response::new("explain", &[explained], Table::of_fields(fields).to_string())
 }
 
-/// Says who would be above a limit.
+/// Says whom a limit would refuse, now and in the last days.
 #[must_use]
-pub fn above_limit(above: &[UserAboveLimit], profile: &str, limit: u32) -> Response {
-    if above.is_empty() {
-        let text = match limit {
-            0 => format!("0 is no limit: no user of {profile} would be refused.\n"),
-            limit => format!("No user of {profile} holds more than {limit} sessions now.\n"),
-        };
-        return Response::new::<UserAboveLimit>("check", &[], text);
+pub fn checked_limit(check: &LimitCheck, profile: &str, limit: u32) -> Response {
+    if limit == 0 {
+        let text = format!("0 is no limit: no user of {profile} would be refused.\n");
+        return Response::new::<CheckedUser>("check", &[], text);
     }
-    let mut table = Table::new(&["user", "sessions", "above_by"]);
-    for row in above {
-        table.row([row.user.clone(), row.sessions.to_string(), row.above_by.to_string()]);
+    let known = match check.sampled_since {
+        Some(since) => format!("samples since {} and recorded refusals", timestamp(since)),
+        None => "recorded refusals, for there is no history".to_owned(),
+    };
+    let days = RECENT_DAYS;
+    if check.users.is_empty() {
+        let text = format!(
+            "No user of {profile} holds more than {limit} sessions now.\n\
+             No login of the last {days} days is known that the limit would have refused; known are {known}.\n"
+        );
+        return Response::new::<CheckedUser>("check", &[], text);
     }
-    Response::new("check", above, table.to_string())
+    let mut table = Table::new(&["user", "sessions", "above_by", "recent_refusals"]);
+    for row in &check.users {
+        table.row([
+            row.user.clone(),
+            row.sessions.to_string(),
+            row.above_by.to_string(),
+            row.recent_refusals.to_string(),
+        ]);
+    }
+    let text = format!(
+        "{table}recent_refusals: logins of the last {days} days that the limit would have refused, at least; known \
+         are {known}.\n"
+    );
+    Response::new("check", &check.users, text)
 }
 
 /// Says of one user that a limit that was just saved is below what they hold.

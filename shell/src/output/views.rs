@@ -8,6 +8,7 @@ use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
+use session_limit_core::refusals::Recorded;
 
 use crate::language::grammar::{ObjectKind, PROFILE_REF};
 use crate::output::response::{Response, timestamp};
@@ -208,6 +209,59 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
         rows.push(row);
     }
     Response::new("session", &rows, table.to_string())
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct RefusalRow<'a> {
+    id: i64,
+    time: String,
+    user: &'a str,
+    uid: u32,
+    service: &'a str,
+    tty: Option<&'a str>,
+    rhost: Option<&'a str>,
+    limit: u32,
+    held: u32,
+    held_by: &'a str,
+    /// Let in all the same, for `on_limit` is `log`; said where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    admitted: bool,
+}
+
+/// Lists refused logins.
+#[must_use]
+pub fn refusals(refusals: &[Recorded]) -> Response {
+    let header = ["time", "user", "service", "tty", "rhost", "limit", "held_by", "login"];
+    let mut table = Table::new(&header);
+    let mut rows = Vec::new();
+    for Recorded { id, refusal } in refusals {
+        let origin = &refusal.origin;
+        let row = RefusalRow {
+            id: *id,
+            time: timestamp(refusal.time),
+            user: &refusal.user,
+            uid: refusal.uid,
+            service: &origin.service,
+            tty: origin.tty.as_deref(),
+            rhost: origin.rhost.as_deref(),
+            limit: refusal.limit,
+            held: refusal.held,
+            held_by: &refusal.held_by,
+            admitted: refusal.admitted,
+        };
+        table.row([
+            row.time.clone(),
+            row.user.to_owned(),
+            row.service.to_owned(),
+            row.tty.unwrap_or_default().to_owned(),
+            row.rhost.unwrap_or_default().to_owned(),
+            row.limit.to_string(),
+            row.held_by.to_owned(),
+            if row.admitted { "let in, over the limit" } else { "refused" }.to_owned(),
+        ]);
+        rows.push(row);
+    }
+    Response::new("refusal", &rows, table.to_string())
 }
 
 /// What a user is doing, as JSON shows it.

@@ -6,6 +6,7 @@ use clap_complete::Shell;
 
 use crate::language::grammar::{ArgumentKind, CommandSyntax, SyntaxElement, TOP};
 use crate::program::args::Args;
+use session_limit_admin::field::Field;
 
 /// Returns the completion script for a shell.
 #[must_use]
@@ -84,8 +85,8 @@ fn leaf<T>(word: &'static str, form: &CommandSyntax<T>) -> Command {
         form.slots.iter().any(|slot| matches!(slot, SyntaxElement::Many(ArgumentKind::Files)));
     match (asks_for_fields, takes_files) {
         (true, _) if word == "useraccountprofile" => {
-            let fields =
-                session_limit_admin::field::Field::ALL.map(session_limit_admin::field::Field::name);
+            let numbers = Field::ALL.map(Field::name);
+            let fields = numbers.into_iter().chain([crate::language::grammar::ON_LIMIT]);
             leaf.arg(Arg::new("name"))
                 .arg(Arg::new("field").value_parser(PossibleValuesParser::new(fields)))
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::language::lexer::split;
+use session_limit_core::model::policy::OnLimit;
 
 fn top(line: &str) -> Result<Command, String> {
     command(&split(line).unwrap().words)
@@ -70,6 +71,27 @@ fn each_set_form_sets_the_field_it_is_called_by() {
 }
 
 #[test]
+fn on_limit_takes_one_of_its_words() {
+    let on_limit = |on_limit| Ok(SubCommand::Change(Change::OnLimit(on_limit)));
+    assert_eq!(sub(ObjectKind::Profile, "on_limit log"), on_limit(Some(OnLimit::Log)));
+    assert_eq!(sub(ObjectKind::Profile, "on ask"), on_limit(Some(OnLimit::Ask)));
+    assert_eq!(sub(ObjectKind::Profile, "no on_limit"), on_limit(None));
+    let expected = "on_limit: `never`, expected one of: reject, ask, evict-oldest, log";
+    assert_eq!(sub(ObjectKind::Profile, "on_limit never"), Err(expected.to_owned()));
+    assert_eq!(
+        top("configure useraccountprofile C on_limit evict-oldest no account_lock_timeout"),
+        Ok(Command::Configure(
+            ObjectKind::Profile,
+            "C".to_owned(),
+            vec![
+                Change::OnLimit(Some(OnLimit::EvictOldest)),
+                Change::Unset(Field::AccountLockTimeout)
+            ]
+        ))
+    );
+}
+
+#[test]
 fn words_may_be_abbreviated_as_long_as_they_are_unambiguous() {
     let ambiguous = "`usera` is ambiguous, expected one of: useraccountprofile, useractivity";
     assert_eq!(top("sh usera alice"), Err(ambiguous.to_owned()));
@@ -97,7 +119,7 @@ fn words_may_be_abbreviated_as_long_as_they_are_unambiguous() {
     );
     assert_eq!(
         sub(ObjectKind::Profile, "no max"),
-        Err("unknown field `max`, expected one of: max_password_history_count, max_login_failure_count, account_lock_timeout, max_concurrent_sessions, credentials_timeout_threshold".to_owned())
+        Err("unknown field `max`, expected one of: max_password_history_count, max_login_failure_count, account_lock_timeout, max_concurrent_sessions, credentials_timeout_threshold, on_limit".to_owned())
     );
 }
 
