@@ -18,6 +18,7 @@ use crate::authorization::{AccessScope, Permission};
 use crate::config_store::ConfigFile;
 use crate::draft::{self, ConfigDraft, DraftError, Object};
 use crate::error::{AdminError, AdminErrorKind};
+use crate::fleet;
 use crate::limits_conf::{self, ImportError, Proposal};
 use crate::object::ObjectKind;
 use crate::sessions::{SessionView, Sessions, count, is_held};
@@ -56,6 +57,8 @@ pub struct Found<T> {
     pub value: T,
     /// Why the configuration is refused.
     pub mistake: Option<String>,
+    /// What could not be found out or done on other hosts of the fleet, a line each.
+    pub warnings: Vec<String>,
 }
 
 /// A user with profile and sessions.
@@ -101,7 +104,7 @@ impl Known {
     }
 
     fn found<T>(self, value: T) -> Found<T> {
-        Found { value, mistake: self.mistake }
+        Found { value, mistake: self.mistake, warnings: Vec::new() }
     }
 }
 
@@ -236,7 +239,11 @@ impl Administration {
         let known = self.known()?;
         if self.reach(&known.config)? != AccessScope::All {
             let own = self.overview(&self.own_name())?;
-            return Ok(Found { value: vec![own.value], mistake: own.mistake });
+            return Ok(Found {
+                value: vec![own.value],
+                mistake: own.mistake,
+                warnings: Vec::new(),
+            });
         }
         let mut by_user: BTreeMap<(u32, String), Vec<SessionView>> = BTreeMap::new();
         for seen in self.sessions.seen(None)? {
@@ -392,7 +399,14 @@ impl Administration {
         let others = seen.into_iter().map(|seen| seen.session);
         let chosen: Vec<Session> =
             others.filter(|session| Some(session.leader.pid) != self.holder).collect();
-        self.end(known, &chosen, &format!("sessions of {}", user.name.to_string_lossy()))
+        let has_fleet = known.config.fleet.is_some();
+        let ended =
+            self.end(known, &chosen, &format!("sessions of {}", user.name.to_string_lossy()));
+        if has_fleet { fleet::clear_too(self, user.uid, ended) } else { ended }
+    }
+
+    pub(crate) fn ended_by(&self) -> String {
+        format!("{} with `{}`", self.actor, self.program)
     }
 
     fn end(
@@ -401,7 +415,7 @@ impl Administration {
         chosen: &[Session],
         whose: &str,
     ) -> Result<Found<ClearSummary>, AdminError> {
-        let by = format!("{} with `{}`", self.actor, self.program);
+        let by = self.ended_by();
         let cleared = self.sessions.clear(chosen, known.config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
         match cleared.failed {

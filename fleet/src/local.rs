@@ -8,8 +8,8 @@ use session_limit_core::admission::clear::{ClearSummary, clear_sessions};
 use session_limit_core::admission::live::LivenessCheck;
 use session_limit_core::config::{Config, ConfigError, assignment};
 use session_limit_core::fleet::protocol::HostCleared;
-use session_limit_core::model::session::Session;
-use session_limit_core::process::HostIdentity;
+use session_limit_core::model::session::{Leader, Session};
+use session_limit_core::process::{HostIdentity, Liveness};
 use session_limit_core::store::Store;
 use session_limit_core::system::error_text;
 use session_limit_core::system::users::User;
@@ -30,16 +30,21 @@ pub struct Row {
     pub is_open: bool,
     /// For display.
     pub session: SessionInfo,
+    /// The process that leads it, where that is known.
+    pub leader: Option<Leader>,
 }
 
 /// Where the sessions of this host are known.
 #[allow(async_fn_in_trait, reason = "agents have one thread")]
 pub trait Local {
-    /// Returns the living sessions of one user, or of all.
+    /// Returns the living sessions.
     ///
     /// # Errors
     /// One line. Nothing is concluded from it then.
-    fn rows(&self, uid: Option<u32>) -> Result<Vec<Row>, String>;
+    async fn rows(&self) -> Result<Vec<Row>, String>;
+
+    /// Returns whether a session that was among the rows still lives; does not wait.
+    fn lives(&self, row: &Row) -> bool;
 
     /// Returns how many sessions the user may hold; `None` where there is no limit, or it is not known.
     async fn limit(&self, user: &str) -> Option<u32>;
@@ -64,18 +69,16 @@ impl LocalStore {
 }
 
 impl Local for LocalStore {
-    fn rows(&self, uid: Option<u32>) -> Result<Vec<Row>, String> {
-        let host =
-            HostIdentity::current().map_err(|error| format!("/proc: {}", error_text(&error)))?;
-        let store = Store::at(&self.path);
-        let read = store.read(|tx| match uid {
-            Some(uid) => tx.sessions_of(uid),
-            None => tx.all_sessions(),
-        });
-        let sessions = read.map_err(|error| error.to_string())?.unwrap_or_default();
-        let check = LivenessCheck::new(&host, &store);
-        let lives = |session: &Session| session.counts_toward_limit() && !check.is_stale(session);
-        Ok(sessions.into_iter().filter(lives).map(row).collect())
+    async fn rows(&self) -> Result<Vec<Row>, String> {
+        let path = self.path.clone();
+        // In a storm of logins it may have to wait for the lock of the store.
+        let read = tokio::task::spawn_blocking(move || read_rows(&path)).await;
+        read.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    fn lives(&self, row: &Row) -> bool {
+        let Some(leader) = &row.leader else { return true };
+        HostIdentity::current().map_or(true, |host| host.liveness(leader) != Liveness::Dead)
     }
 
     async fn limit(&self, user: &str) -> Option<u32> {
@@ -110,6 +113,16 @@ impl Local for LocalStore {
     }
 }
 
+fn read_rows(path: &Path) -> Result<Vec<Row>, String> {
+    let host = HostIdentity::current().map_err(|error| format!("/proc: {}", error_text(&error)))?;
+    let store = Store::at(path);
+    let sessions = store.read(session_limit_core::store::Transaction::all_sessions);
+    let sessions = sessions.map_err(|error| error.to_string())?.unwrap_or_default();
+    let check = LivenessCheck::new(&host, &store);
+    let lives = |session: &Session| session.counts_toward_limit() && !check.is_stale(session);
+    Ok(sessions.into_iter().filter(lives).map(row).collect())
+}
+
 fn end(
     path: &Path,
     config: Option<&Path>,
@@ -140,8 +153,10 @@ fn limit_of(config: Option<&Path>, user: &str) -> Option<u32> {
 
 fn row(session: Session) -> Row {
     let is_open = session.is_open();
-    let Session { uid, id, user, origin, since, .. } = session;
+    let Session { uid, id, user, origin, since, leader, audit_session, .. } = session;
+    // One with an audit session may go on without its leader: that takes more than a look at it.
+    let leader = audit_session.is_none().then_some(leader);
     let session =
         SessionInfo { user, service: origin.service, tty: origin.tty, rhost: origin.rhost, since };
-    Row { uid, id, is_open, session }
+    Row { uid, id, is_open, session, leader }
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use rustix::process::geteuid;
 use serde_json::{Value, json};
-use session_limit_core::fleet::protocol::{MAX_LINE, Request};
-use session_limit_core::system::error_text;
+use session_limit_core::fleet::protocol::{LoginText, MAX_LINE, Request};
+use session_limit_core::system::{clock, error_text};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::clearing;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, SessionInfo};
 use crate::local::Local;
 use crate::member::Member;
 
@@ -79,7 +79,11 @@ async fn answer<E: Engine + 'static, L: Local + 'static>(
     timeout(DEADLINE, BufReader::new((&mut stream).take(limit)).read_line(&mut line)).await??;
     let text = match Request::parse(line.trim_end_matches('\n')) {
         Err(expected) => format!("1 down {expected}\n"),
-        Ok(Request::Take { uid, id, limit }) => format!("{}\n", member.take(uid, id, limit).await),
+        Ok(Request::Take { uid, id, limit, login }) => {
+            let LoginText { user, service, tty, rhost } = login;
+            let session = SessionInfo { user, service, tty, rhost, since: clock::epoch_seconds() };
+            format!("{}\n", member.take(uid, id, limit, session).await)
+        }
         Ok(Request::Check { uid, limit }) => format!("{}\n", member.check(uid, limit).await),
         Ok(Request::Free { uid, id }) => {
             // The login does not wait for it.

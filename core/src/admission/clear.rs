@@ -42,6 +42,16 @@ impl ClearSummary {
         *self == Self::default()
     }
 
+    /// Adds what was done elsewhere.
+    pub fn add_all(&mut self, other: &Self) {
+        self.terminated += other.terminated;
+        self.killed += other.killed;
+        self.forgotten += other.forgotten;
+        self.skipped_own += other.skipped_own;
+        self.skipped_shared += other.skipped_shared;
+        self.failed += other.failed;
+    }
+
     /// Counts what another host has done.
     pub fn add_host(&mut self, host: &HostCleared) {
         let add =

@@ -8,11 +8,13 @@ use super::eviction::effective_on_limit;
 use super::live::{LivenessCheck, live_sessions};
 use super::request::{AdmissionError, FleetSlot, Outcome, SessionToken};
 use super::{Login, telling};
+use crate::fleet::protocol::LoginText;
 use crate::fleet::{Agent, Answer, ClearAnswer, HostCounts, Request};
 use crate::model::fleet_settings::OnEngineDown;
 use crate::model::policy::{OnLimit, Tell};
 use crate::model::refusal::Refusal;
-use crate::model::session::EvictionRequest;
+use crate::model::sanitize::printable;
+use crate::model::session::{EvictionRequest, Origin};
 use crate::store::Store;
 
 /// A login that the fleet has no slot for.
@@ -177,7 +179,15 @@ impl Login<'_> {
     }
 
     fn take_request(&self, id: i64) -> Request {
-        Request::Take { uid: self.settings.user.uid, id, limit: self.settings.limit.number() }
+        let Origin { service, tty, rhost } = self.request.origin.clone();
+        let user = printable(self.settings.user.name.to_bytes());
+        let login = LoginText { user, service, tty, rhost };
+        Request::Take {
+            uid: self.settings.user.uid,
+            id,
+            limit: self.settings.limit.number(),
+            login,
+        }
     }
 
     /// Has the user's sessions on the other hosts ended, or the `oldest` of all hosts.

@@ -60,6 +60,25 @@ impl Agent {
         let _made_good_by_the_agent = self.send(&Request::Free { uid, id });
     }
 
+    /// Asks for objects, a line each; the last line, which says that it is the last, is left out.
+    ///
+    /// # Errors
+    ///
+    /// Why the agent, or the fleet, cannot be asked.
+    pub fn lines(&self, request: &Request, deadline: Instant) -> Result<Vec<String>, String> {
+        let failed = |error: io::Error| reason(&error);
+        let mut reader = LineReader::new(self.send(request).map_err(failed)?);
+        let mut lines = Vec::new();
+        loop {
+            let line = reader.next_line(protocol::MAX_LINE, deadline).map_err(failed)?;
+            match ClearAnswer::parse(&line) {
+                Some(ClearAnswer::End) => return Ok(lines),
+                Some(ClearAnswer::Down(why)) => return Err(why),
+                _ => lines.push(line),
+            }
+        }
+    }
+
     /// Has the user's sessions on the other hosts ended, or the `oldest` of all hosts; returns what became of
     /// it, host by host. Waits for [`CLEAR_DEADLINE`] at most.
     #[must_use]

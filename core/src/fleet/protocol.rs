@@ -23,6 +23,8 @@ pub enum Request {
         id: i64,
         /// How many sessions the user may hold over the fleet.
         limit: u32,
+        /// Who logs in, and from where; for display.
+        login: LoginText,
     },
     /// Whether a slot is free; none is taken.
     Check {
@@ -58,11 +60,46 @@ pub enum Request {
     Status,
 }
 
+/// Who logs in, and from where: printable texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoginText {
+    /// The user's name.
+    pub user: String,
+    /// PAM service.
+    pub service: String,
+    /// Terminal.
+    pub tty: Option<String>,
+    /// Remote host.
+    pub rhost: Option<String>,
+}
+
+impl fmt::Display for LoginText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_nothing = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (tty, rhost) = (or_nothing(&self.tty), or_nothing(&self.rhost));
+        for text in [&self.user, &self.service, &tty, &rhost] {
+            // A tab would begin the next one; no printable text has any.
+            write!(f, "\t{}", text.replace(['\t', '\n'], " "))?;
+        }
+        Ok(())
+    }
+}
+
+impl LoginText {
+    fn parse(text: &str) -> Self {
+        let mut texts = text.split('\t').map(str::to_owned);
+        let mut next = || texts.next().unwrap_or_default();
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let (user, service) = (next(), next());
+        Self { user, service, tty: given(next()), rhost: given(next()) }
+    }
+}
+
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{VERSION} ")?;
         match self {
-            Self::Take { uid, id, limit } => write!(f, "take {uid} {id} {limit}"),
+            Self::Take { uid, id, limit, login } => write!(f, "take {uid} {id} {limit}{login}"),
             Self::Check { uid, limit } => write!(f, "check {uid} {limit}"),
             Self::Free { uid, id } => write!(f, "free {uid} {id}"),
             Self::Clear { uid, oldest: None, by } => write!(f, "clear {uid} all {by}"),
@@ -82,6 +119,7 @@ impl Request {
     ///
     /// What was expected.
     pub fn parse(line: &str) -> Result<Self, &'static str> {
+        let (line, login) = line.split_once('\t').unwrap_or((line, ""));
         let mut words = line.splitn(5, ' ');
         if words.next() != Some(VERSION) {
             return Err("expected version 1 of the protocol");
@@ -92,7 +130,12 @@ impl Request {
         let id = |word: &str| word.parse().map_err(|_| "expected a session's number");
         let limit = |word: &str| word.parse().map_err(|_| "expected a number of sessions");
         match (verb, rest.as_slice()) {
-            ("take", [u, i, l]) => Ok(Self::Take { uid: uid(u)?, id: id(i)?, limit: limit(l)? }),
+            ("take", [u, i, l]) => Ok(Self::Take {
+                uid: uid(u)?,
+                id: id(i)?,
+                limit: limit(l)?,
+                login: LoginText::parse(login),
+            }),
             ("check", [u, l]) => Ok(Self::Check { uid: uid(u)?, limit: limit(l)? }),
             ("free", [u, i]) => Ok(Self::Free { uid: uid(u)?, id: id(i)? }),
             ("clear", [u, how_many, by]) => Ok(Self::Clear {
@@ -292,7 +335,18 @@ mod tests {
     #[test]
     fn requests_are_read_as_they_are_written() {
         for request in [
-            Request::Take { uid: 4001, id: i64::MAX, limit: 2 },
+            Request::Take { uid: 4001, id: i64::MAX, limit: 2, login: LoginText::default() },
+            Request::Take {
+                uid: 4001,
+                id: 1,
+                limit: 2,
+                login: LoginText {
+                    user: "al ice".into(),
+                    service: "sshd".into(),
+                    tty: None,
+                    rhost: Some("192.0.2.7".into()),
+                },
+            },
             Request::Check { uid: u32::MAX, limit: 0 },
             Request::Free { uid: 0, id: 1 },
             Request::Clear { uid: 1, oldest: None, by: "a new login of alice (sshd)".into() },

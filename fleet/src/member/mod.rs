@@ -25,7 +25,7 @@ pub use health::Health;
 pub use takes::GrantError;
 
 use crate::engine::{Engine, Fence, HostRecord, Lease, NewSlot, Seen, SessionInfo, SlotKey};
-use crate::local::Local;
+use crate::local::{Local, Row};
 
 /// Who a host is.
 #[derive(Debug, Clone)]
@@ -84,6 +84,10 @@ struct State {
     needs_fence: bool,
     /// Users whose sessions were taken in, and who may be above their limit.
     unreported: BTreeSet<u32>,
+    /// The rows of the store as they were last read.
+    rows: BTreeMap<Claim, Row>,
+    /// Sessions that have ended since the store was last begun to be read: what is read may not know that yet.
+    ended: BTreeSet<Claim>,
     waiting: BTreeMap<u32, Vec<takes::Waiter>>,
     counters: Counters,
 }

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 use super::{Claim, Claimed, Member};
-use crate::engine::{Engine, EngineError, Hold, Seen, Taken};
-use crate::local::Local;
+use crate::engine::{Engine, EngineError, Hold, Seen, SessionInfo, Taken};
+use crate::local::{Local, Row};
 
 /// How long a login is made to wait: less than the module does.
 const DEADLINE: Duration = Duration::from_millis(450);
@@ -21,19 +21,20 @@ pub type GrantError = String;
 pub(super) struct Waiter {
     id: i64,
     limit: u32,
+    session: SessionInfo,
     since: Instant,
     answer: oneshot::Sender<Answer>,
 }
 
 impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
     /// Takes a slot for a session that has one on this host already.
-    pub async fn take(&self, uid: u32, id: i64, limit: u32) -> Answer {
+    pub async fn take(&self, uid: u32, id: i64, limit: u32, session: SessionInfo) -> Answer {
         if let Some(why) = self.inner.health.is_down() {
             self.inner.state.borrow_mut().counters.unanswered += 1;
             return Answer::Down(why);
         }
         let (answer, answered) = oneshot::channel();
-        let waiter = Waiter { id, limit, since: Instant::now(), answer };
+        let waiter = Waiter { id, limit, session, since: Instant::now(), answer };
         let is_first = {
             let mut state = self.inner.state.borrow_mut();
             let waiting = state.waiting.get_mut(&uid);
@@ -81,6 +82,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         {
             let mut state = self.inner.state.borrow_mut();
             state.claims.remove(&(uid, id));
+            state.ended.insert((uid, id));
             // Until the engine has said so.
             state.doubtful.insert((uid, id));
         }
@@ -173,10 +175,9 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             if granted.is_empty() {
                 return self.refuse(refused, &self.counts(&seen));
             }
-            let sessions = self.sessions(uid);
             let add: Vec<_> = granted
                 .iter()
-                .map(|(waiter, _)| self.new_slot((uid, waiter.id), &sessions(waiter.id)))
+                .map(|(waiter, _)| self.new_slot((uid, waiter.id), &waiter.session))
                 .collect();
             let remove: Vec<_> = dead.iter().map(|&claim| self.key(claim)).collect();
             let hold =
@@ -260,15 +261,12 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         if held.is_empty() {
             return others;
         }
-        let sessions = self.sessions(uid);
         for waiter in held {
             let mut state = self.inner.state.borrow_mut();
             let claim = (uid, waiter.id);
             state.doubtful.remove(&claim);
-            state
-                .claims
-                .entry(claim)
-                .or_insert_with(|| Claimed { session: sessions(waiter.id), is_written: true });
+            let claimed = Claimed { session: waiter.session.clone(), is_written: true };
+            state.claims.entry(claim).or_insert(claimed);
             drop(state);
             self.tell(waiter, in_use);
         }
@@ -283,22 +281,17 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         }
     }
 
-    /// Returns what is known of the user's sessions on this host.
-    fn sessions(&self, uid: u32) -> impl Fn(i64) -> crate::engine::SessionInfo + use<E, L> {
-        let rows = self.inner.local.rows(Some(uid)).unwrap_or_default();
-        move |id| {
-            let row = rows.iter().find(|row| row.id == id);
-            row.map(|row| row.session.clone()).unwrap_or_default()
-        }
-    }
-
-    /// Returns the slots of this host whose sessions are over.
+    /// Returns the slots of this host whose sessions are over, as far as that is seen at a look: the store is not
+    /// read, for that could mean to wait with all the others of a storm.
     fn dead(&self, uid: u32, seen: &Seen, asking: &BTreeSet<i64>) -> BTreeSet<Claim> {
-        let Ok(rows) = self.inner.local.rows(Some(uid)) else { return BTreeSet::new() };
+        let state = self.inner.state.borrow();
         let own = seen.slots.iter().filter(|slot| self.is_own(&slot.key.host));
-        own.map(|slot| slot.key.id)
-            .filter(|id| !asking.contains(id) && !rows.iter().any(|row| row.id == *id))
-            .map(|id| (uid, id))
+        own.map(|slot| (uid, slot.key.id))
+            .filter(|claim| !asking.contains(&claim.1))
+            .filter(|claim| {
+                let is_dead = |row: &Row| !self.inner.local.lives(row);
+                state.ended.contains(claim) || state.rows.get(claim).is_some_and(is_dead)
+            })
             .collect()
     }
 

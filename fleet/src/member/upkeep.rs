@@ -100,7 +100,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             return Ok(None);
         }
         let Some(held) = self.note(self.inner.engine.held(lease).await)? else { return Ok(None) };
-        let rows = self.inner.local.rows(None).map_err(EngineError::Refused)?;
+        let rows = self.inner.local.rows().await.map_err(EngineError::Refused)?;
         self.compare_held(&held, &rows);
         Ok(Some(lease))
     }
@@ -114,7 +114,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             self.lose_lease(lease);
             return Ok(());
         };
-        let Ok(rows) = self.inner.local.rows(None) else { return Ok(()) };
+        let Ok(rows) = self.inner.local.rows().await else { return Ok(()) };
         self.compare_held(&held, &rows);
         // Claimed all the time, and not there.
         let mut state = self.inner.state.borrow_mut();
@@ -148,8 +148,14 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
     /// Those of the engine; the rest is done the next time.
     pub async fn sweep(&self) -> Result<(), EngineError> {
         let _alone = self.inner.upkeep.lock().await;
-        let Some(rows) = self.rows() else { return Ok(()) };
-        let (over, mut missing) = self.compare_rows(&rows);
+        // What is claimed from now on need not be in what is read.
+        let before: BTreeSet<Claim> = {
+            let mut state = self.inner.state.borrow_mut();
+            state.ended.clear();
+            state.claims.keys().copied().collect()
+        };
+        let Some(rows) = self.rows().await else { return Ok(()) };
+        let (over, mut missing) = self.compare_rows(&before, rows);
         let Some((lease, _)) = self.inner.state.borrow().lease else { return Ok(()) };
         self.fence(lease).await?;
         if !over.is_empty() {
@@ -178,8 +184,8 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
     }
 
     /// Returns the sessions of this host; tells once why they cannot be read.
-    fn rows(&self) -> Option<Vec<Row>> {
-        let rows = self.inner.local.rows(None);
+    async fn rows(&self) -> Option<Vec<Row>> {
+        let rows = self.inner.local.rows().await;
         let problem = rows.as_ref().err().cloned();
         let mut state = self.inner.state.borrow_mut();
         if problem.is_some() && state.store_problem.is_none() {
@@ -189,12 +195,18 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         rows.ok()
     }
 
-    /// Returns what is over and what has no slot yet, both to be told to the engine.
-    fn compare_rows(&self, rows: &[Row]) -> (Vec<Claim>, Vec<Claim>) {
-        let rows: BTreeMap<Claim, &Row> = rows.iter().map(|row| ((row.uid, row.id), row)).collect();
+    /// Returns what is over and what has no slot yet, both to be told to the engine. `before` was claimed before the
+    /// rows were read.
+    fn compare_rows(&self, before: &BTreeSet<Claim>, rows: Vec<Row>) -> (Vec<Claim>, Vec<Claim>) {
         let mut state = self.inner.state.borrow_mut();
-        let over: Vec<Claim> =
-            state.claims.keys().filter(|claim| !rows.contains_key(claim)).copied().collect();
+        let ended = state.ended.clone();
+        let rows: BTreeMap<Claim, Row> = rows
+            .into_iter()
+            .map(|row| ((row.uid, row.id), row))
+            .filter(|(claim, _)| !ended.contains(claim))
+            .collect();
+        let is_over = |claim: &&Claim| before.contains(claim) && !rows.contains_key(claim);
+        let over: Vec<Claim> = state.claims.keys().filter(is_over).copied().collect();
         for claim in over {
             state.claims.remove(&claim);
             state.doubtful.insert(claim);
@@ -208,7 +220,8 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         }
         // A login that still waits for an answer may yet get it.
         let over = state.doubtful.iter().filter(|claim| !rows.contains_key(claim));
-        let over = over.copied().collect();
+        let over = over.filter(|claim| !state.claims.contains_key(claim)).copied().collect();
+        state.rows = rows;
         let missing = state.claims.iter().filter(|(_, claimed)| !claimed.is_written);
         let missing = missing.map(|(claim, _)| *claim).collect();
         (over, missing)

@@ -105,10 +105,6 @@ impl Fleet {
         self.lab.connect(MEMBERS + number, !is_cut_off);
     }
 
-    pub fn limit(&self, limit: u32) {
-        (0..HOSTS).for_each(|number| self.configure(number, limit, ""));
-    }
-
     /// Waits until no user holds a slot.
     pub fn quiet(&self) {
         eventually("all slots are free", Duration::from_secs(15), || {
@@ -128,7 +124,7 @@ impl FleetHost {
     }
 
     pub fn joined(&self) {
-        eventually("the agent has joined", Duration::from_secs(15), || {
+        eventually("the agent has joined", Duration::from_secs(60), || {
             self.said().contains("joined the fleet")
                 && self
                     .ask("1 status")

@@ -10,8 +10,9 @@ pub struct Namespace {
 
 impl Namespace {
     fn new() -> Self {
-        let holder = Command::new("unshare")
-            .args(["--net", "sleep", "infinity"])
+        // Whatever ends the test ends all that it has started.
+        let holder = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"])
             .stdin(Stdio::null())
             .spawn()
             .expect("unshare");
@@ -27,8 +28,17 @@ impl Namespace {
 
     /// A command that runs here.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["--net", "--target", &self.holder.id().to_string(), "--", program]);
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "nsenter",
+            "--net",
+            "--target",
+            &self.holder.id().to_string(),
+            "--",
+            program,
+        ]);
         command
     }
 

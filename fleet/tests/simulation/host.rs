@@ -11,7 +11,7 @@ use session_limit_agent::local::{Local, Row};
 use session_limit_agent::member::{Identity, Member, Report};
 use session_limit_core::fleet::Answer;
 use session_limit_core::fleet::protocol::HostCleared;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::faulty_engine::{FaultyEngine, Life, Network};
 
@@ -23,16 +23,22 @@ const MODULE_WAITS: Duration = Duration::from_millis(500);
 pub struct Rows(pub Rc<RefCell<BTreeMap<(u32, i64), bool>>>, pub u32);
 
 impl Local for Rows {
-    fn rows(&self, uid: Option<u32>) -> Result<Vec<Row>, String> {
-        let rows = self.0.borrow();
-        let of = rows.iter().filter(|((one, _), _)| uid.is_none_or(|uid| uid == *one));
+    async fn rows(&self) -> Result<Vec<Row>, String> {
         let row = |(&(uid, id), &is_open): (&(u32, i64), &bool)| Row {
             uid,
             id,
             is_open,
             session: SessionInfo { user: format!("user{uid}"), ..SessionInfo::default() },
+            leader: None,
         };
-        Ok(of.map(row).collect())
+        let rows = self.0.borrow().iter().map(row).collect();
+        // What is returned is some time old.
+        sleep(Duration::from_millis(20)).await;
+        Ok(rows)
+    }
+
+    fn lives(&self, row: &Row) -> bool {
+        self.0.borrow().contains_key(&(row.uid, row.id))
     }
 
     async fn limit(&self, _user: &str) -> Option<u32> {
@@ -156,9 +162,10 @@ impl Host {
         let id = self.next.get();
         self.next.set(id + 1);
         self.rows.0.borrow_mut().insert((uid, id), false);
+        let info = SessionInfo { user: format!("user{uid}"), ..SessionInfo::default() };
         let answer = match self.member() {
             None => Answer::Down("not running".to_owned()),
-            Some(member) => timeout(MODULE_WAITS, member.take(uid, id, limit))
+            Some(member) => timeout(MODULE_WAITS, member.take(uid, id, limit, info))
                 .await
                 .unwrap_or(Answer::Down("no answer".to_owned())),
         };

@@ -267,7 +267,7 @@ struct Unanswered {
 /// An answer of etcd, good or bad, or why there is none.
 type Attempt = Result<Result<Value, EngineError>, Unanswered>;
 
-async fn attempt(member: &Member, request: Request<Full<Bytes>>) -> Attempt {
+async fn attempt(member: &Rc<Member>, request: Request<Full<Bytes>>) -> Attempt {
     let (response, connection) = member
         .send(&request)
         .await

@@ -1,7 +1,9 @@
 //! Connections to one member of the cluster: made when needed, kept for the next call.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -13,17 +15,24 @@ use session_limit_core::model::fleet_settings::Endpoint;
 use session_limit_core::system::error_text;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 
 /// Connections that are kept while no call uses them.
 const KEPT: usize = 8;
+/// Connections that are being made at the same time.
+const MAX_CONNECTING: usize = 32;
+/// How long it may take to make one: longer than a call, for the next call has use of it.
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// One member and the connections to it.
 pub struct Member {
     pub endpoint: Endpoint,
     tls: Option<Arc<ClientConfig>>,
     idle: RefCell<Vec<Connection>>,
+    connecting: Cell<usize>,
 }
 
 /// A connection.
@@ -39,13 +48,13 @@ pub struct Unsent {
 
 impl Member {
     pub fn new(endpoint: Endpoint, tls: Option<Arc<ClientConfig>>) -> Self {
-        Self { endpoint, tls, idle: RefCell::default() }
+        Self { endpoint, tls, idle: RefCell::default(), connecting: Cell::default() }
     }
 
     /// Sends a request, and returns the head of the answer and the connection, which is to be handed back by
     /// [`Member::keep`] when the answer has been read.
     pub async fn send(
-        &self,
+        self: &Rc<Self>,
         request: &Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Connection), Unsent> {
         loop {
@@ -54,7 +63,10 @@ impl Member {
             let mut connection = match kept {
                 Some(kept) if kept.is_closed() => continue,
                 Some(kept) => kept,
-                None => self.connect().await.map_err(|why| Unsent { why, is_unseen: true })?,
+                None => match self.connection().await {
+                    Ok(connection) => connection,
+                    Err(why) => return Err(Unsent { why, is_unseen: true }),
+                },
             };
             let sent = match connection.ready().await {
                 Ok(()) => connection.send_request(request.clone()).await,
@@ -83,6 +95,27 @@ impl Member {
     /// Closes what is kept: the member does not answer.
     pub fn forget(&self) {
         self.idle.borrow_mut().clear();
+    }
+
+    /// Makes a connection. A call that gives up meanwhile leaves it to the next one: where all is slow, no call
+    /// alone would come to the end of a handshake.
+    async fn connection(self: &Rc<Self>) -> Result<Connection, String> {
+        if self.connecting.get() >= MAX_CONNECTING {
+            return Err(format!("{}: connections are not accepted", self.endpoint));
+        }
+        self.connecting.set(self.connecting.get() + 1);
+        let member = Rc::clone(self);
+        let (made, waiting) = oneshot::channel();
+        tokio::task::spawn_local(async move {
+            let connected = timeout(CONNECT, member.connect()).await;
+            member.connecting.set(member.connecting.get().saturating_sub(1));
+            let connected = connected
+                .unwrap_or_else(|_| Err(format!("{}: no connection in time", member.endpoint)));
+            if let Err(Ok(left)) = made.send(connected) {
+                member.keep(left);
+            }
+        });
+        waiting.await.unwrap_or_else(|_| Err("the agent is ending".to_owned()))
     }
 
     async fn connect(&self) -> Result<Connection, String> {

@@ -119,7 +119,8 @@ impl Engine for EtcdEngine {
         let body = json!({"ID": lease.to_string()});
         let answer = self.calls.call("/v3/lease/timetolive", &body, Retry::Anywhere).await?;
         let (left, granted) = (number(answer.get("TTL")), number(answer.get("grantedTTL")));
-        let ago = u32::try_from(granted.saturating_sub(left)).unwrap_or(0);
+        // What is left is rounded down.
+        let ago = u32::try_from(granted.saturating_sub(left).saturating_sub(1)).unwrap_or(0);
         Ok((left > 0).then_some(ago))
     }
 
