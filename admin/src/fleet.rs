@@ -37,6 +37,15 @@ pub struct FleetSession {
     pub since: i64,
 }
 
+/// The sessions of the other hosts, beside this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The name of this host.
+    pub own_host: String,
+    /// The sessions of the others, the oldest first.
+    pub sessions: Vec<FleetSession>,
+}
+
 /// A host of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -98,24 +107,25 @@ fn objects<T: DeserializeOwned>(state: &Path, request: &Request) -> Result<Vec<T
 }
 
 impl Administration {
-    /// Returns the sessions of all hosts of the fleet, or those of one user; `None` without a fleet.
+    /// Returns the sessions of the other hosts of the fleet, or those of one user; `None` without a fleet.
     ///
     /// # Errors
     /// When the acting user may not see them, or the agent cannot be asked.
-    pub fn fleet_sessions(
-        &self,
-        name: Option<&str>,
-    ) -> Result<Option<Vec<FleetSession>>, AdminError> {
+    pub fn fleet_sessions(&self, name: Option<&str>) -> Result<Option<Elsewhere>, AdminError> {
         let known = self.known()?;
-        if known.config.fleet.is_none() {
-            return Ok(None);
-        }
+        let Some(fleet) = &known.config.fleet else { return Ok(None) };
+        let own_host = fleet.host.clone().unwrap_or_else(|| {
+            let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname");
+            kernel.unwrap_or_default().trim().to_owned()
+        });
         let uid = match (name, self.reach(&known.config)?) {
             (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
             (None, AccessScope::OwnUser(own)) => Some(own),
             (None, AccessScope::All) => None,
         };
-        sessions(self.sessions.path(), uid).map(Some)
+        let mut sessions = sessions(self.sessions.path(), uid)?;
+        sessions.retain(|session| session.host != own_host);
+        Ok(Some(Elsewhere { own_host, sessions }))
     }
 
     /// Returns the hosts of the fleet.

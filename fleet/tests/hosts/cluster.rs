@@ -99,8 +99,9 @@ impl Cluster {
             .unwrap();
         let child = lab
             .node(member)
-            .command("etcd")
-            .args(["--name", &format!("etcd{member}")])
+            .command("nice")
+            // It has hosts of its own elsewhere.
+            .args(["-n", "-10", "etcd", "--name", &format!("etcd{member}")])
             .arg("--data-dir")
             .arg(self.data(member))
             .args(["--listen-client-urls", &format!("https://{address}:2379")])

@@ -84,8 +84,9 @@ impl Fleet {
         let child = self
             .lab
             .node(MEMBERS + number)
-            .command("unshare")
-            .args(["--mount", "sh", "-c", script, "sh"])
+            .command("nice")
+            // As its unit says: the logins of a storm share the processors with it.
+            .args(["-n", "-10", "unshare", "--mount", "sh", "-c", script, "sh"])
             .arg(etc)
             .arg(program)
             .arg("--config")

@@ -141,10 +141,13 @@ impl Engine {
         let found = self.admin.sessions_of(name)?;
         let (elsewhere, warning) = match self.admin.fleet_sessions(name) {
             Ok(None) => return Ok(warned(found, |seen| views::sessions(seen))),
-            Ok(Some(elsewhere)) => (elsewhere, None),
-            Err(error) => (Vec::new(), Some(format!("only sessions of this host: {error}"))),
+            Ok(Some(elsewhere)) => (Some(elsewhere), None),
+            Err(error) => (None, Some(format!("only sessions of this host: {error}"))),
         };
-        let view = |seen: &Vec<_>| fleet::sessions(seen, &elsewhere);
+        let view = |seen: &Vec<_>| match &elsewhere {
+            Some(elsewhere) => fleet::sessions(seen, elsewhere),
+            None => views::sessions(seen),
+        };
         Ok(warned(found, view).with_warnings(warning))
     }
 

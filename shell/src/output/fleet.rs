@@ -1,7 +1,7 @@
 //! How the hosts of a fleet and their sessions are shown.
 
 use serde::Serialize;
-use session_limit_admin::fleet::{FleetHost, FleetSession};
+use session_limit_admin::fleet::{Elsewhere, FleetHost};
 use session_limit_admin::sessions::SessionView;
 
 use super::response::{Response, timestamp};
@@ -67,17 +67,17 @@ enum AnyRow<'a> {
 
 /// Lists the sessions of this host, as its store has them, and those of the others, as the fleet knows them.
 #[must_use]
-pub fn sessions(here: &[SessionView], fleet: &[FleetSession]) -> Response {
+pub fn sessions(here: &[SessionView], fleet: &Elsewhere) -> Response {
     let header = ["host", "id", "user", "service", "tty", "rhost", "pid", "since", "state"];
     let mut table = Table::new(&header);
     let mut rows = Vec::new();
     for seen in here {
         let row = SessionRow::from(seen);
         let [id, user, service, tty, rhost, pid, since, state] = row.cells();
-        table.row([String::new(), id, user, service, tty, rhost, pid, since, state]);
-        rows.push(AnyRow::Here { host: "", row });
+        table.row([fleet.own_host.clone(), id, user, service, tty, rhost, pid, since, state]);
+        rows.push(AnyRow::Here { host: &fleet.own_host, row });
     }
-    for session in fleet {
+    for session in &fleet.sessions {
         let since = timestamp(session.since);
         let (tty, rhost) = (session.tty.as_deref(), session.rhost.as_deref());
         table.row([
