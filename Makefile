@@ -5,7 +5,7 @@ CARGO ?= cargo
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 
-.PHONY: all build compile demo test host-table lint doc deps test-deps lint-deps clean help
+.PHONY: all build compile demo test host-table lint advisories doc deps test-deps lint-deps clean help
 all: build
 
 help:
@@ -53,8 +53,13 @@ host-table: test-deps build
 lint: deps lint-deps
 	$(CARGO) fmt --all --check
 	packaging/check-dependencies
+	packaging/check-advisories
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	tests/builds/targets
+
+# Security advisories; a release needs an answer. ADVISORY_DB= names a local clone of the database.
+advisories:
+	packaging/check-advisories --required
 
 doc: deps
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items

@@ -32,8 +32,8 @@ BASE = """auth required pam_permit.so
 account required pam_permit.so
 {}session required pam_permit.so
 """
-OURS = """account {control} /mnt/module.so config=/mnt/config.toml{arguments}
-session {control} /mnt/module.so config=/mnt/config.toml{arguments}
+OURS = """account {control} /mnt/module.so config=/mnt/config.toml state={state}
+session {control} /mnt/module.so config=/mnt/config.toml state={state}
 """
 # Not as shipped: a module whose every hook fails must not be measured as a fast one.
 CONTROL = "required"
@@ -183,8 +183,7 @@ class Bench:
 
     def ours(self, name, state="/run/ours/live-sessions.db"):
         """The module's stack; the last logins are beside the store then, not in /var/lib on a disk."""
-        arguments = f" state={state}"
-        lines = OURS.format(control=CONTROL, arguments=arguments)
+        lines = OURS.format(control=CONTROL, state=state)
         if name.startswith("other"):
             lines = lines.replace("/mnt/module.so", "/mnt/other.so")
         return self.stack(name, lines)

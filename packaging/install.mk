@@ -1,7 +1,7 @@
 # Where every file goes. Included by the top Makefile.
 #
-#   make install   [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
-#   make uninstall [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…]
+#   make install   [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…] [SBINDIR=…]
+#   make uninstall [DESTDIR=…] [PREFIX=/usr] [PAMDIR=…] [SBINDIR=…]
 #
 # `install` copies what has been built and compiles nothing: run 'make build' first, as an ordinary user if
 # you like. Files below /etc, which an administrator may have edited, are never overwritten or removed.
@@ -13,6 +13,7 @@ SYSCONFDIR ?= /etc
 TRIPLET    ?= $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || $(CC) -print-multiarch 2>/dev/null)
 BESIDE_PAM  = $(patsubst %/pam_permit.so,%,$(firstword $(wildcard /usr/lib/*/security/pam_permit.so /usr/lib64/security/pam_permit.so /usr/lib/security/pam_permit.so)))
 PAMDIR     ?= $(if $(TRIPLET),$(PREFIX)/lib/$(TRIPLET)/security,$(or $(BESIDE_PAM),$(PREFIX)/lib/security))
+SBINDIR    ?= $(PREFIX)/sbin
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 
 BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
@@ -21,7 +22,7 @@ BUILT_SESSION := $(TARGET_DIR)/release/session-limit-session
 BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
 BUILT_AGENT  := $(TARGET_DIR)/release/session-limit-agent
 # Named one by one: to uninstall, this file alone is enough.
-SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-agent.service)
+SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell@.service session-limit-agent.service)
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
 MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/session-limitd.8 man/session-limit-agent.8 man/shell.1
 # Debian's zsh has a separate directory for completions of packages.
@@ -54,8 +55,8 @@ install:
 	if test -f $(BUILT_SESSION); then \
 		install -D -m 0755 $(BUILT_SESSION) $(DESTDIR)$(PREFIX)/libexec/session-limit/session-limit-session; \
 	fi
-	if test -f $(BUILT_SERVICE); then install -D -m 0755 $(BUILT_SERVICE) $(DESTDIR)$(PREFIX)/sbin/session-limitd; fi
-	if test -f $(BUILT_AGENT); then install -D -m 0755 $(BUILT_AGENT) $(DESTDIR)$(PREFIX)/sbin/session-limit-agent; fi
+	if test -f $(BUILT_SERVICE); then install -D -m 0755 $(BUILT_SERVICE) $(DESTDIR)$(SBINDIR)/session-limitd; fi
+	if test -f $(BUILT_AGENT); then install -D -m 0755 $(BUILT_AGENT) $(DESTDIR)$(SBINDIR)/session-limit-agent; fi
 	install -m 0644 packaging/fleet/etcd.default $(DESTDIR)$(EXAMPLES)/
 	install -D -m 0644 packaging/sysusers.d/session-limit.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
@@ -81,8 +82,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/session-limit
 	for unit in $(SYSTEMD_UNITS); do rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
-	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf $(DESTDIR)$(PREFIX)/sbin/session-limitd
-	rm -f $(DESTDIR)$(PREFIX)/sbin/session-limit-agent
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf $(DESTDIR)$(SBINDIR)/session-limitd
+	rm -f $(DESTDIR)$(SBINDIR)/session-limit-agent
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done

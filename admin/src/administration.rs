@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
+use serde::{Deserialize, Serialize};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::log::{Level, Log};
@@ -19,7 +20,7 @@ use crate::config_store::ConfigFile;
 use crate::draft::{self, ConfigDraft, DraftError, Object};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::fleet;
-use crate::limits_conf::{self, ImportError, Proposal};
+use crate::limits_conf::{self, ImportError, LimitsFile, Proposal};
 use crate::object::ObjectKind;
 use crate::sessions::{SessionView, Sessions, count, is_held};
 
@@ -51,7 +52,7 @@ pub struct Known {
 }
 
 /// Something found, and why the configuration behind it is refused, if it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Found<T> {
     /// What was found.
     pub value: T,
@@ -62,7 +63,7 @@ pub struct Found<T> {
 }
 
 /// A user with profile and sessions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UserOverview {
     /// The name.
     pub name: String,
@@ -335,18 +336,25 @@ impl Administration {
         Ok(())
     }
 
-    /// Reads the lines of pam_limits and says what they mean here; writes that if `apply`.
+    /// Checks whether the acting user may change the configuration.
     ///
     /// # Errors
-    /// When the acting user may not, or a file cannot be read or written.
+    /// When not.
+    pub fn check_may_configure(&self) -> Result<(), AdminError> {
+        self.reach(&self.read()?)?.check(Permission::Configure)
+    }
+
+    /// Says what lines of pam_limits mean here; writes that if `apply`.
+    ///
+    /// # Errors
+    /// When the acting user may not, or the configuration cannot be written.
     pub fn import_limits(
         &self,
-        files: &[String],
+        files: &[LimitsFile],
         apply: bool,
     ) -> Result<Vec<Proposal>, ImportError> {
-        let may = self.read().and_then(|config| self.reach(&config)?.check(Permission::Configure));
-        may.map_err(ImportError::Read)?;
-        let proposals = limits_conf::import(&self.config, files, apply, self.user.uid == 0)?;
+        self.check_may_configure().map_err(ImportError::Read)?;
+        let proposals = limits_conf::import(&self.config, files, apply)?;
         if apply {
             self.log("configure", "imported the limits of pam_limits");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
@@ -17,7 +18,7 @@ use crate::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
 const PROFILE_KEY: &str = "user_profile";
 
 /// An object as it stands in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Object {
     /// A profile.
     Profile(Profile),
@@ -96,7 +97,7 @@ impl From<SaveError> for DraftError {
 }
 
 /// How an object changed under a draft.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     kind: ObjectKind,
     name: String,
@@ -139,21 +140,28 @@ impl fmt::Display for Conflict {
 }
 
 /// What is to be written for one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum KeyChange {
     Set(u32),
     Unset,
 }
 
+/// What is to be written for `on_limit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum OnLimitChange {
+    Set(OnLimit),
+    Unset,
+}
+
 /// An object under change.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConfigDraft {
     kind: ObjectKind,
     name: String,
     base: Option<Object>,
     current: Object,
     entered: BTreeMap<Field, KeyChange>,
-    entered_on_limit: Option<Option<OnLimit>>,
+    entered_on_limit: Option<OnLimitChange>,
 }
 
 impl ConfigDraft {
@@ -247,7 +255,8 @@ impl ConfigDraft {
             }
             (Change::OnLimit(on_limit), Object::Profile(profile)) => {
                 let before = std::mem::replace(&mut profile.on_limit, *on_limit);
-                self.entered_on_limit = Some(*on_limit);
+                self.entered_on_limit =
+                    Some(on_limit.map_or(OnLimitChange::Unset, OnLimitChange::Set));
                 (on_limit.is_some() && before.is_some()).then_some(ON_LIMIT)
             }
             (Change::Assign(profile), Object::ProfileAssignment(assignment)) => {
@@ -331,13 +340,20 @@ impl ConfigDraft {
                     }
                 }
                 match self.entered_on_limit {
-                    Some(Some(word)) => edit.set(self.kind, &self.name, ON_LIMIT, word.word())?,
-                    Some(None) => edit.unset(self.kind, &self.name, ON_LIMIT)?,
+                    Some(OnLimitChange::Set(word)) => {
+                        edit.set(self.kind, &self.name, ON_LIMIT, word.word())?
+                    }
+                    Some(OnLimitChange::Unset) => edit.unset(self.kind, &self.name, ON_LIMIT)?,
                     None => {}
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Starts from what the object is now that something else has overtaken the draft.
+    pub fn rebase_on(&mut self, conflict: &Conflict) {
+        self.rebase(conflict.is.clone());
     }
 
     /// Puts what was entered on top of what the object is now.
@@ -355,8 +371,10 @@ impl ConfigDraft {
                         KeyChange::Unset => field.default_value(),
                     };
                 }
-                if let Some(on_limit) = self.entered_on_limit {
-                    profile.on_limit = on_limit;
+                match self.entered_on_limit {
+                    Some(OnLimitChange::Set(word)) => profile.on_limit = Some(word),
+                    Some(OnLimitChange::Unset) => profile.on_limit = None,
+                    None => {}
                 }
             }
             (Object::ProfileAssignment(assignment), Some(entered)) => {

@@ -1,8 +1,9 @@
 //! Why a user's next login would be let in or refused: the answer of the code that the module decides with.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::admission::options::Options;
 use session_limit_core::admission::preview::{ExpectedOutcome, LoginPreview, preview};
 use session_limit_core::admission::{AdmissionError, LoginRequest};
@@ -19,7 +20,7 @@ use crate::status::services::ServiceStacks;
 use crate::status::stack::Phase;
 
 /// What would become of a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Let in.
@@ -46,18 +47,18 @@ impl Decision {
 }
 
 /// A session of the user's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionInUse {
     /// Its number, as `show session` prints it.
     pub id: i64,
     /// Its PAM service.
     pub service: String,
     /// Why it takes no slot from another login; `None` where it takes one.
-    pub uncounted: Option<&'static str>,
+    pub uncounted: Option<Cow<'static, str>>,
 }
 
 /// Why a user's next login would be let in or refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The user's name.
     pub user: String,
@@ -263,6 +264,6 @@ fn in_use(session: &Session) -> SessionInUse {
     SessionInUse {
         id: session.id,
         service: session.origin.service.clone(),
-        uncounted: session.uncounted_reason(),
+        uncounted: session.uncounted_reason().map(Cow::Borrowed),
     }
 }

@@ -1,5 +1,5 @@
 //! Profiles, assignments and sessions as an administrator sees and changes them: one set of objects and rules
-//! for every front end. No terminal, no exit codes, no sockets; nothing is printed.
+//! for every front end: `api` for the REST API, `command` for the command line. No terminal, no exit codes, no sockets; nothing is printed.
 //!
 //! ```text
 //! limits_conf -> draft -> config_store -> config_edit      sessions      authorization
@@ -14,6 +14,7 @@
 pub mod administration;
 pub mod api;
 pub mod authorization;
+pub mod command;
 pub mod config_edit;
 pub mod config_store;
 pub mod draft;

@@ -9,10 +9,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
+use crate::command::FileRights;
 use crate::config_store::ConfigFile;
 use crate::draft::{ConfigDraft, DraftError};
 use crate::error::{AdminError, AdminErrorKind};
@@ -56,7 +57,7 @@ struct Rule {
 }
 
 /// What is proposed for one line, as JSON shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
     /// File and line.
     pub source: String,
@@ -83,20 +84,34 @@ impl From<AdminError> for ImportError {
     }
 }
 
-/// Reads maxlogins lines and proposes, or writes, what they mean here. `by_root` says whether the user is root.
+/// A file as pam_limits reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// Reads the files named, or those that pam_limits reads.
 ///
 /// # Errors
-/// When a file cannot be read, or the result cannot be written.
+/// When one cannot be read.
+pub fn read_files(files: &[String], rights: FileRights) -> Result<Vec<LimitsFile>, AdminError> {
+    let file = |path: PathBuf| Ok(LimitsFile { text: read(&path, rights)?, path });
+    sources(files)?.into_iter().map(file).collect()
+}
+
+/// Proposes, or writes, what maxlogins lines mean here.
+///
+/// # Errors
+/// When the result cannot be written.
 pub fn import(
     config: &ConfigFile,
-    files: &[String],
+    files: &[LimitsFile],
     apply: bool,
-    by_root: bool,
 ) -> Result<Vec<Proposal>, ImportError> {
-    let mut rules = Vec::new();
-    for path in sources(files)? {
-        rules.extend(rules_of(&path, &read(&path, by_root)?));
-    }
+    let rules: Vec<Rule> = files.iter().flat_map(|file| rules_of(&file.path, &file.text)).collect();
     let winners = winners(&rules);
     let proposals: Vec<Proposal> = rules.iter().map(|rule| propose(rule, &winners)).collect();
     if apply {
@@ -124,9 +139,8 @@ fn sources(files: &[String]) -> Result<Vec<PathBuf>, AdminError> {
     Ok(found)
 }
 
-/// Reads a regular file of at most [`MAX_BYTES`] that the user may read: root any, others what every user of
-/// the host may read. The program itself runs as root.
-fn read(path: &Path, by_root: bool) -> Result<String, AdminError> {
+/// Reads a regular file of at most [`MAX_BYTES`] that the user may read.
+fn read(path: &Path, rights: FileRights) -> Result<String, AdminError> {
     // Neither a FIFO nor a terminal may hold the prompt up.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty())
@@ -143,7 +157,7 @@ fn read(path: &Path, by_root: bool) -> Result<String, AdminError> {
     if meta.len() > MAX_BYTES {
         return refuse(format!("at most {MAX_BYTES} bytes"));
     }
-    if !by_root && (meta.mode() & 0o004 == 0 || !is_way_open(path)) {
+    if rights == FileRights::OfEveryUser && (meta.mode() & 0o004 == 0 || !is_way_open(path)) {
         return refuse("a file that every user of this host may read".to_owned());
     }
     let mut bytes = Vec::new();
@@ -357,22 +371,23 @@ mod tests {
         fs::write(&path, "* hard maxlogins 3\n").unwrap();
         mode(&path, 0o600);
         mode(directory.path(), 0o755);
-        assert!(read(&path, true).is_ok(), "root's own");
-        let refused = |path: &Path, by_root| read(path, by_root).unwrap_err().to_string();
-        assert!(refused(&path, false).contains("every user of this host may read"));
+        let (any, public) = (FileRights::OfProcess, FileRights::OfEveryUser);
+        assert!(read(&path, any).is_ok(), "root's own");
+        let refused = |path: &Path, rights| read(path, rights).unwrap_err().to_string();
+        assert!(refused(&path, public).contains("every user of this host may read"));
         mode(&path, 0o644);
-        assert_eq!(read(&path, false).unwrap(), "* hard maxlogins 3\n");
+        assert_eq!(read(&path, public).unwrap(), "* hard maxlogins 3\n");
         mode(directory.path(), 0o700);
         assert!(
-            refused(&path, false).contains("every user of this host may read"),
+            refused(&path, public).contains("every user of this host may read"),
             "the way to it"
         );
-        assert!(refused(Path::new("/dev/zero"), true).contains("a regular file"));
-        assert!(refused(directory.path(), true).contains("a regular file"));
+        assert!(refused(Path::new("/dev/zero"), any).contains("a regular file"));
+        assert!(refused(directory.path(), any).contains("a regular file"));
         let fifo = directory.path().join("fifo");
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        assert!(refused(&fifo, true).contains("a regular file"), "and does not wait for a writer");
+        assert!(refused(&fifo, any).contains("a regular file"), "and does not wait for a writer");
         fs::write(&path, vec![b'#'; 1024 * 1024 + 1]).unwrap();
-        assert!(refused(&path, true).contains("at most 1048576 bytes"));
+        assert!(refused(&path, any).contains("at most 1048576 bytes"));
     }
 }

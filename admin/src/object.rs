@@ -3,9 +3,10 @@
 use session_limit_core::model::policy::OnLimit;
 
 use crate::field::Field;
+use serde::{Deserialize, Serialize};
 
 /// An object type that can be shown, configured and deleted by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ObjectKind {
     /// `useraccountprofile`
     Profile,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::admission::clear::{self, ClearSummary};
 use session_limit_core::admission::live::LivenessCheck;
 use session_limit_core::log::{Level, Log};
@@ -100,7 +100,7 @@ fn store_error(error: &StoreError) -> AdminError {
 }
 
 /// How a row of the store stands now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionStatus {
     /// The session is open and its leader lives.
@@ -127,7 +127,7 @@ impl SessionStatus {
 }
 
 /// A row of the store and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionView {
     /// The row.
     pub session: Session,

@@ -59,6 +59,7 @@ pub async fn log_in(
         user: Some(user),
         tty: Some("http".to_owned()),
         rhost: Some(rhost),
+        ruser: None,
         end_sessions,
     };
     match tokio::time::timeout(DEADLINE, converse(&start, password)).await {

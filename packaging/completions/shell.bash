@@ -85,6 +85,9 @@ _shell() {
             shell__subcmd__show,group)
                 cmd="shell__subcmd__show__subcmd__group"
                 ;;
+            shell__subcmd__show,refusal)
+                cmd="shell__subcmd__show__subcmd__refusal"
+                ;;
             shell__subcmd__show,session)
                 cmd="shell__subcmd__show__subcmd__session"
                 ;;
@@ -107,7 +110,7 @@ _shell() {
 
     case "${cmd}" in
         shell)
-            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --help show watch status explain check configure delete clear import export help"
+            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --socket --help show watch status explain check configure delete clear import export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -142,6 +145,10 @@ _shell() {
                     return 0
                     ;;
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -419,7 +426,7 @@ _shell() {
             return 0
             ;;
         shell__subcmd__show)
-            opts="-h --help useraccountprofile user group useractivity session"
+            opts="-h --help useraccountprofile user group useractivity session refusal"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -433,6 +440,20 @@ _shell() {
             return 0
             ;;
         shell__subcmd__show__subcmd__group)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__show__subcmd__refusal)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_shell_global_optspecs
-    string join \n clear-sessions user= c/command= o/output= json check-config= config= state= h/help
+    string join \n clear-sessions user= c/command= o/output= json check-config= config= state= socket= h/help
 end
 
 function __fish_shell_needs_command
@@ -31,6 +31,7 @@ json\t'One JSON object for each answer, on one line'"
 complete -c shell -n "__fish_shell_needs_command" -l check-config -d 'Check a configuration file and exit; the file in use by default' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l config -d 'The configuration file [default: /etc/session-limit/config.toml]' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l state -d 'The store of sessions [default: /run/session-limit/live-sessions.db]' -r -F
+complete -c shell -n "__fish_shell_needs_command" -l socket -d 'The socket of the session program [default: /run/session-limit-shell.sock, unless run by root]' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l clear-sessions -d 'End your other sessions once name and password are accepted'
 complete -c shell -n "__fish_shell_needs_command" -l json -d 'The same as --output json'
 complete -c shell -n "__fish_shell_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -45,24 +46,26 @@ complete -c shell -n "__fish_shell_needs_command" -f -a "clear"
 complete -c shell -n "__fish_shell_needs_command" -f -a "import"
 complete -c shell -n "__fish_shell_needs_command" -f -a "export"
 complete -c shell -n "__fish_shell_needs_command" -f -a "help" -d 'explain the commands; also ?'
-complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -s h -l help -d 'Print help'
-complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "useraccountprofile" -d 'all profiles, or one with its fields'
-complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "user" -d 'the users that have an entry, or the profile that holds for one'
-complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "group" -d 'the groups that have an entry, or one'
-complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "useractivity" -d 'how many sessions users hold'
-complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session" -f -a "session" -d 'the sessions one by one'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session refusal" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session refusal" -f -a "useraccountprofile" -d 'all profiles, or one with its fields'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session refusal" -f -a "user" -d 'the users that have an entry, or the profile that holds for one'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session refusal" -f -a "group" -d 'the groups that have an entry, or one'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session refusal" -f -a "useractivity" -d 'how many sessions users hold'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session refusal" -f -a "session" -d 'the sessions one by one'
+complete -c shell -n "__fish_shell_using_subcommand show; and not __fish_seen_subcommand_from useraccountprofile user group useractivity session refusal" -f -a "refusal" -d 'the last logins that were refused, and what held the slots'
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from user" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from useractivity" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from session" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand show; and __fish_seen_subcommand_from refusal" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand watch; and not __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand watch; and not __fish_seen_subcommand_from show" -f -a "show" -d 'repeat a show command every two seconds; q or Ctrl-C ends it'
 complete -c shell -n "__fish_shell_using_subcommand watch; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand status" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
-complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -f -a "useraccountprofile" -d 'which users would be above a limit now; nothing is changed'
+complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -f -a "useraccountprofile" -d 'whom a limit would refuse, now and in the last days; nothing is changed'
 complete -c shell -n "__fish_shell_using_subcommand check; and __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "useraccountprofile" -d 'make or change a profile'

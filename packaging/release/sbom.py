@@ -1,32 +1,19 @@
 #!/usr/bin/env python3
 """Prints the bill of materials of one package, in the format CycloneDX 1.5.
 
-    packaging/release/sbom.py PACKAGE CRATE
+    packaging/release/sbom.py PACKAGE CRATE ...
 
-Run where the package was built: it lists what is linked into the program of CRATE, with the toolchain
+Run where the package was built: it lists what is linked into the programs of the crates, with the toolchain
 that did it. The same source and toolchain give the same bytes.
 """
 
 import hashlib
 import json
-import os
 import pathlib
 import re
-import subprocess
 import sys
 
-
-def output(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def linked_crates(crate, target):
-    """Name and version of each crate that is compiled into the program, build tools left out."""
-    tree = output(
-        "cargo", "tree", "--locked", "--offline", "--package", crate, "--edges=normal,no-proc-macro",
-        "--prefix=none", "--target", target, "--format={p}",
-    )  # fmt: skip
-    return {tuple(re.match(r"(\S+) v(\S+)", line).groups()) for line in tree.splitlines() if line}
+import linked
 
 
 def checksums():
@@ -51,14 +38,11 @@ def sqlite():
 
 
 def main():
-    package, crate = sys.argv[1:]
-    rustc = output("rustc", "-vV")
-    target = os.environ.get("CARGO_BUILD_TARGET") or re.search(r"host: (.*)", rustc).group(1)
-    metadata = json.loads(output("cargo", "metadata", "--locked", "--offline", "--format-version=1"))
-    known = {(entry["name"], entry["version"]): entry for entry in metadata["packages"]}
+    package, *crates = sys.argv[1:]
+    known = linked.packages()
     sums = checksums()
     components = []
-    for key in sorted(linked_crates(crate, target)):
+    for key in sorted({entry[1:] for crate in crates for entry in linked.tree(crate)}):
         name, version = key
         purl = f"pkg:cargo/{name}@{version}"
         component = {
@@ -72,15 +56,16 @@ def main():
         if sums.get(key):
             component["hashes"] = [{"alg": "SHA-256", "content": sums[key]}]
         components.append(component)
-    components.append(sqlite())
+    if any(component["name"] == "libsqlite3-sys" for component in components):
+        components.append(sqlite())
     # The standard library is linked in, too.
-    release = re.search(r"release: (.*)", rustc).group(1)
+    release = re.search(r"release: (.*)", linked.rustc()).group(1)
     standard = f"pkg:generic/rust-std@{release}"
     components.append(
         {"type": "library", "bom-ref": standard, "name": "rust-std", "version": release, "purl": standard}
     )
 
-    own = next(entry for entry in metadata["packages"] if entry["name"] == "pam_session_limit")
+    own = next(entry for (name, _), entry in known.items() if name == "pam_session_limit")
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -88,8 +73,8 @@ def main():
         "metadata": {
             "component": {"type": "application", "bom-ref": package, "name": package, "version": own["version"]},
             "properties": [
-                {"name": "build:rustc", "value": rustc.splitlines()[0]},
-                {"name": "build:target", "value": target},
+                {"name": "build:rustc", "value": linked.rustc().splitlines()[0]},
+                {"name": "build:target", "value": linked.target()},
             ],
         },
         "components": components,

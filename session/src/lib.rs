@@ -6,10 +6,13 @@
 //! leaves nothing behind. `unsafe` is in [`pam_client`] and [`secret`] only.
 #![deny(unsafe_code)]
 
+pub mod client;
 pub mod hardening;
 pub mod ipc;
+pub mod local_session;
 pub mod pam_client;
 pub mod program;
 mod sampler;
 pub mod secret;
 pub mod session_process;
+pub mod wait;

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "libpam is a C library; every call to it is in this file")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -24,11 +24,15 @@ const PAM_CONV_ERR: c_int = 19;
 const PAM_USER: c_int = 2;
 const PAM_TTY: c_int = 3;
 const PAM_RHOST: c_int = 4;
+const PAM_RUSER: c_int = 8;
 const PAM_USER_PROMPT: c_int = 9;
 const PAM_ESTABLISH_CRED: c_int = 2;
 const PAM_DELETE_CRED: c_int = 4;
 const PAM_CHANGE_EXPIRED_AUTHTOK: c_int = 0x20;
 const PAM_MAX_NUM_MSG: usize = 32;
+
+/// How a stack asks for the name of the user.
+pub const USER_PROMPT: &str = "Login: ";
 
 #[repr(C)]
 struct Handle {
@@ -64,6 +68,7 @@ unsafe extern "C" {
         handle: *mut *mut Handle,
     ) -> c_int;
     fn pam_end(handle: *mut Handle, status: c_int) -> c_int;
+    fn pam_fail_delay(handle: *mut Handle, microseconds: c_uint) -> c_int;
     fn pam_authenticate(handle: *mut Handle, flags: c_int) -> c_int;
     fn pam_acct_mgmt(handle: *mut Handle, flags: c_int) -> c_int;
     fn pam_chauthtok(handle: *mut Handle, flags: c_int) -> c_int;
@@ -145,6 +150,9 @@ pub struct LoginStart {
     pub tty: Option<String>,
     /// The address of the client, for a login over the network.
     pub rhost: Option<String>,
+    /// The user who asks for the login, for one on this host.
+    #[serde(default)]
+    pub ruser: Option<String>,
     /// Sessions of the user that are to end for this login, where the module asks for that at the limit.
     #[serde(default)]
     pub end_sessions: Vec<i64>,
@@ -238,9 +246,10 @@ impl<'c> Transaction<'c> {
         };
         transaction.checked(Phase::Start, code)?;
         for (item, value) in [
-            (PAM_USER_PROMPT, Some("Login: ")),
+            (PAM_USER_PROMPT, Some(USER_PROMPT)),
             (PAM_TTY, start.tty.as_deref()),
             (PAM_RHOST, start.rhost.as_deref()),
+            (PAM_RUSER, start.ruser.as_deref()),
         ] {
             if let Some(value) = value {
                 let value = text(value)?;
@@ -250,6 +259,12 @@ impl<'c> Transaction<'c> {
             }
         }
         Ok(transaction)
+    }
+
+    /// Has [`Transaction::authenticate`] fail no sooner than about `microseconds` later, whatever the modules ask for.
+    pub fn delay_failures(&mut self, microseconds: u32) {
+        // SAFETY: the handle is live. It fails for a null handle only.
+        let _ = unsafe { pam_fail_delay(self.handle, microseconds) };
     }
 
     /// Asks who it is.

@@ -1,6 +1,7 @@
 //! The process that holds a PAM session: it authenticates, opens, answers requests and closes.
 //!
-//! It ends when its socket closes, however the other side ended, when a signal tells it to (that is how a
+//! Here, for `shell` where root runs it, and for the service; [`crate::local_session`] is the same for the `shell` of
+//! other users. It ends when its socket closes, however the other side ended, when a signal tells it to (that is how a
 //! session is cleared), or when the session was idle for too long or is too old. In each case it closes the
 //! session first.
 #![forbid(unsafe_code)]
@@ -8,11 +9,9 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use session_limit_admin::administration::{Administration, user_named};
@@ -25,13 +24,13 @@ use session_limit_core::log::Log;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::store;
 use session_limit_core::system::own_pid;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::ipc::{self, Beginning, HolderMessage};
 use crate::pam_client::{
     Answer, Conversation, LoginStart, PamError, Phase, Style, Transaction, Verdict,
 };
 use crate::secret::Secret;
+use crate::wait::{Connection, Event, signals};
 use crate::{hardening, sampler};
 
 /// The name in log lines.
@@ -43,28 +42,24 @@ const API_SERVICES: [&str; 2] = ["session-limitd", "session-limitd-clear-session
 /// How long a client may take to say what it wants, and to answer a question.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Holds one session, with the client's socket on standard input.
+/// Holds one session, with the socket of `shell` or of the service on standard input.
 ///
 /// # Errors
 /// When nothing that speaks our language is at the other end.
 pub fn run() -> io::Result<()> {
-    hardening::protect()?;
-    hardening::lock_memory();
-    // Out of the reach of the terminal: Ctrl-C and hanging up are for the prompt. What systemd or a shell has
-    // started as the leader of a session stays one.
-    match rustix::process::setsid() {
-        Ok(_) | Err(Errno::PERM) => {}
-        Err(error) => return Err(error.into()),
-    }
-    rustix::process::chdir("/")?;
+    settle()?;
     let stdin = io::stdin();
     let socket = stdin.as_fd();
     let signals = signals()?;
-    if wait(socket, signals.as_fd(), Some(PATIENCE)) != Event::Socket {
+    let connection = Connection::new(socket, &signals, None);
+    if connection.wait(Some(PATIENCE)) != Event::Socket {
         return Ok(());
     }
     match ipc::receive_start(socket)? {
         None => Ok(()),
+        Some(Beginning::Local(_) | Beginning::OtherProtocol(_)) => {
+            Err(io::ErrorKind::InvalidData.into())
+        }
         Some(Beginning::Settings) => {
             let settings = config_file().read().map(|config| config.service);
             let settings = settings.map_err(|error| error.to_string());
@@ -76,21 +71,35 @@ pub fn run() -> io::Result<()> {
         }
         Some(Beginning::Sampler) => {
             let log = Log::new(PROGRAM, "history", false);
-            let timed_out = |pause| wait(socket, signals.as_fd(), Some(pause)) == Event::Timeout;
+            let timed_out = |pause| connection.wait(Some(pause)) == Event::Timeout;
             sampler::run(&log, || administration("root"), timed_out);
             Ok(())
         }
-        Some(Beginning::Login(start)) => hold(socket, signals.as_fd(), &start),
+        Some(Beginning::Login(start)) => hold(&connection, &start),
     }
 }
 
+/// Makes this process one that can hold a session: protected, of no terminal, and nowhere in particular.
+pub(crate) fn settle() -> io::Result<()> {
+    hardening::protect()?;
+    hardening::lock_memory();
+    // Out of the reach of the terminal: Ctrl-C and hanging up are for the prompt. What systemd or a shell has
+    // started as the leader of a session stays one.
+    match rustix::process::setsid() {
+        Ok(_) | Err(Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(rustix::process::chdir("/")?)
+}
+
 /// Logs in and holds the session until its end.
-fn hold(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>, start: &LoginStart) -> io::Result<()> {
+fn hold(connection: &Connection<'_>, start: &LoginStart) -> io::Result<()> {
+    let socket = connection.socket();
     if let Err(failure) = check_service(socket, &start.service) {
         return ipc::send(socket, &HolderMessage::Failed(failure));
     }
     let at_limit = LimitSeen::default();
-    let mut relay = Relay { socket, signals, end_sessions: &start.end_sessions, seen: &at_limit };
+    let mut relay = Relay { connection, end_sessions: &start.end_sessions, seen: &at_limit };
     let login = Transaction::start(start, &mut relay).and_then(|mut transaction| {
         transaction.authenticate()?;
         // A client that is gone is noticed by the next question, or by the wait.
@@ -114,7 +123,7 @@ fn hold(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>, start: &LoginStart) -> 
                 end_chosen(&user, &start.end_sessions);
             }
             let _ = ipc::send(socket, &HolderMessage::Opened(user.clone()));
-            let served = serve(socket, signals, &user, &Lifetime::of(&start.service));
+            let served = serve(connection, &user, &Lifetime::of(&start.service));
             drop(transaction);
             served
         }
@@ -160,17 +169,13 @@ fn check_service(socket: BorrowedFd<'_>, service: &str) -> Result<(), PamError> 
 }
 
 /// Answers requests until the session is to end.
-fn serve(
-    socket: BorrowedFd<'_>,
-    signals: BorrowedFd<'_>,
-    user: &str,
-    lifetime: &Lifetime,
-) -> io::Result<()> {
+fn serve(connection: &Connection<'_>, user: &str, lifetime: &Lifetime) -> io::Result<()> {
+    let socket = connection.socket();
     let began = Instant::now();
     let mut last_call = began;
     loop {
         let left = lifetime.left(began.elapsed(), last_call.elapsed());
-        if wait(socket, signals, left) != Event::Socket {
+        if connection.wait(left) != Event::Socket {
             return Ok(());
         }
         let Some(request) = ipc::receive_request(socket)? else { return Ok(()) };
@@ -229,19 +234,9 @@ impl Lifetime {
     }
 }
 
-/// Returns the end of a pipe that becomes readable when a signal asks us to leave.
-fn signals() -> io::Result<UnixStream> {
-    let (read, write) = UnixStream::pair()?;
-    for signal in [SIGTERM, SIGHUP, SIGINT] {
-        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
-    }
-    Ok(read)
-}
-
 /// Hands the modules' messages on to the client.
 struct Relay<'a> {
-    socket: BorrowedFd<'a>,
-    signals: BorrowedFd<'a>,
+    connection: &'a Connection<'a>,
     /// The answer to the module's question at the limit.
     end_sessions: &'a [i64],
     seen: &'a LimitSeen,
@@ -285,43 +280,16 @@ impl Conversation for Relay<'_> {
         if self.seen.is_question(style, text) && !self.end_sessions.is_empty() {
             return chosen(self.end_sessions).ok().map(Answer::Text);
         }
-        ipc::send(self.socket, &HolderMessage::Message(style.number(), text.to_owned())).ok()?;
+        let socket = self.connection.socket();
+        ipc::send(socket, &HolderMessage::Message(style.number(), text.to_owned())).ok()?;
         if !style.is_question() {
             return Some(Answer::Shown);
         }
         // A person at a prompt may take their time; the prompt's end is seen on the socket.
-        if wait(self.socket, self.signals, None) != Event::Socket {
+        if self.connection.wait(None) != Event::Socket {
             return None;
         }
-        ipc::receive_answer(self.socket).ok().flatten().map(Answer::Text)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
-    Socket,
-    Signal,
-    Timeout,
-}
-
-/// Waits for a packet, the end of the socket, or a signal, for `limit` at most.
-fn wait(socket: BorrowedFd<'_>, signals: BorrowedFd<'_>, limit: Option<Duration>) -> Event {
-    let began = Instant::now();
-    loop {
-        let mut both = [
-            PollFd::from_borrowed_fd(signals, PollFlags::IN),
-            PollFd::from_borrowed_fd(socket, PollFlags::IN),
-        ];
-        let left = limit.map(|limit| limit.saturating_sub(began.elapsed()));
-        let timeout = left.map(|left| Timespec::try_from(left).unwrap_or_default());
-        match poll(&mut both, timeout.as_ref()) {
-            Err(Errno::INTR) => {}
-            Ok(0) => return Event::Timeout,
-            Ok(_) if both.first().is_some_and(|signal| signal.revents().is_empty()) => {
-                return Event::Socket;
-            }
-            _ => return Event::Signal,
-        }
+        ipc::receive_answer(socket).ok().flatten().map(Answer::Text)
     }
 }
 

@@ -16,7 +16,8 @@ use shell::command::engine::{Engine, PROGRAM};
 use shell::command::executor::Interpreter;
 use shell::command::{batch, check};
 use shell::interactive::screen::TerminalScreen;
-use shell::interactive::{prompt, terminal};
+use shell::interactive::session::Route;
+use shell::interactive::{one_login, prompt, terminal};
 use shell::language::grammar::Mode as CommandMode;
 use shell::language::help;
 use shell::output::exit_code::{CommandError, ExitCode};
@@ -25,10 +26,11 @@ use shell::output::response::{Format, render_failure};
 use shell::output::screen::{NoScreen, Screen};
 use shell::output::table::printable;
 use shell::program::args::{self, Args};
-use shell::program::caller::Caller;
+use shell::program::caller::{self, Caller};
 use shell::program::completion_scripts;
 
-/// What a user may not do through sudo without the rights of root.
+const SET_USER_ID: &str = "is installed set-user-ID, expected a program without rights of its own";
+/// What a user may not do without the rights of root.
 const NAMES_FILES: &str = "only root may name --config, --state or a file to check";
 
 fn main() -> std::process::ExitCode {
@@ -64,13 +66,17 @@ fn run(args: &Args) -> ExitCode {
     if let Some(file) = &args.check_config {
         return check_config(args, file.as_deref());
     }
-    let caller = match Caller::identify() {
-        Ok(caller) if args.names_files() && !caller.is_root() => {
-            return fail(args, CommandError::new(ExitCode::NotAllowed, NAMES_FILES));
-        }
+    if caller::is_set_user_id() {
+        return fail(args, CommandError::new(ExitCode::NotAllowed, SET_USER_ID));
+    }
+    let is_root = caller::is_started_by_root();
+    let caller = match is_root.then(Caller::identify).transpose() {
         Ok(caller) => caller,
         Err(failure) => return fail(args, failure),
     };
+    if args.names_files() && !caller.as_ref().is_some_and(Caller::is_root) {
+        return fail(args, CommandError::new(ExitCode::NotAllowed, NAMES_FILES));
+    }
     if let (Some(path), false) = (&args.state, args.state().exists()) {
         let message =
             format!("{}: there is no store of sessions", printable(&path.to_string_lossy()));
@@ -79,11 +85,23 @@ fn run(args: &Args) -> ExitCode {
     // The configuration is for all to read, whatever the caller's mask.
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let has_commands = !args.words.is_empty() || !args.command.is_empty();
-    let wants_login = args.clear_sessions || args.user.is_some();
-    if wants_login || (!has_commands && io::stdin().is_terminal()) {
-        return prompt::run(args);
+    let route = Route::of(args, is_root);
+    if args.clear_sessions || (!has_commands && io::stdin().is_terminal()) {
+        return prompt::run(args, &route);
     }
-    match run_commands(args, caller) {
+    let result = match caller.filter(|_| route == Route::Start && args.user.is_none()) {
+        Some(caller) => run_commands(args, engine_of(args, caller)),
+        None => {
+            let held = match one_login::log_in(args, &route) {
+                Ok(held) => held,
+                Err(exit) => return exit,
+            };
+            let result = held.engine(args).and_then(|engine| run_commands(args, engine));
+            held.end();
+            result
+        }
+    };
+    match result {
         Ok(()) => ExitCode::Success,
         Err(failure) => fail(args, failure),
     }
@@ -129,8 +147,8 @@ fn check_config(args: &Args, file: Option<&Path>) -> ExitCode {
     }
 }
 
-/// Runs what needs no login, with the rights of the caller.
-fn run_commands(args: &Args, caller: Caller) -> Result<(), CommandError> {
+/// Returns what carries commands out in this process, with the rights of the caller.
+fn engine_of(args: &Args, caller: Caller) -> Engine {
     let actor = caller.actor();
     let admin = Administration {
         config: ConfigFile::at(args.config()),
@@ -140,7 +158,11 @@ fn run_commands(args: &Args, caller: Caller) -> Result<(), CommandError> {
         holder: None,
         program: PROGRAM,
     };
-    let engine = Engine { admin };
+    Engine { admin: admin.into() }
+}
+
+/// Runs the commands of the command line, or a script.
+fn run_commands(args: &Args, engine: Engine) -> Result<(), CommandError> {
     let screen: Box<dyn Screen> = if terminal::is_interactive() && terminal::prepare().is_ok() {
         Box::new(TerminalScreen)
     } else {

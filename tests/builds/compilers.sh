@@ -26,14 +26,14 @@ if [ "$(cat "$root/recipe" 2>/dev/null)" != "$recipe" ]; then
     # The foreign libraries are unpacked, not installed: they would bring a C library and LLVM each.
     "$here/enter" "$root.unfinished" sh -euc '
         export DEBIAN_FRONTEND=noninteractive
-        for architecture in i386 armhf arm64; do dpkg --add-architecture $architecture; done
+        for architecture in i386 armhf arm64 riscv64; do dpkg --add-architecture $architecture; done
         apt-get update -qq
         apt-get install -qq --no-install-recommends -y cargo gcc libc6-dev libpam0g-dev \
             gcc-i686-linux-gnu libc6-dev-i386-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross \
-            gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+            gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
         version=$(dpkg-query -W -f "\${Version}" libstd-rust-dev)
         cd /var/cache/apt/archives
-        for architecture in i386 armhf arm64; do
+        for architecture in i386 armhf arm64 riscv64; do
             apt-get download -qq "libstd-rust-dev:$architecture=$version"
             dpkg -x libstd-rust-dev_*_$architecture.deb /
         done

@@ -156,8 +156,8 @@ impl Database {
     }
 }
 
-/// Removes the file; its journal first, which must never meet another database.
-pub fn remove(path: &Path) -> Result<(), AdminError> {
+/// Removes a damaged file; its journal first, which must never meet another database.
+fn remove(path: &Path) -> Result<(), AdminError> {
     for suffix in ["-journal", "-wal", "-shm", ""] {
         let path = with_suffix(path, suffix);
         match fs::remove_file(&path) {
@@ -171,7 +171,7 @@ pub fn remove(path: &Path) -> Result<(), AdminError> {
 }
 
 /// Returns when the last sample was taken.
-pub fn last_sample(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+fn last_sample(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT max(time) FROM sample", [], |row| row.get(0))
 }
 

@@ -55,14 +55,6 @@ impl History {
         Database::add(&self.path, sample, days)
     }
 
-    /// Removes the history.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
-    pub fn remove(&self) -> Result<(), AdminError> {
-        database::remove(&self.path)
-    }
-
     /// Returns the points of a span, oldest first: those that something is known of.
     ///
     /// # Errors
@@ -71,17 +63,6 @@ impl History {
         match Database::open(&self.path)? {
             None => Ok(Vec::new()),
             Some(database) => database.run(|connection| series::points(connection, span)),
-        }
-    }
-
-    /// Returns when the last sample was taken; refusals before that are in the history.
-    ///
-    /// # Errors
-    /// As [`History::points`].
-    pub fn last_sample(&self) -> Result<Option<i64>, AdminError> {
-        match Database::open(&self.path)? {
-            None => Ok(None),
-            Some(database) => database.run(database::last_sample),
         }
     }
 }

@@ -66,15 +66,14 @@ fn limit_of(config: &Config, name: &str, uid: u32) -> Result<Option<i64>, AdminE
     Ok((limit > 0).then_some(limit))
 }
 
-/// Takes a sample and keeps it for as long as the configuration says; with 0 days nothing is kept. Returns a line
+/// Takes a sample and keeps it for as long as the configuration says; with 0 days none is taken. Returns a line
 /// for the log where a damaged file had to be given up.
 ///
 /// # Errors
 /// When the store, the name services or the file of the history fail, or the configuration is refused.
 pub fn keep(admin: &Administration) -> Result<Option<String>, AdminError> {
-    let history = History::beside(admin.sessions.path());
     match admin.read()?.service.history_days {
-        0 => history.remove().map(|()| None),
-        days => history.add(&take(admin)?, days),
+        0 => Ok(None),
+        days => History::beside(admin.sessions.path()).add(&take(admin)?, days),
     }
 }

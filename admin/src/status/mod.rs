@@ -15,9 +15,10 @@ mod sshd_config;
 pub mod stack;
 mod storage;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 
 use crate::config_store::ConfigFile;
@@ -85,7 +86,7 @@ impl HostFiles {
 }
 
 /// How something stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As it should be.
@@ -109,10 +110,10 @@ impl Verdict {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// What kind of thing: `configuration`, `limits`, `store`, `module`, `service`, `sshd`.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// Which one: a path, a service.
     pub subject: String,
     /// How it stands.
@@ -147,7 +148,12 @@ impl Findings {
         self.0.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
         let verdict = self.0.first().map_or(Verdict::Ok, |(verdict, _)| *verdict);
         let sentences: Vec<String> = self.0.into_iter().map(|(_, sentence)| sentence).collect();
-        Check { check, subject: subject.into(), verdict, message: sentences.join("; ") }
+        Check {
+            check: Cow::Borrowed(check),
+            subject: subject.into(),
+            verdict,
+            message: sentences.join("; "),
+        }
     }
 }
 

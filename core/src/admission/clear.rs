@@ -11,6 +11,7 @@ use crate::process::{HostIdentity, Liveness};
 use crate::store::{Store, StoreError, Transaction, TransactionError};
 use crate::system::clock;
 use crate::termination::{self, ProtectedProcesses, SkipReason, TerminationResult};
+use serde::{Deserialize, Serialize};
 
 /// Milliseconds in which one opening begins to end sessions again, against logins that keep coming.
 ///
@@ -19,7 +20,7 @@ use crate::termination::{self, ProtectedProcesses, SkipReason, TerminationResult
 const CLEARING_MS: i64 = 10_000;
 
 /// What clearing did to sessions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearSummary {
     /// Ended by SIGTERM or SIGHUP.
     pub terminated: usize,

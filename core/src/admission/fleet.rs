@@ -249,7 +249,11 @@ impl Login<'_> {
             Ok(())
         })?;
         let counts = match denial.reason {
-            FleetDenialReason::Down(why) => return Ok(Outcome::FleetDown { why }),
+            FleetDenialReason::Down(why) => {
+                // The slot may have been taken all the same.
+                Agent::beside(&self.request.state).free(self.settings.user.uid, denial.id);
+                return Ok(Outcome::FleetDown { why });
+            }
             FleetDenialReason::Full(counts) => counts,
         };
         let limit = self.settings.limit.number();

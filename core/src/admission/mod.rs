@@ -67,7 +67,7 @@ pub fn account(
         let slot = token.and_then(|token| token.slot.clone());
         return Ok(Outcome::Unlimited { token: SessionToken { settings, slot } });
     }
-    let login = Login::new(request, settings, ssh::reservation_owner_pid())?;
+    let login = Login::new(request, settings, ssh::reservation_owner_pid(), token)?;
     match store.transaction(|tx| login.reserve(tx, token, store))? {
         Ok(outcome) => login.reserve_in_fleet(outcome, store),
         Err(denial) => Ok(login.denied(denial)),
@@ -87,7 +87,7 @@ pub fn open(
 ) -> Result<Outcome, AdmissionError> {
     let Some(settings) = context::settings_for(request, token)? else { return Ok(NOT_COUNTED) };
     let check_is_off = settings.limit == Limit::Off;
-    let login = Login::new(request, settings, system::own_pid());
+    let login = Login::new(request, settings, system::own_pid(), token);
     match login.and_then(|login| login.open_with_eviction(token, store)) {
         // The session is recorded for others to see, and for a limit set later: no reason to refuse it.
         Err(error) if check_is_off => Ok(Outcome::Unrecorded(error)),
@@ -182,10 +182,11 @@ impl<'a> Login<'a> {
         request: &'a LoginRequest,
         settings: LoginSettings,
         leader: i32,
+        token: Option<&SessionToken>,
     ) -> Result<Self, AdmissionError> {
-        let failed = |e: std::io::Error| AdmissionError::System(system::error_text(&e));
-        let host = HostIdentity::current().map_err(failed)?;
-        let (leader, process_session) = host.leader(leader).map_err(failed)?;
+        let known = token.and_then(|token| token.slot.as_ref()).map(|slot| &slot.leader);
+        let (host, leader, process_session) = HostIdentity::with_leader(leader, known)
+            .map_err(|e| AdmissionError::System(system::error_text(&e)))?;
         Ok(Self { request, settings, host, leader, process_session })
     }
 
@@ -421,9 +422,9 @@ impl<'a> Login<'a> {
         if self.kind().stands_alone() {
             return None;
         }
-        let own = system::own_pid();
-        let audit_session = process::audit_session(own);
-        let ancestors = process::ancestors(own);
+        let acting = process::client::acting_pid();
+        let audit_session = process::audit_session(acting);
+        let ancestors = process::ancestors(acting);
         others.iter().filter(|session| session.is_open()).find(|session| {
             ancestors.contains(&session.leader.pid)
                 // A switch hands its login's audit session on: it says nothing about the switch.

@@ -1,5 +1,7 @@
 //! The `[policy]` table of the configuration.
 
+use serde::{Deserialize, Serialize};
+
 /// Services counted where the file does not say otherwise.
 pub const DEFAULT_COUNTED_SERVICES: [&str; 9] = [
     "sshd",
@@ -16,7 +18,7 @@ pub const DEFAULT_COUNTED_SERVICES: [&str; 9] = [
 pub const DEFAULT_ADMIN_GROUPS: [&str; 2] = ["sudo", "wheel"];
 
 /// What happens to a login beyond the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnLimit {
     /// It is refused.
     Reject,

@@ -1,6 +1,7 @@
 //! Profiles, who they are assigned to, and the limit.
 
 use super::policy::OnLimit;
+use serde::{Deserialize, Serialize};
 
 /// The profile of every user who is not assigned another one.
 pub const DEFAULT_PROFILE: &str = "Default-User-Account-Profile";
@@ -58,7 +59,7 @@ pub fn decide(limit: Limit, held: usize) -> Decision {
 }
 
 /// A `UserAccountProfile`. The module enforces `max_concurrent_sessions`, and `on_limit` with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// `useraccountprofile-` and a UUID; absent until something writes it.
     pub uuid: Option<String>,
@@ -96,7 +97,7 @@ impl Profile {
 }
 
 /// A user or a group assigned to a profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileAssignment {
     /// Name of the user or group.
     pub name: String,

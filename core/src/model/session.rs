@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A pid alone identifies no process, for pids are used again. Start time, pid namespace and boot make
 /// it unique (proc_pid_stat(5), pid_namespaces(7)).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leader {
     /// Process id in the namespace [`Leader::pid_ns`].
     pub pid: i32,
@@ -32,7 +32,7 @@ pub struct Origin {
 }
 
 /// What is to be ended before a session beyond the limit may open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EvictionRequest {
     /// Nothing: take a free slot or be refused.
     None,
@@ -45,7 +45,7 @@ pub enum EvictionRequest {
 }
 
 /// How far a login has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SessionState {
     /// A slot taken in the account phase.
     Reserved {
@@ -62,7 +62,7 @@ pub enum SessionState {
 }
 
 /// One row of the store: an open session or a reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Number of the session: growing with time, never used again in the same boot.
     pub id: i64,

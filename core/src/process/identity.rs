@@ -52,6 +52,29 @@ impl HostIdentity {
         Ok(Self { boot_id, pid_ns })
     }
 
+    /// Returns boot and pid namespace, the identity of the living process `pid`, and its process session.
+    ///
+    /// Where `known`, found out by an earlier phase of the same login, is `pid` and the calling process, all
+    /// but the process session is known: a process stays in its boot and in its pid namespace, and a
+    /// `/proc` that shows it under its own number with its own start time is that of its namespace.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`HostIdentity::current`] and [`HostIdentity::leader`].
+    pub fn with_leader(pid: i32, known: Option<&Leader>) -> io::Result<(Self, Leader, i32)> {
+        if let Some(known) = known.filter(|known| known.pid == pid && pid == system::own_pid()) {
+            if let Ok(stat) = Stat::of(pid) {
+                if stat.start_time == known.start_time {
+                    let host = Self { boot_id: known.boot_id.clone(), pid_ns: known.pid_ns };
+                    return Ok((host, known.clone(), stat.process_session));
+                }
+            }
+        }
+        let host = Self::current()?;
+        let (leader, process_session) = host.leader(pid)?;
+        Ok((host, leader, process_session))
+    }
+
     /// Returns the identity of the living process `pid`, and its process session.
     ///
     /// # Errors
@@ -156,6 +179,24 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(host.liveness(&leader), Liveness::Dead);
+    }
+
+    #[test]
+    fn what_is_known_of_the_own_process_is_used_and_of_another_one_is_not() {
+        let host = HostIdentity::current().unwrap();
+        let own = own_leader(&host);
+        let with = |pid, known: &Leader| {
+            let (found, leader, _) = HostIdentity::with_leader(pid, Some(known)).unwrap();
+            (found, leader)
+        };
+        let marked = Leader { boot_id: "as known".into(), ..own.clone() };
+        let known = HostIdentity { boot_id: "as known".into(), pid_ns: own.pid_ns };
+        assert_eq!(with(own.pid, &marked), (known, marked.clone()));
+        let recycled = Leader { start_time: own.start_time - 1, ..marked.clone() };
+        assert_eq!(with(own.pid, &recycled), (host.clone(), own.clone()));
+        let parent = host.leader(system::parent_pid()).unwrap().0;
+        let of_parent = Leader { boot_id: "as known".into(), ..parent.clone() };
+        assert_eq!(with(parent.pid, &of_parent), (host.clone(), parent));
     }
 
     #[test]

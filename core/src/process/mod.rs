@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
+pub mod client;
 pub mod identity;
 pub mod ssh;
 pub mod table;

@@ -138,9 +138,8 @@ impl Refusals {
         let synchronous = if is_in_memory { "OFF" } else { "NORMAL" };
         run(&|| {
             connection.execute_batch(&format!(
-                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; \
-                 PRAGMA cell_size_check = ON; PRAGMA synchronous = {synchronous}; \
-                 PRAGMA journal_mode = TRUNCATE; BEGIN IMMEDIATE"
+                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; \
+                 PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE; BEGIN IMMEDIATE"
             ))
         })?;
         if self.is_empty(&connection)? {

@@ -2,7 +2,9 @@
 //! want to know how it stands.
 
 use super::transaction::{SCHEMA_VERSION, StoreVersion};
-use super::{Store, StoreError, Transaction, TransactionError, guarded, migration, snapshot};
+use super::{
+    Store, StoreError, Transaction, TransactionError, guarded, migration, secure_file, snapshot,
+};
 
 /// What there is where the store should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +43,10 @@ impl Store {
             return Ok(former
                 .map_or(StoreContent::Absent, |_| StoreContent::Older(migration::FORMER_VERSION)));
         }
-        let examined = self.check_journal_mode().and_then(|()| {
+        let Some((file, _)) = secure_file::open(&self.path)? else {
+            return Ok(StoreContent::Absent);
+        };
+        let examined = self.check_journal_mode(&file).and_then(|()| {
             guarded(|| {
                 let Some(copy) = snapshot::connection(&self.path)? else {
                     return Ok(StoreContent::Unfinished);

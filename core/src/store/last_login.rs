@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::secure_file::{open, open_or_create, prepare_directory_of};
 use super::{DEFAULT_PATH, StoreError};
 use crate::model::session::Origin;
+use serde::{Deserialize, Serialize};
 
 /// Where they are unless the store is at another path; then they are in `last-login` beside it.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/session-limit/last-login";
@@ -22,7 +23,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 const TRIES: u32 = 10;
 
 /// The last login of a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastLogin {
     /// User id.
     pub uid: u32,

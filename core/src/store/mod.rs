@@ -5,7 +5,7 @@
 //! the very first login after boot, when directory, file and table are created.
 //!
 //! The rollback journal survives a SIGKILL at any instant, which journal modes MEMORY and OFF do not;
-//! WAL would hold files and shared memory open.
+//! WAL would hold files and shared memory open. A transaction is committed by zeroes over its header.
 #![forbid(unsafe_code)]
 
 mod error;
@@ -19,7 +19,7 @@ mod snapshot;
 mod transaction;
 
 use std::cell::RefCell;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -178,8 +178,9 @@ impl Store {
         secure_file::check_if_exists(&with_suffix(&self.path, "-journal"))?;
         // Checked and closed again before SQLite opens it: closing any descriptor of the file later would
         // take SQLite's locks away (fcntl(2), "Advisory record locking").
-        secure_file::ensure(&self.path)?;
-        self.check_journal_mode()?;
+        let (file, _) = secure_file::open_or_create(&self.path)?;
+        self.check_journal_mode(&file)?;
+        drop(file);
         guarded(|| {
             let transaction = Transaction::begin(&self.path, lock.is_in_memory())?;
             let value = work(&transaction)?;
@@ -190,10 +191,9 @@ impl Store {
 
     /// Refuses a file in write-ahead log mode: reading it would map shared memory into the host
     /// (bytes 18 and 19, <https://sqlite.org/fileformat.html>).
-    fn check_journal_mode(&self) -> Result<(), TransactionError> {
+    fn check_journal_mode(&self, file: &File) -> Result<(), TransactionError> {
         use std::os::unix::fs::FileExt;
         const ROLLBACK_JOURNAL: [u8; 2] = [1, 1];
-        let Some((file, _)) = secure_file::open(&self.path)? else { return Ok(()) };
         let mut modes = ROLLBACK_JOURNAL;
         match file.read_exact_at(&mut modes, 18) {
             Ok(()) if modes == [2, 2] => Err(TransactionError::Damaged(

@@ -5,12 +5,7 @@ use rusqlite::{Row, ToSql, params};
 
 use crate::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
 
-/// The columns in the order in which [`session_of`] reads them, which is that of the table.
-pub const COLUMNS: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
-                           reserved_by_child, on_open, on_open_session, over_limit, leader_pid, \
-                           leader_start_time, leader_pid_ns, leader_boot_id, process_session, audit_session";
-
-/// The same of version 4, which had neither `on_open_session` nor `over_limit`.
+/// What [`session_of`] reads, of the table of version 4: it had neither `on_open_session` nor `over_limit`.
 pub const COLUMNS_OF_VERSION_4: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
                            reserved_by_child, on_open, NULL, 0, leader_pid, leader_start_time, \
                            leader_pid_ns, leader_boot_id, process_session, audit_session";
@@ -68,7 +63,7 @@ pub fn with_parameters<T>(session: &Session, execute: impl FnOnce(&[&dyn ToSql])
     ])
 }
 
-/// Reads a row of [`COLUMNS`].
+/// Reads a row with all columns, in the order of the table.
 ///
 /// # Errors
 ///

@@ -5,10 +5,10 @@
 //!
 //! The copy is made twice. Where both are the same, every page was in the file at the moment between the
 //! two, and where no transaction was under way at that moment, the file held exactly the last committed
-//! one. A transaction is under way as long as its journal is there: SQLite fills the journal before it
-//! touches the database, and commits by truncating the journal (<https://sqlite.org/atomiccommit.html>).
+//! one. A transaction is under way as long as its journal has a header: SQLite fills the journal before it
+//! touches the database, and commits by writing zeroes over the header
+//! (<https://sqlite.org/atomiccommit.html>, "Persistent Rollback Journals").
 
-use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -63,11 +63,14 @@ fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
+/// SQLite goes by the first byte as well when it looks for a transaction to undo.
 fn is_under_way(path: &Path) -> Result<bool, StoreError> {
     let journal = with_suffix(path, "-journal");
-    match fs::symlink_metadata(&journal) {
-        Ok(meta) => Ok(meta.len() > 0),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(StoreError::io(&journal, "cannot be examined", &e)),
+    let Some((mut file, _)) = secure_file::open(&journal)? else { return Ok(false) };
+    let mut first = [0];
+    match file.read_exact(&mut first) {
+        Ok(()) => Ok(first != [0]),
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(e) => Err(StoreError::io(&journal, "cannot be read", &e)),
     }
 }

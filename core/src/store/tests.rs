@@ -210,7 +210,7 @@ fn a_store_of_an_earlier_version_at_the_same_path_is_migrated() {
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 5);
+    assert_eq!(version, 6);
 }
 
 /// The table of version 4, with an open session and a reservation.
@@ -270,8 +270,31 @@ fn rows_of_version_4_are_taken_over_in_place_with_their_numbers() {
         store.transaction(|tx| tx.remove_if_leader(77, &session(77, 1000).leader)).unwrap();
         assert_eq!(keys(&store.transaction(read).unwrap()), [(1000, 78)]);
         let content = store.examine(|tx| tx.all_sessions().map(|rows| keys(&rows))).unwrap();
-        assert_eq!(content, StoreContent::Present { version: 5, value: vec![(1000, 78)] });
+        assert_eq!(content, StoreContent::Present { version: 6, value: vec![(1000, 78)] });
     }
+}
+
+#[test]
+fn rows_of_version_5_are_taken_over_in_place_with_their_numbers() {
+    let (_directory, store) = scratch();
+    store.transaction(|tx| tx.upsert(&session(77, 1000))).unwrap();
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    // The table had checks.
+    connection
+        .execute_batch(
+            "PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = replace(sql, 'TEXT NOT NULL,       -- reserved or open',
+               'TEXT NOT NULL CHECK (state IN (''reserved'', ''open'')),') WHERE name = 'session';
+             PRAGMA user_version = 5",
+        )
+        .unwrap();
+    drop(connection);
+    assert_eq!(store.examine(|_| Ok(())).unwrap(), StoreContent::Older(5));
+    let read = |tx: &Transaction| tx.sessions_of(1000);
+    assert_eq!(store.transaction(read).unwrap(), [session(77, 1000)]);
+    let content = store.examine(|tx| tx.all_sessions().map(|rows| keys(&rows))).unwrap();
+    assert_eq!(content, StoreContent::Present { version: 6, value: vec![(1000, 77)] });
+    assert_eq!(store.take_quarantined(), []);
 }
 
 #[test]
@@ -305,6 +328,17 @@ fn a_store_of_a_later_version_is_left_alone() {
     }
     assert_eq!(fs::read(store.path()).unwrap(), image);
     assert_eq!(store.take_quarantined(), []);
+}
+
+#[test]
+fn sqlite_maps_no_file_and_makes_no_temporary_one() {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let mut options = connection.prepare("PRAGMA compile_options").unwrap();
+    let options: Vec<String> =
+        options.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    for option in ["MAX_MMAP_SIZE=0", "TEMP_STORE=3", "OMIT_LOAD_EXTENSION", "DQS=0"] {
+        assert!(options.iter().any(|found| found == option), "{option}: {options:?}");
+    }
 }
 
 #[test]
@@ -353,10 +387,13 @@ fn examining_tells_what_is_there_and_changes_nothing() {
     write("live-sessions.db", b"");
     assert_eq!(examine(), StoreContent::Empty);
     store.transaction(|tx| tx.upsert(&session(5, 1000))).unwrap();
-    assert_eq!(examine(), StoreContent::Present { version: 5, value: vec![(1000, 5)] });
+    assert_eq!(examine(), StoreContent::Present { version: 6, value: vec![(1000, 5)] });
     write("live-sessions.db-journal", b"unfinished");
     assert_eq!(examine(), StoreContent::Unfinished);
-    write("live-sessions.db-journal", b"");
+    for finished in [&b""[..], b"\0finished"] {
+        write("live-sessions.db-journal", finished);
+        assert_eq!(examine(), StoreContent::Present { version: 6, value: vec![(1000, 5)] });
+    }
     write("live-sessions.db", &[b'x'; 8192]);
     assert!(matches!(examine(), StoreContent::Damaged(_)));
     fs::set_permissions(store.path(), Permissions::from_mode(0o666)).unwrap();

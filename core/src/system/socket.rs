@@ -117,3 +117,32 @@ impl LineReader {
         }
     }
 }
+
+/// A process at the other end of a Unix socket, as it was when it connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its pid; 0 where this pid namespace cannot see it.
+    pub pid: i32,
+    /// Its effective user id.
+    pub uid: u32,
+}
+
+/// Returns the process that connected to the Unix socket on standard input, or made the pair it belongs to; nothing
+/// where standard input is something else.
+#[must_use]
+pub fn peer_of_standard_input() -> Option<Peer> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).ok()?;
+    // SAFETY: `peer` is a ucred of `length` bytes for the kernel to write to.
+    let result = unsafe {
+        libc::getsockopt(
+            libc::STDIN_FILENO,
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    // Other kinds of sockets have a peer that is no process: the kernel says so by an id that no user has.
+    (result == 0 && peer.uid != u32::MAX).then_some(Peer { pid: peer.pid, uid: peer.uid })
+}

@@ -8,7 +8,7 @@ use crate::model::session::Session;
 use crate::process::{self, cgroup};
 use crate::system;
 
-/// The caller, its ancestors, the session it runs in, and the leaders of sessions that stay.
+/// The caller, its client, their ancestors, the session it runs in, and the leaders of sessions that stay.
 #[derive(Debug, Clone)]
 pub struct ProtectedProcesses {
     caller: Vec<i32>,
@@ -22,16 +22,15 @@ impl ProtectedProcesses {
     /// Returns what must live on where `ended` are the sessions to be ended, of `all` on the host.
     #[must_use]
     pub fn new(ended: &[Session], all: &[Session]) -> Self {
-        let own = system::own_pid();
-        let mut caller = process::ancestors(own);
-        caller.push(own);
-        caller.push(1);
+        let (own, acting) = (system::own_pid(), process::client::acting_pid());
+        let mut caller = process::ancestors(acting);
+        caller.extend([1, own, acting]);
         let stays =
             |session: &&Session| session.is_open() && ended.iter().all(|one| one.id != session.id);
         Self {
             caller,
-            audit_session: process::audit_session(own),
-            scope: cgroup::session_scope(own),
+            audit_session: process::audit_session(acting),
+            scope: cgroup::session_scope(acting),
             leaders_of_others: all
                 .iter()
                 .filter(stays)

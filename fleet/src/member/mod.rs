@@ -86,7 +86,8 @@ struct State {
     unreported: BTreeSet<u32>,
     /// The rows of the store as they were last read.
     rows: BTreeMap<Claim, Row>,
-    /// Sessions that have ended since the store was last begun to be read: what is read may not know that yet.
+    /// Sessions that have ended, and whose slots the engine may still have; what is read of the store may not know
+    /// it yet.
     ended: BTreeSet<Claim>,
     waiting: BTreeMap<u32, Vec<takes::Waiter>>,
     counters: Counters,

@@ -150,9 +150,10 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         let _alone = self.inner.upkeep.lock().await;
         // What is claimed from now on need not be in what is read.
         let before: BTreeSet<Claim> = {
-            let mut state = self.inner.state.borrow_mut();
-            state.ended.clear();
-            state.claims.keys().copied().collect()
+            let mut guard = self.inner.state.borrow_mut();
+            let state = &mut *guard;
+            state.ended.retain(|claim| state.doubtful.contains(claim));
+            state.claims.keys().chain(&state.doubtful).copied().collect()
         };
         let Some(rows) = self.rows().await else { return Ok(()) };
         let (over, mut missing) = self.compare_rows(&before, rows);
@@ -219,8 +220,12 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             }
         }
         // A login that still waits for an answer may yet get it.
-        let over = state.doubtful.iter().filter(|claim| !rows.contains_key(claim));
-        let over = over.filter(|claim| !state.claims.contains_key(claim)).copied().collect();
+        let is_over = |claim: &&Claim| {
+            before.contains(claim) && !rows.contains_key(claim) && !state.claims.contains_key(claim)
+        };
+        let over: Vec<Claim> = state.doubtful.iter().filter(is_over).copied().collect();
+        // Until the engine has freed them, they do not count here.
+        state.ended.extend(&over);
         state.rows = rows;
         let missing = state.claims.iter().filter(|(_, claimed)| !claimed.is_written);
         let missing = missing.map(|(claim, _)| *claim).collect();

@@ -173,8 +173,8 @@ fn what_a_login_pays() {
             agent.wait().unwrap();
         }
     }
-    // Two calls of etcd, and the way to the agent.
-    assert!(medians[3] < medians[0] + Duration::from_millis(100), "{medians:?}");
+    // Never more than the deadline, and a margin for a machine that does other things as well.
+    assert!(medians[3] < medians[0] + Duration::from_millis(600), "{medians:?}");
 }
 
 /// A host that exists in this process only.

@@ -179,6 +179,9 @@ impl Host {
             Answer::Down(_) if local_if_down => {}
             Answer::Down(_) => {
                 rows.remove(&(uid, id));
+                if let Some(member) = self.member() {
+                    tokio::task::spawn_local(async move { member.free(uid, id).await });
+                }
                 return Login::RefusedDown;
             }
             Answer::Refused(_) => {

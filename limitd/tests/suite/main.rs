@@ -12,5 +12,6 @@ mod clear;
 mod clients;
 mod hostile;
 mod limit;
+mod past;
 mod startup;
 mod world;

@@ -1,14 +1,14 @@
-//! Carries commands out: what was typed goes to [`Administration`], what comes back becomes an answer.
+//! Carries commands out: what was typed goes to [`Administrator`], what comes back becomes an answer.
 
 use session_limit_core::model::profile::Profile;
 
-use session_limit_admin::administration::{Administration, Found, is_known};
-use session_limit_admin::draft::{ConfigDraft, DraftError, Object};
+use session_limit_admin::administration::{Found, is_known};
+use session_limit_admin::command::{Administrator, CallError};
+use session_limit_admin::draft::{ConfigDraft, Object};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
 use crate::language::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::CommandError;
-use crate::output::failure::failure_of;
 use crate::output::fleet;
 use crate::output::response::Response;
 use crate::output::views::{self, ActivityRow, UserRow};
@@ -17,10 +17,10 @@ use crate::output::views::{self, ActivityRow, UserRow};
 pub const PROGRAM: &str = "shell";
 
 /// Carries commands out with the rights of one user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     /// What that user may see and change.
-    pub admin: Administration,
+    pub admin: Administrator,
 }
 
 /// What a command comes to.
@@ -89,7 +89,7 @@ impl Engine {
     /// # Errors
     /// One line, and the exit code it means.
     pub fn save(&self, draft: &mut ConfigDraft) -> Result<Response, CommandError> {
-        let object = self.admin.save(draft).map_err(failure_of)?;
+        let object = self.admin.save(draft)?;
         let not_enforced = draft
             .entered_not_enforced()
             .into_iter()
@@ -115,7 +115,7 @@ impl Engine {
 
     fn show_users(&self) -> Result<Response, CommandError> {
         match self.admin.user_assignments()? {
-            None => self.show_user(&self.admin.own_name()),
+            None => self.show_user(self.admin.own_name()),
             Some(users) => {
                 Ok(views::assignments(ObjectKind::User, &users, is_known(ObjectKind::User)))
             }
@@ -158,7 +158,7 @@ impl Engine {
                 let row = |users: &Vec<_>| users.iter().map(ActivityRow::new).collect::<Vec<_>>();
                 return Ok(warned(self.admin.overviews()?, |all| views::activities(&row(all))));
             }
-            None => &own,
+            None => own,
             Some(name) => name,
         };
         Ok(warned(self.admin.overview(name)?, |user| views::activity(&ActivityRow::new(user))))
@@ -181,11 +181,8 @@ impl Engine {
     }
 
     fn delete(&self, kind: ObjectKind, name: &str) -> Result<Response, CommandError> {
-        match self.admin.delete(kind, name) {
-            Ok(()) => Ok(Response::new::<()>(kind.word(), &[], "")),
-            Err(DraftError::Admin(error)) => Err(listed(error, kind).into()),
-            Err(error) => Err(failure_of(error)),
-        }
+        self.admin.delete(kind, name).map_err(|error| listed(error, kind))?;
+        Ok(Response::new::<()>(kind.word(), &[], ""))
     }
 }
 
@@ -195,16 +192,17 @@ fn warned<T>(found: Found<T>, view: impl FnOnce(&T) -> Response) -> Response {
 }
 
 /// Says which command lists what there is.
-pub(super) fn listed(error: AdminError, kind: ObjectKind) -> AdminError {
+pub(super) fn listed(error: CallError, kind: ObjectKind) -> CallError {
     hinted(error, &format!("one that `show {}` lists", kind.word()))
 }
 
-fn hinted(error: AdminError, expected: &str) -> AdminError {
-    match error.kind {
+fn hinted(failure: CallError, expected: &str) -> CallError {
+    match failure.error.kind {
         AdminErrorKind::NotFound => {
-            AdminError { message: format!("{}, expected {expected}", error.message), ..error }
+            let message = format!("{}, expected {expected}", failure.error.message);
+            AdminError { message, ..failure.error }.into()
         }
-        _ => error,
+        _ => failure,
     }
 }
 

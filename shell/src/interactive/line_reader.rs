@@ -15,9 +15,7 @@ use crate::interactive::{screen, terminal};
 use crate::language::completion::{Candidate, complete};
 use crate::language::grammar::{ArgumentKind, Mode};
 use crate::language::lexer::MAX_LINE;
-use crate::output::exit_code::CommandError;
-use session_limit_admin::administration::profile_of;
-use session_limit_admin::authorization::AccessScope;
+use session_limit_admin::command::NameKind;
 
 /// What came of asking for a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +107,7 @@ impl Completer for Tab {
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let before = line.get(..pos).unwrap_or_default();
-        let (start, candidates) =
-            complete(self.mode, before, |noun| names(&self.engine, noun).unwrap_or_default());
+        let (start, candidates) = complete(self.mode, before, |noun| names(&self.engine, noun));
         Ok((start, pairs(&candidates, screen::columns())))
     }
 }
@@ -139,47 +136,14 @@ fn pairs(candidates: &[Candidate], columns: usize) -> Vec<Pair> {
 }
 
 /// Returns the names that the acting user may see; Tab shows no more than the commands do.
-fn names(engine: &Engine, noun: ArgumentKind) -> Result<Vec<String>, CommandError> {
-    let config = engine.admin.read()?;
-    let reach = engine.admin.reach(&config)?;
-    let own = engine.admin.own_name();
-    let mut names = match (noun, reach) {
-        (ArgumentKind::Profile, AccessScope::All) => {
-            config.profiles.iter().map(|profile| profile.name.clone()).collect()
-        }
-        (ArgumentKind::Profile, AccessScope::OwnUser(_)) => {
-            vec![profile_of(&config, &engine.admin.user)?.name]
-        }
-        (ArgumentKind::User, AccessScope::OwnUser(_)) => vec![own],
-        (ArgumentKind::User, AccessScope::All) => {
-            let assigned = config.users.iter().map(|entry| entry.name.clone());
-            let active =
-                engine.admin.sessions.seen(None)?.into_iter().map(|seen| seen.session.user);
-            assigned.chain(active).collect()
-        }
-        (ArgumentKind::Group, AccessScope::All) => {
-            config.groups.iter().map(|entry| entry.name.clone()).collect()
-        }
-        (ArgumentKind::Service, _) => {
-            let patterns = config.policy.counted_services.iter();
-            patterns.filter(|pattern| !pattern.ends_with('*')).cloned().collect()
-        }
-        (ArgumentKind::Session, _) => {
-            let uid = match reach {
-                AccessScope::All => None,
-                AccessScope::OwnUser(own) => Some(own),
-            };
-            engine
-                .admin
-                .sessions
-                .seen(uid)?
-                .iter()
-                .map(|seen| seen.session.id.to_string())
-                .collect()
-        }
-        _ => Vec::new(),
+fn names(engine: &Engine, noun: ArgumentKind) -> Vec<String> {
+    let kind = match noun {
+        ArgumentKind::Profile => NameKind::Profiles,
+        ArgumentKind::User => NameKind::Users,
+        ArgumentKind::Group => NameKind::Groups,
+        ArgumentKind::Service => NameKind::Services,
+        ArgumentKind::Session => NameKind::Sessions,
+        _ => return Vec::new(),
     };
-    names.sort();
-    names.dedup();
-    Ok(names)
+    engine.admin.names(kind)
 }

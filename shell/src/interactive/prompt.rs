@@ -2,32 +2,23 @@
 
 use std::io::{self, Write};
 
-use crate::command::engine::{Engine, PROGRAM};
+use crate::command::engine::Engine;
 use crate::command::executor::{ControlFlow, Interpreter};
+use crate::interactive::dialogue::LoginError;
 use crate::interactive::line_reader::{Input, LineReader};
-use crate::interactive::login::{self, HeldSession, LoginError, Typed};
+use crate::interactive::login::{self, Typed, log_in, say};
 use crate::interactive::screen::TerminalScreen;
+use crate::interactive::session::{HeldSession, Route};
 use crate::interactive::terminal;
 use crate::language::grammar::Mode;
-use crate::output::exit_code::{CommandError, ExitCode};
+use crate::output::exit_code::ExitCode;
 use crate::program::args::Args;
-use session_limit_admin::administration::{Administration, user_named};
-use session_limit_admin::config_store::ConfigFile;
-use session_limit_admin::sessions::Sessions;
-use session_limit_core::model::sanitize::printable;
 use session_limit_session::hardening;
-use session_limit_session::pam_client::{self, LoginStart, Verdict};
-
-/// PAM service of a login.
-const SERVICE: &str = "shell";
-/// PAM service of a login that ends the user's other sessions.
-const CLEARING_SERVICE: &str = "shell-clear-sessions";
-/// How often name and password may be wrong.
-const TRIES: usize = 3;
+use session_limit_session::ipc::local::LocalLogin;
 
 /// Logs a user in and runs what they type.
 #[must_use]
-pub fn run(args: &Args) -> ExitCode {
+pub fn run(args: &Args, route: &Route) -> ExitCode {
     if !terminal::is_interactive() {
         return report_error(
             "a login needs a terminal, expected one on standard input and output (ssh -t)",
@@ -47,11 +38,12 @@ pub fn run(args: &Args) -> ExitCode {
     {
         return unfit(&error);
     }
-    let (credentials, held) = match first_login(args) {
+    let login = LocalLogin { user: args.user.clone(), clear_sessions: args.clear_sessions };
+    let (credentials, held) = match log_in(route, &login) {
         Ok(in_now) => in_now,
         Err(exit) => return exit,
     };
-    let engine = match engine_for(args, &held) {
+    let engine = match held.engine(args) {
         Ok(engine) => engine,
         Err(failure) => {
             held.end();
@@ -59,7 +51,7 @@ pub fn run(args: &Args) -> ExitCode {
             return failure.exit;
         }
     };
-    let mut person = InteractiveAnswers { args, credentials, held };
+    let mut person = InteractiveAnswers { args, route, credentials, held };
     let exit = converse(prompt, &mut person, engine);
     person.held.end();
     exit
@@ -70,14 +62,10 @@ fn report_error(problem: &str) -> ExitCode {
     ExitCode::Usage
 }
 
-/// Says something on the terminal; one that is gone hears nothing.
-fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
 /// Who is logged in, and how.
 struct InteractiveAnswers<'a> {
     args: &'a Args,
+    route: &'a Route,
     credentials: Typed,
     held: HeldSession,
 }
@@ -132,8 +120,8 @@ impl InteractiveAnswers<'_> {
     ) -> Result<bool, ExitCode> {
         let mut answers = self.credentials.again();
         // Never through the clearing service: two prompts would end each other again and again.
-        let start = start(SERVICE, self.args.user.as_deref());
-        match login::log_in(&start, &mut answers) {
+        let login = LocalLogin { user: self.args.user.clone(), clear_sessions: false };
+        match HeldSession::log_in(self.route, &login, &mut answers) {
             Ok(held) => {
                 self.replace(held, interpreter)?;
                 Ok(true)
@@ -146,7 +134,7 @@ impl InteractiveAnswers<'_> {
                     error => login::explain(&error),
                 }
                 interpreter.cancel();
-                let (credentials, held) = log_in(SERVICE, None)?;
+                let (credentials, held) = log_in(self.route, &LocalLogin::default())?;
                 self.credentials = credentials;
                 self.replace(held, interpreter)?;
                 Ok(false)
@@ -161,7 +149,7 @@ impl InteractiveAnswers<'_> {
     ) -> Result<(), ExitCode> {
         let old = std::mem::replace(&mut self.held, held);
         old.end();
-        match engine_for(self.args, &self.held) {
+        match self.held.engine(self.args) {
             Ok(engine) => {
                 interpreter.engine = engine;
                 Ok(())
@@ -172,64 +160,6 @@ impl InteractiveAnswers<'_> {
             }
         }
     }
-}
-
-fn first_login(args: &Args) -> Result<(Typed, HeldSession), ExitCode> {
-    let service = if args.clear_sessions { CLEARING_SERVICE } else { SERVICE };
-    log_in(service, args.user.as_deref())
-}
-
-/// Asks for name and password, three times if they are wrong.
-fn log_in(service: &str, user: Option<&str>) -> Result<(Typed, HeldSession), ExitCode> {
-    let mut exit = ExitCode::NotAuthenticated;
-    for _ in 0..TRIES {
-        let mut typed = Typed::default();
-        match login::log_in(&start(service, user), &mut typed) {
-            Ok(held) => {
-                typed.keep_credentials_only();
-                return Ok((typed, held));
-            }
-            Err(error) => {
-                login::explain(&error);
-                exit = match &error {
-                    LoginError::Failed(
-                        pam_client::PamError { verdict: Verdict::NotAuthenticated, .. },
-                        _,
-                    ) => continue,
-                    LoginError::Failed(
-                        pam_client::PamError { verdict: Verdict::Refused, .. },
-                        _,
-                    ) => ExitCode::Refused,
-                    _ => exit,
-                };
-                break;
-            }
-        }
-    }
-    Err(exit)
-}
-
-fn start(service: &str, user: Option<&str>) -> LoginStart {
-    LoginStart {
-        end_sessions: Vec::new(),
-        service: service.to_owned(),
-        user: user.map(str::to_owned),
-        tty: terminal::name(),
-        rhost: None,
-    }
-}
-
-fn engine_for(args: &Args, held: &HeldSession) -> Result<Engine, CommandError> {
-    let user = user_named(held.user())?;
-    let admin = Administration {
-        config: ConfigFile::at(args.config()),
-        sessions: Sessions::at(args.state()),
-        actor: printable(user.name.to_bytes()),
-        user,
-        holder: held.pid(),
-        program: PROGRAM,
-    };
-    Ok(Engine { admin })
 }
 
 /// Returns the prompt: user, host with dots as dashes, mode.

@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 
+use crate::interactive::terminal;
 use crate::output::screen::Screen;
 
 /// Lines of a terminal that does not say how many it has.
@@ -48,6 +49,10 @@ impl Screen for TerminalScreen {
     fn pause(&mut self, how_long: Duration) -> io::Result<bool> {
         let until = Instant::now() + how_long;
         loop {
+            // Typed while the screen was drawn, when keys are not read one by one.
+            if terminal::was_interrupted() {
+                return Ok(true);
+            }
             let left = until.saturating_duration_since(Instant::now());
             match next_key(Some(left))? {
                 Some(b'q' | b'Q' | CTRL_C | CTRL_D) => return Ok(true),

@@ -1,7 +1,9 @@
 //! The terminal: questions with and without echo, and its settings back to what they were however the
 //! program ends.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -13,8 +15,32 @@ use signal_hook::iterator::Signals;
 
 use session_limit_session::secret::Secret;
 
-static BEFORE: OnceLock<Termios> = OnceLock::new();
+/// The terminal that belongs to a process (tty(4)).
+const CONTROLLING: &str = "/dev/tty";
+
+static TERMINAL: OnceLock<Terminal> = OnceLock::new();
 static COMMAND_RUNS: AtomicBool = AtomicBool::new(false);
+/// Whether Ctrl-C was typed while a command runs.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The terminal that questions are asked on, and its settings when the program began.
+struct Terminal {
+    file: File,
+    before: Termios,
+}
+
+impl Terminal {
+    /// Opens the terminal of standard input and output; where a file or a program is at one of them, the one that
+    /// the process belongs to.
+    fn open() -> io::Result<Self> {
+        let file = if is_interactive() {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            OpenOptions::new().read(true).write(true).open(CONTROLLING)?
+        };
+        Ok(Self { before: termios::tcgetattr(&file)?, file })
+    }
+}
 
 /// Returns whether a person sits at both ends.
 #[must_use]
@@ -36,12 +62,13 @@ pub fn name() -> Option<String> {
 /// # Errors
 /// When there is no terminal, or the signals cannot be had.
 pub fn prepare() -> io::Result<()> {
-    let before = termios::tcgetattr(io::stdin())?;
-    BEFORE.get_or_init(|| before);
+    let terminal = Terminal::open()?;
+    TERMINAL.get_or_init(|| terminal);
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
             if signal == SIGINT && COMMAND_RUNS.load(Ordering::Relaxed) {
+                INTERRUPTED.store(true, Ordering::Relaxed);
                 continue;
             }
             restore();
@@ -63,36 +90,45 @@ pub fn forbid_suspension() -> io::Result<()> {
 /// Runs a command that Ctrl-C does not break off: sessions that are being ended are ended, and then
 /// the prompt is back.
 pub fn while_running<T>(command: impl FnOnce() -> T) -> T {
+    INTERRUPTED.store(false, Ordering::Relaxed);
     COMMAND_RUNS.store(true, Ordering::Relaxed);
     let value = command();
     COMMAND_RUNS.store(false, Ordering::Relaxed);
     value
 }
 
+/// Returns whether Ctrl-C was typed since the command began, for one that repeats.
+#[must_use]
+pub fn was_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// Gives the terminal back the settings it had when [`prepare`] was called.
 pub fn restore() {
-    if let Some(before) = BEFORE.get() {
+    if let Some(Terminal { file, before }) = TERMINAL.get() {
         // A terminal that is gone has no settings.
-        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, before);
+        let _ = termios::tcsetattr(file, OptionalActions::Now, before);
     }
 }
 
-/// Asks a question and reads the answer; nothing at the end of input (Ctrl-D).
+/// Asks a question on the terminal of [`prepare`] and reads the answer; nothing at the end of input (Ctrl-D).
 ///
 /// The answer is read byte by byte into locked memory: no buffer in between keeps a copy.
 ///
 /// # Errors
-/// When the terminal fails, or the answer is longer than PAM takes.
+/// When there is no terminal, it fails, or the answer is longer than PAM takes.
 pub fn ask(prompt: &str, hidden: bool) -> io::Result<Option<Secret>> {
-    let _echo = if hidden { Some(EchoOff::begin()?) } else { None };
-    let mut out = io::stdout().lock();
+    let missing = || io::Error::other("the login asks a question, which needs a terminal (ssh -t)");
+    let Terminal { file, .. } = TERMINAL.get().ok_or_else(missing)?;
+    let _echo = if hidden { Some(EchoOff::begin(file)?) } else { None };
+    let mut out = file;
     out.write_all(prompt.as_bytes())?;
     out.flush()?;
     let mut answer = Secret::new()?;
     let mut fits = true;
     loop {
         let mut byte = [0];
-        match rustix::io::read(io::stdin(), &mut byte) {
+        match rustix::io::read(file, &mut byte) {
             Ok(0) if answer.bytes().is_empty() => {
                 out.write_all(b"\n")?;
                 return Ok(None);
@@ -138,25 +174,26 @@ pub fn read_line(prompt: &str, most: usize) -> io::Result<Option<String>> {
 }
 
 /// The terminal without echo, until dropped.
-struct EchoOff {
+struct EchoOff<'a> {
+    terminal: &'a File,
     before: Termios,
 }
 
-impl EchoOff {
-    fn begin() -> io::Result<Self> {
-        let before = termios::tcgetattr(io::stdin())?;
+impl<'a> EchoOff<'a> {
+    fn begin(terminal: &'a File) -> io::Result<Self> {
+        let before = termios::tcgetattr(terminal)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         // The line end is shown all the same.
         silent.local_modes.insert(LocalModes::ECHONL);
         // Flush: what was typed before the question was typed with echo.
-        termios::tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
-        Ok(Self { before })
+        termios::tcsetattr(terminal, OptionalActions::Flush, &silent)?;
+        Ok(Self { terminal, before })
     }
 }
 
-impl Drop for EchoOff {
+impl Drop for EchoOff<'_> {
     fn drop(&mut self) {
-        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        let _ = termios::tcsetattr(self.terminal, OptionalActions::Now, &self.before);
     }
 }

@@ -17,8 +17,8 @@ pub enum ExitCode {
     Refused,
     /// Name or password were wrong, or the login service is out of order.
     NotAuthenticated,
-    /// The program was not started by root.
-    NeedsRoot,
+    /// The session program cannot be reached.
+    Unreachable,
     /// The user's rights do not go that far.
     NotAllowed,
     /// The configuration is refused, or would be.
@@ -37,7 +37,7 @@ impl ExitCode {
         Self::Usage,
         Self::Refused,
         Self::NotAuthenticated,
-        Self::NeedsRoot,
+        Self::Unreachable,
         Self::NotAllowed,
         Self::Configuration,
         Self::Conflict,
@@ -53,7 +53,7 @@ impl ExitCode {
             Self::Usage => 2,
             Self::Refused => 3,
             Self::NotAuthenticated => 4,
-            Self::NeedsRoot => 5,
+            Self::Unreachable => 5,
             Self::NotAllowed => 6,
             Self::Configuration => 7,
             Self::Conflict => 8,

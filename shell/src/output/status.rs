@@ -15,7 +15,7 @@ pub fn status(checks: &[Check]) -> Response {
     let mut table = Table::new(&["check", "subject", "verdict", "message"]);
     for check in checks {
         table.row([
-            check.check.to_owned(),
+            check.check.clone().into_owned(),
             check.subject.clone(),
             check.verdict.word().to_owned(),
             check.message.clone(),
@@ -49,7 +49,7 @@ pub fn explanation(explained: &Explanation) -> Response {
         ("session_ids", ids(counted)),
     ];
     for session in &explained.sessions {
-        if let Some(reason) = session.uncounted {
+        if let Some(reason) = &session.uncounted {
             fields.push(("not_counted", format!("{}: {reason}", session.id)));
         }
     }

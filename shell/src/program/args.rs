@@ -8,26 +8,30 @@ use session_limit_core::{config, store};
 
 use crate::output::response::Format;
 
+/// The socket of the session program for the `shell` of users, see session-limit-shell.socket.
+pub const SOCKET: &str = "/run/session-limit-shell.sock";
+
 /// What `--help` teaches below the options.
 const EXAMPLES: &str = "\
 Examples:
   shell                                     log in, then type commands; `help` lists them
   shell --clear-sessions                    log in and end your other sessions
   shell show session                        one command, with the rights of the caller
+  shell --user carol show session           the same, with the rights of carol
   shell -c 'show user alice | grep profile'
   shell configure useraccountprofile Contractors max_concurrent_sessions 2
   shell -o json show useractivity
   shell < script                            a command on each line
   shell --check-config                      check the configuration as the module would
 
-Exit codes: 0 done, 1 failed, 2 not understood, 3 refused (limit), 4 not authenticated, 5 not
-started by root, 6 not allowed, 7 configuration, 8 changed meanwhile, 9 store; 128+N on signal N.
+Exit codes: 0 done, 1 failed, 2 not understood, 3 refused (limit), 4 not authenticated, 5 session
+program out of reach, 6 not allowed, 7 configuration, 8 changed meanwhile, 9 store; 128+N on signal N.
 See shell(1) and session-limit(5).";
 
 /// Shows and configures how many sessions users may hold at once.
 ///
-/// Without a command it asks for name and password and gives a prompt. With a command, -c, or a script
-/// on standard input it asks nothing and acts with the rights of the caller.
+/// Without a command it asks for name and password and gives a prompt. A command, -c, or a script on standard
+/// input acts with the rights of the caller, whose password is asked for; root is asked for nothing.
 #[derive(Debug, Parser)]
 #[command(name = "shell", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Args {
@@ -36,7 +40,7 @@ pub struct Args {
     pub clear_sessions: bool,
 
     /// Log in as NAME; only the password is asked
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["command", "words", "check_config"])]
+    #[arg(long, value_name = "NAME", conflicts_with = "check_config")]
     pub user: Option<String>,
 
     /// Run a command line; may be given again
@@ -62,6 +66,10 @@ pub struct Args {
     /// The store of sessions [default: /run/session-limit/live-sessions.db]
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
+
+    /// The socket of the session program [default: /run/session-limit-shell.sock, unless run by root]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "state"])]
+    pub socket: Option<PathBuf>,
 
     /// Print the completions for a shell and exit
     #[arg(long, value_name = "SHELL", hide = true)]
@@ -159,7 +167,6 @@ mod tests {
         for line in [
             &["--clear-sessions", "show", "user"][..],
             &["--clear-sessions", "-c", "show user"],
-            &["--user", "alice", "show", "user"],
             &["-c", "show user", "show", "user"],
             &["--holder"],
         ] {
@@ -182,8 +189,9 @@ mod tests {
     #[test]
     fn the_help_names_the_paths_that_are_used() {
         let help = Args::command().render_help().to_string();
-        for path in [config::DEFAULT_PATH, store::DEFAULT_PATH] {
-            assert!(help.contains(&format!("[default: {path}]")), "{help}");
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for path in [config::DEFAULT_PATH, store::DEFAULT_PATH, SOCKET] {
+            assert!(help.contains(&format!("[default: {path}")), "{help}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! Whose rights a command has that was started without a login.
+//! Whose rights a command has that root started, without a login.
 //!
-//! `shell` runs as root. Where a program such as sudo(8) started it for a user, the command has that
-//! user's own rights: permission to run `sudo shell` is no permission to lift one's own limit. Users
-//! whom sudo lets run a shell as root act as root in any case.
+//! Where a program such as sudo(8) made root start it for a user, the command has that user's own rights:
+//! permission to run `sudo shell` is no permission to lift one's own limit. Users whom sudo lets run a shell as root
+//! act as root in any case.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -19,6 +19,25 @@ const UID_VARIABLES: [&str; 2] = ["SUDO_UID", "PKEXEC_UID"];
 const NAME_VARIABLE: &str = "DOAS_USER";
 const SUDO: &str = "/usr/bin/sudo";
 
+/// Returns whether root started the program, or another one that made it root.
+#[must_use]
+pub fn is_started_by_root() -> bool {
+    rustix::process::getuid().is_root() && rustix::process::geteuid().is_root()
+}
+
+/// Returns whether the program has the rights of another user than the one who started it.
+#[must_use]
+pub fn is_set_user_id() -> bool {
+    rustix::process::getuid() != rustix::process::geteuid()
+}
+
+/// Returns the name of the user who started the program; nothing for one that the host does not know.
+#[must_use]
+pub fn own_name() -> Option<String> {
+    let user = User::with_uid(rustix::process::getuid().as_raw()).ok()??;
+    user.name.into_string().ok()
+}
+
 /// Who started the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -29,15 +48,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Finds out who started the program.
+    /// Finds out for whom root started the program.
     ///
     /// # Errors
-    /// When that is not root, or when the user for whom it was started is not known to the host.
+    /// When the user for whom it was started is not known to the host.
     pub fn identify() -> Result<Self, CommandError> {
-        if !rustix::process::getuid().is_root() || !rustix::process::geteuid().is_root() {
-            let message = "must be run as root; try `sudo shell`";
-            return Err(CommandError::new(ExitCode::NeedsRoot, message));
-        }
         let invoked_for = invoking_user()?;
         let user = match &invoked_for {
             Some(user) if !may_act_as_root(user) => user.clone(),

@@ -269,7 +269,7 @@ fn interpreter(file: &ConfigFile, directory: &Path) -> Interpreter<Vec<u8>> {
     let config = file.clone();
     let program = "shell";
     let admin = Administration { config, sessions, user, actor, holder: None, program };
-    let engine = Engine { admin };
+    let engine = Engine { admin: admin.into() };
     Interpreter::new(engine, Format::Table, Vec::new(), Box::new(NoScreen))
 }
 

@@ -23,22 +23,29 @@ fn check_names_the_users_above_a_limit_and_changes_nothing() {
     assert_eq!(
         check("1"),
         "\
-+-------+----------+----------+
-| user  | sessions | above_by |
-+-------+----------+----------+
-| alice | 3        | 2        |
-+-------+----------+----------+
++-------+----------+----------+-----------------+
+| user  | sessions | above_by | recent_refusals |
++-------+----------+----------+-----------------+
+| alice | 3        | 2        | 0               |
++-------+----------+----------+-----------------+
+recent_refusals: logins of the last 7 days that the limit would have refused, at least; known are recorded \
+refusals, for there is no history.
 "
     );
-    assert_eq!(check("3"), "No user of C holds more than 3 sessions now.\n");
+    assert_eq!(
+        check("3"),
+        "No user of C holds more than 3 sessions now.\n\
+         No login of the last 7 days is known that the limit would have refused; known are recorded refusals, \
+         for there is no history.\n"
+    );
     assert_eq!(check("0"), "0 is no limit: no user of C would be refused.\n");
     let words = ["check", "useraccountprofile", "C", "max_concurrent_sessions", "2"];
     let rows = world.results(&words);
     assert_eq!(
         rows,
-        [
-            serde_json::json!({"user": "alice", "uid": 3001, "limit": 2, "sessions": 3, "above_by": 1})
-        ]
+        [serde_json::json!({
+            "user": "alice", "uid": 3001, "limit": 2, "sessions": 3, "above_by": 1, "recent_refusals": 0
+        })]
     );
     assert_eq!(world.configuration(), before);
     let unknown = world.run(&["check", "useraccountprofile", "D", "max_concurrent_sessions", "2"]);

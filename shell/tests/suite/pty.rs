@@ -27,7 +27,12 @@ pub struct Pty {
 
 impl Pty {
     /// Starts a program on a new terminal, as leader of a session of its own.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_for(command, 0)
+    }
+
+    /// As [`Pty::start`], on a terminal that belongs to a user.
+    pub fn start_for(mut command: Command, uid: u32) -> Self {
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
@@ -35,6 +40,7 @@ impl Pty {
         let name = ptsname(&master, Vec::new()).unwrap();
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let slave = File::from(open(name.as_c_str(), flags, Mode::empty()).unwrap());
+        std::os::unix::fs::fchown(&slave, Some(uid), None).unwrap();
         let size = termios::Winsize { ws_row: 50, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
         termios::tcsetwinsize(&slave, size).unwrap();
         let before = termios::tcgetattr(&slave).unwrap();

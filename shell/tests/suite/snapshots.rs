@@ -5,7 +5,9 @@ use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
+use session_limit_core::model::refusal::Refusal;
 use session_limit_core::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
+use session_limit_core::refusals::Recorded;
 use session_limit_core::store::last_login::LastLogin;
 use shell::language::grammar::ObjectKind;
 use shell::output::pipeline::Pipeline;
@@ -208,6 +210,39 @@ fn sessions_that_were_let_in_above_the_limit_are_marked() {
 +----+-------+---------+-----+-----------+------+----------------------+----------------------+
 ",
         r#"{"count":1,"kind":"session","results":[{"id":17,"over_limit":true,"pid":4242,"rhost":"192.0.2.7","service":"sshd","since":"2026-11-21T17:19:33Z","state":"open","tty":"ssh","uid":1000,"user":"alice"}],"schema_version":1}"#,
+    );
+}
+
+#[test]
+fn refusals_of_hostile_origin_and_of_logins_that_were_let_in() {
+    let origin = Origin {
+        service: "sshd".to_owned(),
+        tty: Some("ssh".to_owned()),
+        rhost: Some("\\u{1b}]0;evil".to_owned()),
+    };
+    let refused = Refusal {
+        time: 1_795_281_573,
+        uid: 1000,
+        user: "alice".to_owned(),
+        origin,
+        limit: 2,
+        held: 2,
+        held_by: "2 sshd from 192.0.2.7".to_owned(),
+        admitted: false,
+    };
+    let let_in = Refusal { admitted: true, ..refused.clone() };
+    let all = [Recorded { id: 2, refusal: let_in }, Recorded { id: 1, refusal: refused }];
+    check(
+        &views::refusals(&all),
+        "\
++----------------------+-------+---------+-----+---------------+-------+-----------------------+------------------------+
+| time                 | user  | service | tty | rhost         | limit | held_by               | login                  |
++----------------------+-------+---------+-----+---------------+-------+-----------------------+------------------------+
+| 2026-11-21T17:19:33Z | alice | sshd    | ssh | \\u{1b}]0;evil | 2     | 2 sshd from 192.0.2.7 | let in, over the limit |
+| 2026-11-21T17:19:33Z | alice | sshd    | ssh | \\u{1b}]0;evil | 2     | 2 sshd from 192.0.2.7 | refused                |
++----------------------+-------+---------+-----+---------------+-------+-----------------------+------------------------+
+",
+        r#"{"count":2,"kind":"refusal","results":[{"admitted":true,"held":2,"held_by":"2 sshd from 192.0.2.7","id":2,"limit":2,"rhost":"\\u{1b}]0;evil","service":"sshd","time":"2026-11-21T17:19:33Z","tty":"ssh","uid":1000,"user":"alice"},{"held":2,"held_by":"2 sshd from 192.0.2.7","id":1,"limit":2,"rhost":"\\u{1b}]0;evil","service":"sshd","time":"2026-11-21T17:19:33Z","tty":"ssh","uid":1000,"user":"alice"}],"schema_version":1}"#,
     );
 }
 

@@ -242,8 +242,8 @@ fn a_user_may_explain_their_own_login_and_an_administrator_all() {
 
 #[test]
 fn the_answers_as_they_are() {
-    let check = |check, subject: &str, verdict, message: &str| Check {
-        check,
+    let check = |check: &'static str, subject: &str, verdict, message: &str| Check {
+        check: check.into(),
         subject: subject.to_owned(),
         verdict,
         message: message.to_owned(),
@@ -278,7 +278,7 @@ fn the_answers_as_they_are() {
         user_profile_ref: "C".to_owned(),
         assigned_by: "the [[group]] entry `g`".to_owned(),
         max_concurrent_sessions: 2,
-        sessions: vec![session(7, None), session(8, Some("why")), session(9, None)],
+        sessions: vec![session(7, None), session(8, Some("why".into())), session(9, None)],
         next_login: Decision::Refused,
         reason: "2 of 2 slots are in use".to_owned(),
         notes: vec!["more".to_owned()],

@@ -78,6 +78,9 @@ pub const TEXTS: &[(&[u8], &str)] = &[
     (b"[policy]\ncounted_services = [\"ss hd\"]\n", "2:21: service \"ss hd\", expected a PAM service's name with at most one * at its end"),
     (b"[policy]\ncounted_services = [\"\"]\n", "2:21: service \"\", expected 1 to 256 bytes without control characters"),
     (b"[policy]\nadmin_groups = [\"\"]\n", "2:17: admin group \"\", expected 1 to 256 bytes without control characters"),
+    (b"[service]\nhistory_days = 3651\n", "2:16: history_days 3651, expected 0 to 3650 days"),
+    (b"[service]\nhistory_days = -1\n", "2:16: invalid value: integer `-1`, expected a whole number from 0 to 4294967295"),
+    (b"[service]\nhistory_days = \"30\"\n", "2:16: invalid type: string \"30\", expected a whole number from 0 to 4294967295"),
     // Names.
     (b"[[useraccountprofile]]\n", "1:1: [[useraccountprofile]] without name, expected name = \"...\""),
     (b"[[useraccountprofile]]\nmax_concurrent_sessions = 1\n", "1:1: [[useraccountprofile]] without name, expected name = \"...\""),

@@ -6,5 +6,6 @@ mod counting;
 mod exactness;
 mod notice;
 mod observing;
+mod recorded;
 mod refusal;
 mod telling;

@@ -7,6 +7,7 @@ use crate::wait::{seconds, until};
 
 group!("cockpit":
     a_user_at_the_limit_reads_the_warning,
+    what_is_told_is_one_line,
     a_rejected_configuration_locks_no_user_out_of_cockpit,
 );
 
@@ -45,6 +46,19 @@ fn a_user_at_the_limit_reads_the_warning(host: &mut Host) -> String {
     host.logs(&["(cockpit:account)", "alice", "1 of 1"]);
     stop(host);
     status
+}
+
+fn what_is_told_is_one_line(host: &mut Host) -> String {
+    start(host);
+    let policy = "tell = \"sessions\"\nhint = \"Call 4711.\"";
+    host.rules(Rules::default().user("alice", 1).policy(policy));
+    let _only = host.ssh("alice").log_in();
+    let refused = log_in(host, "alice");
+    stop(host);
+    let line = refused.lines().find(|line| line.contains(WARNING[0])).unwrap_or_default();
+    let start = format!("{}. sshd from 127.0.0.1 since 20", WARNING.join(" "));
+    assert!(line.contains(&start) && line.contains(" UTC. Call 4711."), "{refused}");
+    "the warning, a session and the hint in one line".to_owned()
 }
 
 fn a_rejected_configuration_locks_no_user_out_of_cockpit(host: &mut Host) -> String {

@@ -4,6 +4,7 @@ pub mod cockpit;
 pub mod console;
 pub mod counting;
 pub mod on_limit;
+pub mod refusals;
 pub mod storm;
 pub mod switching;
 pub mod telling;

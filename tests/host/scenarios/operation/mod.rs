@@ -8,3 +8,4 @@ pub mod penalties;
 pub mod service;
 pub mod shell;
 pub mod status;
+pub mod users;

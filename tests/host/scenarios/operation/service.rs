@@ -3,13 +3,14 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::host::Host;
+use crate::host::{Host, Rules};
 use crate::scenario::group;
 use crate::wait::{seconds, until};
 
 group!("service":
     a_login_of_the_api_counts_is_refused_and_ends_when_cleared,
     the_front_is_confined_and_no_session_outlives_it,
+    a_history_is_kept_and_no_login_needs_it,
 );
 
 const START: &str = "systemd-sysusers && systemctl daemon-reload \
@@ -107,4 +108,44 @@ fn the_front_is_confined_and_no_session_outlives_it(host: &mut Host) -> String {
     host.run("systemctl stop session-limitd.service session-limit-session.socket").ok();
     until("all sessions are over", seconds(10), || host.recorded("alice") == 0);
     format!("systemd-analyze security {exposure}")
+}
+
+fn a_history_is_kept_and_no_login_needs_it(host: &mut Host) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let jar = directory.path().join("jar").display().to_string();
+    host.rules(
+        Rules::default().user("alice", 1).policy("admin_groups = [\"admins-of-this-test\"]"),
+    );
+    host.ok("rm -f /var/lib/session-limit/history.db");
+    let _only = host.ssh("alice").log_in();
+    host.ssh("alice").is_refused();
+    // A sample counts the refusals of the seconds before it.
+    std::thread::sleep(seconds(2));
+    host.run(START).ok();
+    let rows = |what: &str| {
+        host.run(&format!("sqlite3 -readonly /var/lib/session-limit/history.db 'SELECT {what}'"))
+            .stdout
+    };
+    until("a sample is taken", seconds(20), || rows("count(*) FROM sample").trim() == "1");
+    let sample = rows("sessions, users, users_at_limit FROM sample").trim().to_owned();
+    assert!(sample.ends_with("|1"), "alice is at the limit: {sample}");
+    assert_eq!(rows("sum(logins) FROM refusal").trim(), "1");
+    let mode = host.ok("stat -c '%U %a' /var/lib/session-limit/history.db");
+    assert_eq!(mode.trim(), "root 600");
+    // One process for all samples; no login waits for it, and users may not see others.
+    host.run("pkill -STOP -x session-limit-s").ok();
+    let _bob = host.ssh("bob").log_in();
+    host.run("pkill -CONT -x session-limit-s").ok();
+    assert_eq!(log_in(host, "bob", &jar).0, 200);
+    assert_eq!(call(host, &["-b", &jar], "/api/history").0, 403);
+    let (status, own) = call(host, &["-b", &jar], "/api/refusal");
+    assert_eq!(status, 200);
+    assert!(own.starts_with("{\"count\":0,"), "{own}");
+    host.run("systemctl stop session-limitd.service session-limit-session.socket").ok();
+    until("the sampler has ended", seconds(10), || {
+        host.run("pgrep -x session-limit-s").status != 0
+    });
+    host.ok("rm /var/lib/session-limit/history.db");
+    host.ssh("alice").is_refused();
+    format!("sessions, users, at their limit: {sample}")
 }

@@ -2,12 +2,15 @@
 //! each, over a socket that keeps packets whole (SEQPACKET).
 //!
 //! The client begins: with a login ([`send_start`]), or with the question how the service is configured
-//! ([`ask_settings`]). Once the session is open it may send requests, one at a time.
+//! ([`ask_settings`]). Once the session is open it may send requests, one at a time. The `shell` of a user without
+//! rights speaks as [`local`] says.
 
-use std::io::{self, IoSlice, IoSliceMut};
+pub mod local;
+mod packet;
+
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +21,7 @@ use session_limit_core::model::service_settings::Service;
 
 use crate::pam_client::{LoginStart, PamError};
 use crate::secret::Secret;
+use local::LocalLogin;
 
 /// Bytes of the longest packet without a secret; longer texts of modules are cut.
 const MAX_PACKET: usize = 32 * 1024;
@@ -63,6 +67,10 @@ pub enum Beginning {
     Settings,
     /// The question for counts.
     Statistics,
+    /// The login of the `shell` of a user.
+    Local(LocalLogin),
+    /// The same, in a version of this number that is not ours.
+    OtherProtocol(u8),
     /// The wish that the history is kept.
     Sampler,
 }
@@ -89,7 +97,7 @@ pub fn send(socket: impl AsFd, word: &HolderMessage) -> io::Result<()> {
         }
         other => other.clone(),
     };
-    send_packet(socket, &[&serde_json::to_vec(&word)?])
+    packet::send(socket, &[&serde_json::to_vec(&word)?])
 }
 
 /// Receives a word of the holder; nothing once it is gone.
@@ -98,7 +106,7 @@ pub fn send(socket: impl AsFd, word: &HolderMessage) -> io::Result<()> {
 /// When the message is not understood.
 pub fn receive(socket: impl AsFd) -> io::Result<Option<HolderMessage>> {
     let mut packet = vec![0; MAX_PACKET];
-    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    let length = packet::receive(socket, &mut [IoSliceMut::new(&mut packet)])?;
     match packet.get(..length).unwrap_or_default() {
         [] => Ok(None),
         packet => Ok(Some(serde_json::from_slice(packet)?)),
@@ -110,7 +118,7 @@ pub fn receive(socket: impl AsFd) -> io::Result<Option<HolderMessage>> {
 /// # Errors
 /// When the holder is gone.
 pub fn send_start(socket: impl AsFd, start: &LoginStart) -> io::Result<()> {
-    send_packet(socket, &[&[START], &serde_json::to_vec(start)?])
+    packet::send(socket, &[&[START], &serde_json::to_vec(start)?])
 }
 
 /// Asks how the service is configured; the answer is [`HolderMessage::Settings`].
@@ -118,7 +126,7 @@ pub fn send_start(socket: impl AsFd, start: &LoginStart) -> io::Result<()> {
 /// # Errors
 /// When the session process is gone.
 pub fn ask_settings(socket: impl AsFd) -> io::Result<()> {
-    send_packet(socket, &[&[SETTINGS]])
+    packet::send(socket, &[&[SETTINGS]])
 }
 
 /// Asks for counts; the answer is [`HolderMessage::Statistics`].
@@ -126,7 +134,7 @@ pub fn ask_settings(socket: impl AsFd) -> io::Result<()> {
 /// # Errors
 /// When the session process is gone.
 pub fn ask_statistics(socket: impl AsFd) -> io::Result<()> {
-    send_packet(socket, &[&[STATISTICS]])
+    packet::send(socket, &[&[STATISTICS]])
 }
 
 /// Has the history kept for as long as the socket is held.
@@ -134,7 +142,7 @@ pub fn ask_statistics(socket: impl AsFd) -> io::Result<()> {
 /// # Errors
 /// When the session process is gone.
 pub fn start_sampler(socket: impl AsFd) -> io::Result<()> {
-    send_packet(socket, &[&[SAMPLER]])
+    packet::send(socket, &[&[SAMPLER]])
 }
 
 /// Hears what the client wants; nothing once it is gone.
@@ -143,13 +151,17 @@ pub fn start_sampler(socket: impl AsFd) -> io::Result<()> {
 /// When something else is said.
 pub fn receive_start(socket: impl AsFd) -> io::Result<Option<Beginning>> {
     let mut packet = vec![0; MAX_PACKET];
-    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    let length = packet::receive(socket, &mut [IoSliceMut::new(&mut packet)])?;
     match packet.get(..length).unwrap_or_default() {
         [] => Ok(None),
         [SETTINGS] => Ok(Some(Beginning::Settings)),
         [STATISTICS] => Ok(Some(Beginning::Statistics)),
         [SAMPLER] => Ok(Some(Beginning::Sampler)),
         [START, start @ ..] => Ok(Some(Beginning::Login(serde_json::from_slice(start)?))),
+        [local::TAG, local::PROTOCOL, login @ ..] => {
+            Ok(Some(Beginning::Local(serde_json::from_slice(login)?)))
+        }
+        [local::TAG, other, ..] => Ok(Some(Beginning::OtherProtocol(*other))),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
@@ -159,7 +171,7 @@ pub fn receive_start(socket: impl AsFd) -> io::Result<Option<Beginning>> {
 /// # Errors
 /// When the holder is gone.
 pub fn send_answer(socket: impl AsFd, secret: &Secret) -> io::Result<()> {
-    send_packet(socket, &[&[ANSWER], secret.bytes()])
+    packet::send(socket, &[&[ANSWER], secret.bytes()])
 }
 
 /// Hears an answer into locked memory; nothing where the prompt is gone.
@@ -171,7 +183,7 @@ pub fn receive_answer(socket: impl AsFd) -> io::Result<Option<Secret>> {
     let mut tag = [0];
     let mut length = 0;
     secret.fill(|room| {
-        length = receive_packet(socket, &mut [IoSliceMut::new(&mut tag), IoSliceMut::new(room)])?;
+        length = packet::receive(socket, &mut [IoSliceMut::new(&mut tag), IoSliceMut::new(room)])?;
         Ok::<_, io::Error>(length.saturating_sub(1))
     })?;
     match (length, tag) {
@@ -190,7 +202,7 @@ pub fn send_request(socket: impl AsFd, request: &Request) -> io::Result<()> {
     if request.len() >= MAX_REQUEST {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    send_packet(socket, &[&[REQUEST], &request])
+    packet::send(socket, &[&[REQUEST], &request])
 }
 
 /// Hears a request; nothing once the client is gone.
@@ -199,7 +211,7 @@ pub fn send_request(socket: impl AsFd, request: &Request) -> io::Result<()> {
 /// When something else is said.
 pub fn receive_request(socket: impl AsFd) -> io::Result<Option<Request>> {
     let mut packet = vec![0; MAX_REQUEST];
-    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    let length = packet::receive(socket, &mut [IoSliceMut::new(&mut packet)])?;
     match packet.get(..length).unwrap_or_default() {
         [] => Ok(None),
         [REQUEST, request @ ..] => Ok(Some(serde_json::from_slice(request)?)),
@@ -218,7 +230,7 @@ pub fn send_reply(socket: impl AsFd, reply: &Reply) -> io::Result<()> {
             AdminError::field("page_size", "the answer is too long, expected a smaller page");
         packet = serde_json::to_vec(&Reply::Err(error))?;
     }
-    send_packet(socket, &[&packet])
+    packet::send(socket, &[&packet])
 }
 
 /// Hears the answer to a request; nothing once the session is over.
@@ -227,33 +239,10 @@ pub fn send_reply(socket: impl AsFd, reply: &Reply) -> io::Result<()> {
 /// When something else is said, or nothing is there yet on a socket that does not wait.
 pub fn receive_reply(socket: impl AsFd) -> io::Result<Option<Reply>> {
     let mut packet = vec![0; MAX_ANSWER];
-    let length = receive_packet(socket, &mut [IoSliceMut::new(&mut packet)])?;
+    let length = packet::receive(socket, &mut [IoSliceMut::new(&mut packet)])?;
     match packet.get(..length).unwrap_or_default() {
         [] => Ok(None),
         packet => Ok(Some(serde_json::from_slice(packet)?)),
-    }
-}
-
-fn send_packet(socket: impl AsFd, parts: &[&[u8]]) -> io::Result<()> {
-    let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    loop {
-        match rustix::io::writev(&socket, &parts) {
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn receive_packet(socket: impl AsFd, room: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-    loop {
-        match rustix::io::readv(&socket, room) {
-            Ok(length) => return Ok(length),
-            Err(Errno::INTR) => {}
-            // The other end went away with a packet of ours unread.
-            Err(Errno::CONNRESET) => return Ok(0),
-            Err(error) => return Err(error.into()),
-        }
     }
 }
 
