@@ -11,7 +11,7 @@ use schedule::{Kind, Schedule};
 
 /// How many schedules of each kind are tried.
 fn schedules() -> u64 {
-    std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000) / 3
+    std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(600) / 3
 }
 
 fn run(kind: Kind) {
