@@ -38,7 +38,7 @@ pub struct FleetSession {
 }
 
 /// The sessions of the other hosts, beside this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
     /// The name of this host.
     pub own_host: String,

@@ -142,7 +142,9 @@ impl Engine {
         let (elsewhere, warning) = match self.admin.fleet_sessions(name) {
             Ok(None) => return Ok(warned(found, |seen| views::sessions(seen))),
             Ok(Some(elsewhere)) => (Some(elsewhere), None),
-            Err(error) => (None, Some(format!("only sessions of this host: {error}"))),
+            Err(error) => {
+                (None, Some(format!("only sessions of this host: {}", error.error.message)))
+            }
         };
         let view = |seen: &Vec<_>| match &elsewhere {
             Some(elsewhere) => fleet::sessions(seen, elsewhere),
