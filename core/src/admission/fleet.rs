@@ -65,7 +65,7 @@ impl FleetProgress {
         cleared: &mut ClearSummary,
         ended_by: &str,
     ) -> Option<FleetDenial> {
-        let Some(slot) = token.slot.as_mut() else { return None };
+        let slot = token.slot.as_mut()?;
         let id = slot.id;
         let denied = |reason, cleared: &ClearSummary| {
             Some(FleetDenial { id, cleared: cleared.clone(), reason })

@@ -66,12 +66,15 @@ impl Report for Quiet {
     }
 }
 
+/// An agent, and its end.
+type Agent = (Member<FaultyEngine, Rows>, Rc<Life>);
+
 pub struct Host {
     pub name: String,
     pub rows: Rows,
     pub network: Rc<Network>,
     engine: MemoryEngine,
-    agent: RefCell<Option<(Member<FaultyEngine, Rows>, Rc<Life>)>>,
+    agent: RefCell<Option<Agent>>,
     boots: Cell<u32>,
     next: Cell<i64>,
     /// Reports of agents that have ended.

@@ -1,6 +1,11 @@
 //! Whole fleets in simulated time: hosts, logins and an engine that loses messages, delays them, and forgets leases.
 //! `SCHEDULES=100000 cargo test -p session-limit-agent --release --test simulation` is the long form.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod faulty_engine;
 mod host;
