@@ -9,7 +9,7 @@ MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 all: build
 
 help:
-	@echo 'make build      the module, as it is shipped: $(MODULE), shell and session-limitd'
+	@echo 'make build      the module, as it is shipped: $(MODULE), shell, session-limitd and session-limit-agent'
 	@echo 'make demo       demonstrates the module in a temporary directory without changing your system'
 	@echo 'make test       all tests, against the module as it is shipped'
 	@echo 'make lint doc   formatting, clippy and rustdoc, warnings denied; dependencies; other architectures'
@@ -34,7 +34,7 @@ build: deps
 
 # Without a look at what is installed: packages name what they need themselves.
 compile:
-	$(CARGO) build --locked --release --package shell --package session-limit-session --package session-limitd --package pam_session_limit
+	$(CARGO) build --locked --release --package shell --package session-limit-session --package session-limitd --package session-limit-agent --package pam_session_limit
 	cp $(TARGET_DIR)/release/libpam_session_limit.so $(MODULE)
 
 # The module is the one that is shipped; those who drive it are debug builds, as in the tests.

@@ -20,12 +20,13 @@ BUILT_MODULE := $(TARGET_DIR)/release/pam_session_limit.so
 BUILT_SHELL  := $(TARGET_DIR)/release/shell
 BUILT_SESSION := $(TARGET_DIR)/release/session-limit-session
 BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
+BUILT_AGENT  := $(TARGET_DIR)/release/session-limit-agent
 # Named one by one: to uninstall, this file alone is enough.
-SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell.service)
+SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell.service session-limit-agent.service)
 # What pam-auth-update can put into the stacks.
 PAM_PROFILES := session-limit session-limit-account session-limit-account-failures
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
-MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/session-limitd.8 man/shell.1
+MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/session-limitd.8 man/session-limit-agent.8 man/shell.1
 # Debian's zsh has a separate directory for completions of packages.
 ZSHDIR       ?= $(PREFIX)/share/zsh/$(if $(and $(filter /usr,$(PREFIX)),$(wildcard /etc/debian_version)),vendor-completions,site-functions)
 # The stacks of `shell` and of the service are live files; the others are samples to read and copy from.
@@ -58,6 +59,8 @@ install:
 		install -D -m 0755 $(BUILT_SESSION) $(DESTDIR)$(PREFIX)/libexec/session-limit/session-limit-session; \
 	fi
 	if test -f $(BUILT_SERVICE); then install -D -m 0755 $(BUILT_SERVICE) $(DESTDIR)$(SBINDIR)/session-limitd; fi
+	if test -f $(BUILT_AGENT); then install -D -m 0755 $(BUILT_AGENT) $(DESTDIR)$(SBINDIR)/session-limit-agent; fi
+	install -m 0644 packaging/fleet/etcd.default $(DESTDIR)$(EXAMPLES)/
 	install -D -m 0644 packaging/sysusers.d/session-limit.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in $(SYSTEMD_UNITS); do \
@@ -86,6 +89,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/session-limit
 	for unit in $(SYSTEMD_UNITS); do rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf $(DESTDIR)$(SBINDIR)/session-limitd
+	rm -f $(DESTDIR)$(SBINDIR)/session-limit-agent
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/session-limitd $(DESTDIR)$(ZSHDIR)/_session-limitd

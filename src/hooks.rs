@@ -4,7 +4,7 @@
 use std::ffi::{CStr, CString};
 
 use pam::constants::{PAM_SILENT, PamFlag, PamResultCode};
-use pam::items::{RHost, Service, Tty, User};
+use pam::items::{self, RHost, Service, Tty};
 use pam::module::{PamHandle, PamHooks};
 use session_limit_core::admission::options::Options;
 use session_limit_core::admission::{
@@ -17,6 +17,7 @@ use session_limit_core::refusals::Refusals;
 use session_limit_core::store::Store;
 use session_limit_core::store::last_login::{LastLogin, LastLogins};
 use session_limit_core::system::clock;
+use session_limit_core::system::users::User;
 
 use crate::credentials::{self, Call};
 use crate::outcome::{PamResponse, error_text};
@@ -65,7 +66,7 @@ impl PamHooks for SessionLimit {
             // Nothing was recorded through this handle: nothing is to be done, whatever the service.
             let slot = pam_data::take(handle).and_then(|token| Some((token.slot?, token.settings)));
             let Some((slot, settings)) = slot else { return PamResultCode::PAM_IGNORE };
-            release_session(&slot, &printable(settings.user.name.to_bytes()), &log);
+            release_session(&slot, &settings.user, &log);
             PamResultCode::PAM_SUCCESS
         })
     }
@@ -153,17 +154,17 @@ fn decide(
             if token.slot.as_ref().is_some_and(|slot| slot.open) {
                 keep_last_login(&token, &request, log);
             }
-            let (slot, user) = (token.slot.clone(), token.settings.user.name.clone());
+            let (slot, user) = (token.slot.clone(), token.settings.user.clone());
             if !pam_data::store(handle, token, handle_ended) {
                 // Without its token the slot could not be released later.
                 log.write(Level::Error, "libpam could not keep the session's data");
                 if let Some(slot) = slot {
-                    release_session(&slot, &printable(user.to_bytes()), log);
+                    release_session(&slot, &user, log);
                     return PamResultCode::PAM_SYSTEM_ERR;
                 }
             }
         }
-        Ok(Outcome::Refused { .. }) => drop(pam_data::take(handle)),
+        Ok(Outcome::Refused { .. } | Outcome::FleetDown { .. }) => drop(pam_data::take(handle)),
         _ => {}
     }
     response.code
@@ -199,9 +200,11 @@ fn keep_refusal(decided: &Result<Outcome, AdmissionError>, request: &LoginReques
 }
 
 /// Releases a slot; what goes wrong is logged, and never keeps a user from logging out.
-fn release_session(slot: &Slot, user: &str, log: &Log) {
+fn release_session(slot: &Slot, user: &User, log: &Log) {
+    let uid = user.uid;
+    let user = printable(user.name.to_bytes());
     let store = Store::at(&slot.state);
-    match admission::close(slot, &store) {
+    match admission::close(slot, uid, &store) {
         Ok(true) if slot.open => {
             log.write(Level::Info, &format!("session closed for user {user}"));
         }
@@ -217,7 +220,7 @@ fn handle_ended(handle: Option<&PamHandle>, token: &SessionToken, stack_failed: 
     let log = Log::new(&service, "session", false);
     guarded(&log, || {
         if let Some(slot) = token.slot.as_ref().filter(|slot| must_release(slot, stack_failed)) {
-            release_session(slot, &printable(token.settings.user.name.to_bytes()), &log);
+            release_session(slot, &token.settings.user, &log);
         }
         PamResultCode::PAM_SUCCESS
     });
@@ -263,7 +266,7 @@ fn service(handle: &PamHandle) -> String {
 /// Returns the user as typed; asks for a name, as modules do, where the application did not give one.
 fn user(handle: &mut PamHandle) -> CString {
     let item = |handle: &PamHandle| {
-        handle.get_item::<User>().ok().flatten().map(|user| CStr::to_owned(&user))
+        handle.get_item::<items::User>().ok().flatten().map(|user| CStr::to_owned(&user))
     };
     item(handle).unwrap_or_else(|| {
         // The answer becomes the item; an empty name is an unknown user.

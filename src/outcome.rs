@@ -8,7 +8,10 @@ use std::fmt;
 
 use pam::constants::PamResultCode;
 use session_limit_core::admission::clear::ClearSummary;
-use session_limit_core::admission::{AdmissionError, LoginRequest, Outcome, Question, WARNING};
+use session_limit_core::admission::{
+    AdmissionError, FleetSlot, LoginRequest, Outcome, Question, WARNING,
+};
+use session_limit_core::fleet::HostCounts;
 use session_limit_core::log::Level;
 use session_limit_core::model::refusal::Refusal;
 use session_limit_core::model::sanitize::printable;
@@ -97,9 +100,15 @@ impl PamResponse {
                 respond(PamResultCode::PAM_SUCCESS, lines)
             }
             Ok(Outcome::Opened { token, held, limit, over_limit, cleared }) => {
+                let slot = token.slot.as_ref().and_then(|slot| slot.fleet);
+                let over = match slot {
+                    Some(FleetSlot::Held(_)) => " over the fleet",
+                    Some(FleetSlot::Down) => " on this host",
+                    Some(FleetSlot::NotAsked) | None => "",
+                };
                 let of = match limit {
                     0 => ", the check is off".to_owned(),
-                    limit => format!(" of {limit}"),
+                    limit => format!(" of {limit}{over}"),
                 };
                 let mut lines = warnings(&token.settings.warnings);
                 lines.push(cleared_line(cleared));
@@ -107,7 +116,7 @@ impl PamResponse {
                     let would_be = "session would be refused for user";
                     lines.push(line(
                         Level::Notice,
-                        format_args!("{would_be} {user}: {held} of {limit}, {origin}"),
+                        format_args!("{would_be} {user}: {held} of {limit}{over}, {origin}"),
                     ));
                 }
                 lines.push(line(
@@ -143,14 +152,15 @@ impl PamResponse {
                 &[],
                 &[],
             ),
-            Ok(Outcome::Refused { refusal, cleared, blocked_by, told }) => {
+            Ok(Outcome::Refused { refusal, cleared, blocked_by, told, fleet }) => {
                 let Refusal { held, limit, .. } = &**refusal;
+                let over = over_fleet(fleet.as_ref());
                 let mut lines = vec![
                     cleared_line(cleared),
                     line(
                         Level::Notice,
                         format_args!(
-                            "session refused for user {user}: {held} of {limit}, {origin}"
+                            "session refused for user {user}: {held} of {limit}{over}, {origin}"
                         ),
                     ),
                 ];
@@ -159,12 +169,40 @@ impl PamResponse {
                 }));
                 refuse(lines, blocked_by, told)
             }
+            Ok(Outcome::FleetDown { why }) => {
+                let told =
+                    ["Sessions cannot be counted at the moment. Please try again later."
+                        .to_owned()];
+                let news = why.as_ref().and_then(|why| {
+                    line(
+                        Level::Warning,
+                        format_args!(
+                            "the fleet cannot be asked, users with a limit are refused: {why}"
+                        ),
+                    )
+                });
+                let refused = line(
+                    Level::Notice,
+                    format_args!(
+                        "session refused for user {user}: the fleet cannot be asked, {origin}"
+                    ),
+                );
+                Self {
+                    message: Some(message_of(&origin.service, &told)),
+                    ..respond(PamResultCode::PAM_PERM_DENIED, vec![news, refused])
+                }
+            }
             Err(error) => {
                 let (code, level) = code_and_level(error);
                 respond(code, vec![line(level, format_args!("{}", error_text(error)))])
             }
         }
     }
+}
+
+/// Returns ` over the fleet (web1 1, web2 1)` where the slots of a fleet have decided.
+fn over_fleet(counts: Option<&HostCounts>) -> String {
+    counts.map(|counts| format!(" over the fleet ({counts})")).unwrap_or_default()
 }
 
 fn warnings(texts: &[String]) -> Vec<Option<(Level, String)>> {

@@ -5,9 +5,12 @@
 soak: test-deps build
 	SOAK=1 PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) \
 		$(CARGO) test --locked --test faults -- --nocapture --test-threads=1 $(ROW)
+	SCHEDULES=100000 $(CARGO) test --locked --package session-limit-agent --test simulation -- --nocapture
+	SOAK=1 $(CARGO) test --locked --package session-limit-agent --test hosts -- --nocapture
 
 # Every fuzz target for a while; needs cargo-fuzz and a nightly compiler. SQLite is linked into the module
 # and into the target, which AddressSanitizer reports as an error unless it is told not to.
+
 .PHONY: fuzz
 FUZZ_SECONDS ?= 60
 fuzz:

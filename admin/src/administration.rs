@@ -20,6 +20,7 @@ use crate::authorization::{AccessScope, Permission};
 use crate::config_store::ConfigFile;
 use crate::draft::{self, ConfigDraft, DraftError, Object};
 use crate::error::{AdminError, AdminErrorKind};
+use crate::fleet;
 use crate::limits_conf::{self, ImportError, LimitsFile, Proposal};
 use crate::lockout::{self, FailedLogins};
 use crate::object::ObjectKind;
@@ -59,6 +60,8 @@ pub struct Found<T> {
     pub value: T,
     /// Why the configuration is refused.
     pub mistake: Option<String>,
+    /// What could not be found out or done on other hosts of the fleet, a line each.
+    pub warnings: Vec<String>,
 }
 
 /// A user with profile and sessions.
@@ -105,8 +108,8 @@ impl Known {
         }
     }
 
-    fn found<T>(self, value: T) -> Found<T> {
-        Found { value, mistake: self.mistake }
+    pub(crate) fn found<T>(self, value: T) -> Found<T> {
+        Found { value, mistake: self.mistake, warnings: Vec::new() }
     }
 }
 
@@ -242,7 +245,11 @@ impl Administration {
         let known = self.known()?;
         if self.reach(&known.config)? != AccessScope::All {
             let own = self.overview(&self.own_name())?;
-            return Ok(Found { value: vec![own.value], mistake: own.mistake });
+            return Ok(Found {
+                value: vec![own.value],
+                mistake: own.mistake,
+                warnings: Vec::new(),
+            });
         }
         let mut by_user: BTreeMap<(u32, String), Vec<SessionView>> = BTreeMap::new();
         for seen in self.sessions.seen(None)? {
@@ -285,7 +292,11 @@ impl Administration {
     /// When the acting user may not see them, or the store fails.
     pub fn sessions_of(&self, name: Option<&str>) -> Result<Found<Vec<SessionView>>, AdminError> {
         let rows = self.rows_of(name)?;
-        Ok(Found { value: self.sessions.look(rows.value)?, mistake: rows.mistake })
+        Ok(Found {
+            value: self.sessions.look(rows.value)?,
+            mistake: rows.mistake,
+            warnings: rows.warnings,
+        })
     }
 
     /// Returns the same sessions as they are recorded, without a look at how each stands.
@@ -428,7 +439,14 @@ impl Administration {
         let others = seen.into_iter().map(|seen| seen.session);
         let chosen: Vec<Session> =
             others.filter(|session| Some(session.leader.pid) != self.holder).collect();
-        self.end(known, &chosen, &format!("sessions of {}", user.name.to_string_lossy()))
+        let has_fleet = known.config.fleet.is_some();
+        let ended =
+            self.end(known, &chosen, &format!("sessions of {}", user.name.to_string_lossy()));
+        if has_fleet { fleet::clear_too(self, user.uid, ended) } else { ended }
+    }
+
+    pub(crate) fn ended_by(&self) -> String {
+        format!("{} with `{}`", self.actor, self.program)
     }
 
     fn end(
@@ -437,7 +455,7 @@ impl Administration {
         chosen: &[Session],
         whose: &str,
     ) -> Result<Found<ClearSummary>, AdminError> {
-        let by = format!("{} with `{}`", self.actor, self.program);
+        let by = self.ended_by();
         let cleared = self.sessions.clear(chosen, known.config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
         if !cleared.is_empty() {

@@ -21,6 +21,7 @@ pub mod draft;
 pub mod error;
 pub mod explain;
 pub mod field;
+pub mod fleet;
 pub mod history;
 pub mod impact;
 pub mod limits_conf;

@@ -189,7 +189,7 @@ impl Administration {
         let before = failed_logins(&user, None).count;
         reset(&user)?;
         self.log("unlock", &format!("{before} failed logins of {name:?} forgotten"));
-        Ok(Found { value: before, mistake: known.mistake })
+        Ok(known.found(before))
     }
 }
 

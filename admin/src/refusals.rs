@@ -21,6 +21,6 @@ impl Administration {
         let read = Refusals::beside(self.sessions.path()).read(uid);
         let value =
             read.map_err(|error| AdminError::new(AdminErrorKind::Store, error.to_string()))?;
-        Ok(Found { value, mistake: known.mistake })
+        Ok(Found { value, mistake: known.mistake, warnings: Vec::new() })
     }
 }

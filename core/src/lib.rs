@@ -5,7 +5,7 @@
 //! [`admission`] tells the story of one login from top to bottom. Arrows only go down:
 //!
 //! ```text
-//! admission -> { config, store, termination } -> process -> system -> model      log -> process
+//! admission -> { config, store, termination, fleet } -> process -> system -> model      log -> process
 //! audit -> system             refusals -> store
 //! ```
 //!
@@ -23,6 +23,7 @@
 pub mod admission;
 pub mod audit;
 pub mod config;
+pub mod fleet;
 pub mod log;
 pub mod model;
 pub mod process;

@@ -85,6 +85,9 @@ _shell() {
             shell__subcmd__import,limits)
                 cmd="shell__subcmd__import__subcmd__limits"
                 ;;
+            shell__subcmd__show,fleet)
+                cmd="shell__subcmd__show__subcmd__fleet"
+                ;;
             shell__subcmd__show,group)
                 cmd="shell__subcmd__show__subcmd__group"
                 ;;
@@ -432,8 +435,22 @@ _shell() {
             return 0
             ;;
         shell__subcmd__show)
-            opts="-h --help useraccountprofile user group useractivity session refusal"
+            opts="-h --help useraccountprofile user group useractivity session fleet refusal"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__show__subcmd__fleet)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -48,10 +48,17 @@ fn token(warnings: &[&str]) -> SessionToken {
             tell: Tell::Nothing,
             hint: None,
             notice: false,
+            fleet: None,
             read_at: 0,
             warnings: warnings.iter().map(|&text| text.to_owned()).collect(),
         },
-        slot: Some(Slot { id: 7, leader: leader(), open: true, state: PathBuf::from("/s") }),
+        slot: Some(Slot {
+            id: 7,
+            leader: leader(),
+            open: true,
+            state: PathBuf::from("/s"),
+            fleet: None,
+        }),
     }
 }
 
@@ -191,6 +198,7 @@ fn table() -> Vec<Row> {
                 cleared: none,
                 blocked_by: Vec::new(),
                 told: vec![],
+                fleet: None,
             },
             PAM_PERM_DENIED,
             true,
@@ -249,6 +257,7 @@ fn callers_that_want_one_line_get_one() {
         cleared: ClearSummary::default(),
         blocked_by: vec![],
         told: vec![],
+        fleet: None,
     });
     let message = PamResponse::to(&refused, &request("cockpit"), |_| true).message.unwrap();
     assert_eq!(
@@ -265,6 +274,7 @@ fn where_clearing_makes_no_room_the_user_reads_what_holds_the_slot() {
         cleared: ClearSummary::default(),
         blocked_by: vec![blocking_session()],
         told: vec![],
+        fleet: None,
     });
     let response = PamResponse::to(&refused, &request("shell-clear-sessions"), |_| true);
     let blocker = format!("A slot is held by a session that cannot be ended: {ORIGIN}.");
@@ -280,6 +290,7 @@ fn what_the_policy_tells_follows_the_warning() {
         cleared: ClearSummary::default(),
         blocked_by: vec![],
         told,
+        fleet: None,
     });
     let message = |service| PamResponse::to(&refused, &request(service), |_| true).message.unwrap();
     assert_eq!(
@@ -306,4 +317,31 @@ fn the_manual_has_the_line_of_a_login_that_would_be_refused() {
     assert_eq!(level, Level::Notice);
     let page = include_str!("../../man/session-limit.5");
     assert!(page.contains(&format!("-literal -offset indent\n{line}\n.Ed")), "{line}");
+}
+
+#[test]
+fn where_a_fleet_decides_the_log_names_hosts_and_counts() {
+    let refused = Ok(Outcome::Refused {
+        refusal: refusal(2, 2),
+        cleared: ClearSummary::default(),
+        blocked_by: vec![],
+        told: vec![],
+        fleet: Some(HostCounts(vec![("web1".into(), 0), ("web2".into(), 2)])),
+    });
+    let response = PamResponse::to(&refused, &request("sshd"), |_| true);
+    assert_eq!(response.message.unwrap(), WARNING.join("\n"));
+    let line = format!(
+        "session refused for user al\\nice: 2 of 2 over the fleet (web1 0, web2 2), {ORIGIN}"
+    );
+    assert_eq!(response.lines, [(Level::Notice, line)]);
+
+    let down = |why: Option<&str>| {
+        let outcome = Ok(Outcome::FleetDown { why: why.map(str::to_owned) });
+        PamResponse::to(&outcome, &request("sshd"), |_| true)
+    };
+    let once = down(Some("no answer"));
+    assert_eq!((once.code, once.lines.len()), (PamResultCode::PAM_PERM_DENIED, 2));
+    assert_eq!(once.lines[0].0, Level::Warning);
+    assert_eq!(down(None).lines, once.lines[1..]);
+    assert!(down(None).message.unwrap().starts_with("Sessions cannot be counted"));
 }

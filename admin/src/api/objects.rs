@@ -222,7 +222,7 @@ pub struct UserAccount {
 }
 
 /// What clearing sessions came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cleared {
     /// Sessions that ended when asked to.
@@ -233,6 +233,10 @@ pub struct Cleared {
     pub forgotten: usize,
     /// Sessions that could not be ended without ending others.
     pub spared: usize,
+    /// Hosts of the fleet on which sessions may not have been ended, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// What unlocking an account came to.

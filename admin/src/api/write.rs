@@ -139,7 +139,7 @@ pub fn clear_session(admin: &Administration, id: &str) -> Result<Answer, AdminEr
         own.session.id == id && Some(own.session.leader.pid) == admin.holder
     };
     if seen.iter().any(|seen| is_own(&seen)) {
-        let body = read::value(Cleared { ended: 1, killed: 0, forgotten: 0, spared: 0 })?;
+        let body = read::value(Cleared { ended: 1, ..Cleared::default() })?;
         return Ok(Answer { body, ends_session: true });
     }
     read::value(counts(&admin.clear_session(id)?.value)).map(Into::into)
@@ -173,7 +173,8 @@ pub fn clear(admin: &Administration, body: Value) -> Result<Answer, AdminError> 
     }
     let body: ClearBody = serde_json::from_value(body)
         .map_err(|_| AdminError::field("username", "expected the name of a user"))?;
-    let mut cleared = counts(&admin.clear_sessions(body.username.as_deref())?.value);
+    let found = admin.clear_sessions(body.username.as_deref())?;
+    let mut cleared = Cleared { warnings: found.warnings, ..counts(&found.value) };
     let is_own = body.username.as_deref().is_none_or(|name| admin.user.is_named(name));
     let ends_session = is_own && !body.except_current;
     if ends_session {
@@ -213,6 +214,7 @@ fn counts(cleared: &ClearSummary) -> Cleared {
         killed: cleared.killed,
         forgotten: cleared.forgotten,
         spared: cleared.skipped_own + cleared.skipped_shared,
+        warnings: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::administration::{Administration, Found, UserOverview};
 use crate::draft::{ConfigDraft, Object};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::explain::Explanation;
+use crate::fleet::{Elsewhere, FleetHost};
 use crate::impact::{LimitCheck, UserAboveLimit};
 use crate::limits_conf::{self, Proposal};
 use crate::object::ObjectKind;
@@ -161,6 +162,22 @@ impl Administrator {
     /// As there.
     pub fn sessions_of(&self, name: Option<&str>) -> Result<Found<Vec<SessionView>>, CallError> {
         self.ask(Call::Sessions(name.map(str::to_owned)))
+    }
+
+    /// See [`Administration::fleet_sessions`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fleet_sessions(&self, name: Option<&str>) -> Result<Option<Elsewhere>, CallError> {
+        self.ask(Call::FleetSessions(name.map(str::to_owned)))
+    }
+
+    /// See [`Administration::fleet_hosts`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fleet_hosts(&self) -> Result<Vec<FleetHost>, CallError> {
+        self.ask(Call::FleetHosts)
     }
 
     /// See [`Administration::status`].

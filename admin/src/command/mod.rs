@@ -58,6 +58,10 @@ pub enum Call {
     Overviews,
     /// The sessions of a user, or of all.
     Sessions(Option<String>),
+    /// The sessions of a user, or of all, on the other hosts of the fleet.
+    FleetSessions(Option<String>),
+    /// The hosts of the fleet.
+    FleetHosts,
     /// Whether limits take effect.
     Status,
     /// What would become of a user's next login, through a service.
@@ -156,6 +160,8 @@ pub fn answer(admin: &Administration, call: Call) -> Result<Value, CallError> {
         Call::Overview(name) => value(admin.overview(&name)?),
         Call::Overviews => value(admin.overviews()?),
         Call::Sessions(name) => value(admin.sessions_of(name.as_deref())?),
+        Call::FleetSessions(name) => value(admin.fleet_sessions(name.as_deref())?),
+        Call::FleetHosts => value(admin.fleet_hosts()?),
         Call::Status => value(admin.status()?),
         Call::Explain(user, service) => value(admin.explain(&user, &service)?),
         Call::CheckLimit(profile, limit) => value(impact::check(admin, &profile, limit)?),

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::live::LivenessCheck;
+use crate::fleet::protocol::HostCleared;
 use crate::model::policy::OnClear;
 use crate::model::session::Session;
 use crate::process::{HostIdentity, Liveness};
@@ -40,6 +41,27 @@ impl ClearSummary {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Adds what was done elsewhere.
+    pub fn add_all(&mut self, other: &Self) {
+        self.terminated += other.terminated;
+        self.killed += other.killed;
+        self.forgotten += other.forgotten;
+        self.skipped_own += other.skipped_own;
+        self.skipped_shared += other.skipped_shared;
+        self.failed += other.failed;
+    }
+
+    /// Counts what another host has done.
+    pub fn add_host(&mut self, host: &HostCleared) {
+        let add =
+            |sum: &mut usize, count: u32| *sum += usize::try_from(count).unwrap_or(usize::MAX);
+        add(&mut self.terminated, host.terminated);
+        add(&mut self.killed, host.killed);
+        add(&mut self.forgotten, host.forgotten);
+        add(&mut self.skipped_shared, host.skipped);
+        add(&mut self.failed, host.failed);
     }
 
     /// Counts what became of one session.

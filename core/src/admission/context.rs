@@ -64,6 +64,7 @@ pub fn assess(request: &LoginRequest, config: &Config) -> Result<Assessment, Adm
         tell: config.policy.tell,
         hint: config.policy.hint.clone(),
         notice: config.policy.notice,
+        fleet: config.fleet.as_ref().map(|fleet| fleet.on_engine_down),
         read_at: clock::boot_ms(),
         warnings: assigned.warnings.clone(),
     };

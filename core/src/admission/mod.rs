@@ -8,12 +8,14 @@
 pub mod clear;
 mod context;
 mod eviction;
+mod fleet;
 pub mod live;
 pub mod options;
 pub mod preview;
 mod request;
 pub mod telling;
 
+use crate::fleet::Agent;
 use crate::model::policy::{OnLimit, Tell};
 use crate::model::profile::{Decision, Limit, decide};
 use crate::model::refusal::{self, Refusal};
@@ -26,10 +28,11 @@ use crate::store::{Store, StoreError, Transaction, TransactionError};
 use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
 use eviction::{DenialReason, effective_on_limit, requested_eviction};
+use fleet::FleetProgress;
 use live::{LivenessCheck, counted_sessions, live_sessions};
 pub use request::{
-    AdmissionError, Answer, LoginRequest, LoginSettings, Outcome, Question, SessionChoice,
-    SessionToken, Slot,
+    AdmissionError, Answer, FleetSlot, LoginRequest, LoginSettings, Outcome, Question,
+    SessionChoice, SessionToken, Slot,
 };
 
 /// What a refused user reads: **the warning**.
@@ -66,7 +69,7 @@ pub fn account(
     }
     let login = Login::new(request, settings, ssh::reservation_owner_pid(), token)?;
     match store.transaction(|tx| login.reserve(tx, token, store))? {
-        Ok(outcome) => Ok(outcome),
+        Ok(outcome) => login.reserve_in_fleet(outcome, store),
         Err(denial) => Ok(login.denied(denial)),
     }
 }
@@ -100,11 +103,15 @@ pub fn open(
 /// # Errors
 ///
 /// [`StoreError`]; the slot is free all the same as soon as this process has ended.
-pub fn close(slot: &Slot, store: &Store) -> Result<bool, StoreError> {
+pub fn close(slot: &Slot, uid: u32, store: &Store) -> Result<bool, StoreError> {
     let own = is_own(&slot.leader);
     if own {
         // The number alone could mean a row of another process: the store may have been begun again.
-        store.existing_transaction(|tx| tx.remove_if_leader(slot.id, &slot.leader))?;
+        let removed = store.existing_transaction(|tx| tx.remove_if_leader(slot.id, &slot.leader));
+        if slot.fleet.is_some() {
+            Agent::beside(&slot.state).free(uid, slot.id);
+        }
+        removed?;
     }
     Ok(own)
 }
@@ -123,6 +130,12 @@ pub fn must_release(slot: &Slot, stack_failed: bool) -> bool {
 fn is_own(leader: &Leader) -> bool {
     // Without /proc the pid has to do.
     is_self(leader).unwrap_or(leader.pid == system::own_pid())
+}
+
+/// Returns the state of a slot that is taken now and opened later.
+fn reserved(eviction: EvictionRequest, by_child: bool) -> SessionState {
+    let until = clock::boot_ms().saturating_add(RESERVATION_MS);
+    SessionState::Reserved { until, eviction, by_child }
 }
 
 /// One login that counts, and where it happens.
@@ -156,6 +169,12 @@ enum OpenStep {
     Denied(Denial),
     /// These sessions are to be ended; then another transaction decides.
     TerminateFirst(ClearPlan),
+    /// A slot is reserved on this host; the fleet is to be asked, then another transaction decides.
+    AskFleet {
+        token: SessionToken,
+        eviction: EvictionRequest,
+        cleared: ClearSummary,
+    },
 }
 
 impl<'a> Login<'a> {
@@ -199,11 +218,10 @@ impl<'a> Login<'a> {
                 return Ok(Err(Denial::new(reason, others)));
             }
         };
-        let until = clock::boot_ms().saturating_add(RESERVATION_MS);
-        let state = SessionState::Reserved { until, eviction, by_child: self.may_lack_a_factor() };
+        let state = reserved(eviction, self.may_lack_a_factor());
         let over_limit = eviction == EvictionRequest::None
             && decide(self.settings.limit, held) == Decision::Deny;
-        let token = self.write_session(tx, own, state, over_limit)?;
+        let token = self.write_session(tx, own, state, over_limit, token)?;
         Ok(Ok(Outcome::Reserved {
             token,
             held: held + 1,
@@ -220,13 +238,22 @@ impl<'a> Login<'a> {
         store: &Store,
     ) -> Result<Outcome, AdmissionError> {
         let mut progress = ClearProgress::default();
+        let mut fleet = FleetProgress::new(token);
         let user = printable(self.settings.user.name.to_bytes());
         let ended_by = format!("a new login of {user} ({})", self.request.origin);
         loop {
-            match store.transaction(|tx| self.admit(tx, token, store, &progress))? {
-                OpenStep::Decided(outcome) => return Ok(outcome),
+            let token = fleet.token.clone();
+            match store.transaction(|tx| self.admit(tx, token.as_ref(), store, &progress))? {
+                OpenStep::Decided(outcome) => return Ok(fleet.opened(outcome)),
                 OpenStep::Denied(denial) => return Ok(self.denied(denial)),
                 OpenStep::TerminateFirst(plan) => progress.run(&plan, &self.host, &ended_by),
+                OpenStep::AskFleet { token, eviction, cleared } => {
+                    progress.summary = cleared;
+                    let asked = fleet.ask(self, token, eviction, &mut progress.summary, &ended_by);
+                    if let Some(denial) = asked {
+                        return self.give_back(denial, store);
+                    }
+                }
             }
         }
     }
@@ -297,7 +324,15 @@ impl<'a> Login<'a> {
             self.drop_reservation(tx, own)?;
             return decided(Outcome::Nested { cleared });
         }
-        let token = self.write_session(tx, own, SessionState::Open, over_limit)?;
+        let asks_fleet = limit != Limit::Off && !over_limit && self.must_ask_fleet(token);
+        let state = match asks_fleet {
+            true => reserved(EvictionRequest::None, false),
+            false => SessionState::Open,
+        };
+        let token = self.write_session(tx, own, state, over_limit, token)?;
+        if asks_fleet {
+            return Ok(OpenStep::AskFleet { token, eviction, cleared });
+        }
         let over_limit = over_limit.then(|| self.refusal(&others, true));
         let (held, limit) = (held + 1, limit.number());
         decided(Outcome::Opened { token, held, limit, over_limit, cleared })
@@ -437,7 +472,7 @@ impl<'a> Login<'a> {
                 let mut told = telling::lines(tell, &others, limit, &self.host);
                 told.extend(self.settings.hint.clone());
                 let refusal = self.refusal(&others, false);
-                Outcome::Refused { refusal, cleared, blocked_by, told }
+                Outcome::Refused { refusal, cleared, blocked_by, told, fleet: None }
             }
         }
     }
@@ -472,8 +507,10 @@ impl<'a> Login<'a> {
         own: Option<Session>,
         state: SessionState,
         over_limit: bool,
+        token: Option<&SessionToken>,
     ) -> Result<SessionToken, TransactionError> {
         let id = own.map_or_else(|| tx.new_id(), |own| Ok(own.id))?;
+        let known = token.and_then(|token| token.slot.as_ref()).filter(|slot| slot.id == id);
         tx.upsert(&Session {
             id,
             uid: self.settings.user.uid,
@@ -497,6 +534,10 @@ impl<'a> Login<'a> {
                 leader: self.leader.clone(),
                 open: state == SessionState::Open,
                 state: self.request.state.clone(),
+                fleet: self
+                    .settings
+                    .fleet
+                    .map(|_| known.and_then(|slot| slot.fleet).unwrap_or(FleetSlot::NotAsked)),
             }),
         })
     }

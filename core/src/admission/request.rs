@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::clear::ClearSummary;
 use crate::config::ConfigError;
+use crate::fleet::HostCounts;
+use crate::model::fleet_settings::OnEngineDown;
 use crate::model::policy::{OnClear, OnLimit, Tell};
 use crate::model::profile::Limit;
 use crate::model::refusal::Refusal;
@@ -96,6 +98,8 @@ pub struct LoginSettings {
     pub hint: Option<String>,
     /// Whether a user who takes the last slot is told.
     pub notice: bool,
+    /// Whether the user's sessions are counted over a fleet, and what decides while it cannot be asked.
+    pub fleet: Option<OnEngineDown>,
     /// When that was found out, in milliseconds of boot time.
     pub read_at: i64,
     /// What was wrong with a part of it, a line each, for the log.
@@ -113,6 +117,19 @@ pub struct Slot {
     pub open: bool,
     /// The store that the row is in.
     pub state: PathBuf,
+    /// How it stands with the fleet, where there is one.
+    pub fleet: Option<FleetSlot>,
+}
+
+/// How a slot stands with the fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FleetSlot {
+    /// The fleet has not been asked for it: the user has no limit, or it is asked when the session opens.
+    NotAsked,
+    /// The fleet knows it; so many of the user's slots were in use then.
+    Held(u32),
+    /// The fleet could not be asked; the sessions of this host alone have decided.
+    Down,
 }
 
 /// How a phase ended. The module turns each into a PAM code, a log line and a message.
@@ -170,6 +187,13 @@ pub enum Outcome {
         blocked_by: Vec<Session>,
         /// What the user reads after the warning, a line each.
         told: Vec<String>,
+        /// Where the slots are, if those of a fleet have decided.
+        fleet: Option<HostCounts>,
+    },
+    /// The fleet cannot be asked, and no user with a limit is to be let in then.
+    FleetDown {
+        /// Why, where it has not been logged yet.
+        why: Option<String>,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use super::live::counted_sessions;
 use super::request::SessionChoice;
+use crate::fleet::HostCounts;
 use crate::model::policy::Tell;
 use crate::model::sanitize::shortened;
 use crate::model::session::Session;
@@ -37,6 +38,22 @@ pub fn lines(tell: Tell, sessions: &[Session], limit: u32, host: &HostIdentity) 
             lines
         }
     }
+}
+
+/// Returns a line for each other host that holds slots; the first of `counts` is this one.
+#[must_use]
+pub fn lines_of_hosts(counts: &HostCounts) -> Vec<String> {
+    let others: Vec<_> = counts.0.iter().skip(1).filter(|(_, count)| *count > 0).collect();
+    let shown = shown_of(others.len());
+    let line = |(host, count): &&(String, u32)| match count {
+        1 => format!("1 session on {host}"),
+        _ => format!("{count} sessions on {host}"),
+    };
+    let mut lines: Vec<String> = others.iter().take(shown).map(line).collect();
+    if others.len() > shown {
+        lines.push(format!("and {} more hosts", others.len() - shown));
+    }
+    lines
 }
 
 /// Returns the open sessions of `sessions` that a user chooses from, and how many more there are.

@@ -8,12 +8,14 @@ pub mod assignment;
 mod error;
 mod file;
 mod raw;
+mod raw_fleet;
 mod raw_service;
 
 use std::path::Path;
 
 pub use error::{ConfigError, ConfigProblem, SourceLocation};
 
+use crate::model::fleet_settings::Fleet;
 use crate::model::policy::Policy;
 use crate::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 use crate::model::service_settings::Service;
@@ -38,6 +40,8 @@ pub struct Config {
     pub policy: Policy,
     /// The `[service]` table.
     pub service: Service,
+    /// The `[fleet]` table, if the file has one.
+    pub fleet: Option<Fleet>,
 }
 
 impl Default for Config {
@@ -48,6 +52,7 @@ impl Default for Config {
             groups: Vec::new(),
             policy: Policy::default(),
             service: Service::default(),
+            fleet: None,
         }
     }
 }

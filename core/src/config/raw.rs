@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use toml::Spanned;
 
+use super::raw_fleet::RawFleet;
 use super::raw_service::RawService;
 use super::{Config, ConfigProblem};
 use crate::model::policy::{OnClear, OnLimit, Policy, Tell};
@@ -30,6 +31,7 @@ pub struct RawConfig {
     policy: RawPolicy,
     #[serde(default, deserialize_with = "one_table")]
     service: RawService,
+    fleet: Option<Spanned<RawFleet>>,
 }
 
 /// Reads a table; serde would take an array for one, field by field.
@@ -162,7 +164,8 @@ impl RawConfig {
         }
 
         let (policy, service) = (self.policy.checked()?, self.service.checked()?);
-        Ok(Config { profiles, users, groups, policy, service })
+        let fleet = self.fleet.map(RawFleet::checked).transpose()?;
+        Ok(Config { profiles, users, groups, policy, service, fleet })
     }
 }
 
@@ -344,7 +347,7 @@ impl RawPolicy {
 }
 
 /// Returns the value that `words` gives to a word.
-fn one_of<T: Copy>(
+pub fn one_of<T: Copy>(
     word: &Spanned<String>,
     key: &str,
     words: &[(&str, T)],

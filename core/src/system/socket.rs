@@ -1,10 +1,12 @@
-//! A stream socket that connects without waiting, and who is at the other end of one.
+//! Stream sockets in a process that is not ours: connecting does not wait, writing raises no signal, and an
+//! answer is waited for until a deadline.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Connects to a stream socket, or fails at once where that would have to wait.
 ///
@@ -35,6 +37,85 @@ pub fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
     // SAFETY: `address` is a sockaddr_un of `length` bytes that lives across the call.
     let connected = unsafe { libc::connect(fd, (&raw const address).cast(), length) };
     if connected == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Writes all of `bytes` at once, or fails: nothing is waited for. A reader that is gone is an error, never
+/// SIGPIPE.
+///
+/// # Errors
+///
+/// Those of send(2); `WriteZero` where only a part fits.
+pub fn send_without_signal(socket: &UnixStream, bytes: &[u8]) -> io::Result<()> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: the descriptor is open while `socket` is borrowed; pointer and length are those of `bytes`.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    match usize::try_from(sent) {
+        Ok(sent) if sent == bytes.len() => Ok(()),
+        Ok(_) => Err(io::ErrorKind::WriteZero.into()),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Reads an answer line by line.
+#[derive(Debug)]
+pub struct LineReader {
+    socket: UnixStream,
+    read: Vec<u8>,
+}
+
+impl LineReader {
+    /// Reads what comes from `socket`.
+    #[must_use]
+    pub fn new(socket: UnixStream) -> Self {
+        Self { socket, read: Vec::new() }
+    }
+
+    /// Returns the next line without its end, which must come before `deadline`; at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut`, `UnexpectedEof` where the other side closes first, `InvalidData` for a longer line or one
+    /// that is not UTF-8.
+    pub fn next_line(&mut self, limit: usize, deadline: Instant) -> io::Result<String> {
+        self.socket.set_nonblocking(false)?;
+        loop {
+            if let Some(end) = self.read.iter().position(|&b| b == b'\n') {
+                let rest = self.read.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.read, rest);
+                line.truncate(end);
+                return String::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData.into());
+            }
+            if self.read.len() > limit {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            self.read_more(deadline)?;
+        }
+    }
+
+    fn read_more(&mut self, deadline: Instant) -> io::Result<()> {
+        let mut part = [0; 4096];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            // Below a millisecond the kernel would round to "no limit".
+            self.socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            match self.socket.read(&mut part) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    self.read.extend_from_slice(part.get(..read).unwrap_or_default());
+                    return Ok(());
+                }
+                // The application's signal handlers run as they would anywhere else.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
 }
 
 /// A process at the other end of a Unix socket, as it was when it connected.

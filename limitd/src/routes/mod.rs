@@ -19,8 +19,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use http_body_util::LengthLimitError;
-use session_limit_admin::api::Resource;
 use serde_json::Value;
+use session_limit_admin::api::Resource;
 use session_limit_core::model::service_settings::Service;
 
 pub use access::{Client, is_of_host};

@@ -9,6 +9,7 @@ use session_limit_admin::error::{AdminError, AdminErrorKind};
 
 use crate::language::grammar::{Change, Command, ObjectKind, Show};
 use crate::output::exit_code::CommandError;
+use crate::output::fleet;
 use crate::output::response::Response;
 use crate::output::views::{self, ActivityRow, UserRow};
 
@@ -81,9 +82,8 @@ impl Engine {
             Show::Refusals(name) => {
                 Ok(warned(self.admin.refusals_of(name.as_deref())?, |all| views::refusals(all)))
             }
-            Show::Sessions(name) => {
-                Ok(warned(self.admin.sessions_of(name.as_deref())?, |seen| views::sessions(seen)))
-            }
+            Show::Sessions(name) => self.show_sessions(name.as_deref()),
+            Show::Fleet => Ok(fleet::hosts(&self.admin.fleet_hosts()?)),
         }
     }
 
@@ -134,6 +134,23 @@ impl Engine {
         Ok(views::assignment(kind, &entry).with_warnings(unknown_name(kind, name)))
     }
 
+    /// Sessions of this host, and where it is in a fleet those of the others.
+    fn show_sessions(&self, name: Option<&str>) -> Result<Response, CommandError> {
+        let found = self.admin.sessions_of(name)?;
+        let (elsewhere, warning) = match self.admin.fleet_sessions(name) {
+            Ok(None) => return Ok(warned(found, |seen| views::sessions(seen))),
+            Ok(Some(elsewhere)) => (Some(elsewhere), None),
+            Err(error) => {
+                (None, Some(format!("only sessions of this host: {}", error.error.message)))
+            }
+        };
+        let view = |seen: &Vec<_>| match &elsewhere {
+            Some(elsewhere) => fleet::sessions(seen, elsewhere),
+            None => views::sessions(seen),
+        };
+        Ok(warned(found, view).with_warnings(warning))
+    }
+
     fn show_activity(&self, name: Option<&str>) -> Result<Response, CommandError> {
         let own = self.admin.own_name();
         let name = match name {
@@ -171,7 +188,7 @@ impl Engine {
 
 /// Makes an answer of what was found, with the mistake in the configuration as a warning.
 fn warned<T>(found: Found<T>, view: impl FnOnce(&T) -> Response) -> Response {
-    view(&found.value).with_warnings(found.mistake)
+    view(&found.value).with_warnings(found.mistake).with_warnings(found.warnings)
 }
 
 /// Says which command lists what there is.

@@ -20,6 +20,8 @@ pub enum Show {
     Activity(Option<String>),
     /// `show session [USER]`
     Sessions(Option<String>),
+    /// `show fleet`
+    Fleet,
     /// `show refusal [USER]`
     Refusals(Option<String>),
 }
@@ -118,6 +120,11 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         slots: &[Word("show"), Word("session"), Maybe(User)],
         help: "the sessions one by one",
         make: |a| Ok(Command::Show(Show::Sessions(first(a)))),
+    },
+    CommandSyntax {
+        slots: &[Word("show"), Word("fleet")],
+        help: "the hosts that share one limit",
+        make: |_| Ok(Command::Show(Show::Fleet)),
     },
     CommandSyntax {
         slots: &[Word("show"), Word("refusal"), Maybe(User)],

@@ -2,6 +2,7 @@
 
 pub mod exit_code;
 pub mod failure;
+pub mod fleet;
 pub mod pipeline;
 pub mod response;
 pub mod screen;

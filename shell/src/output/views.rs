@@ -149,8 +149,9 @@ pub fn user(row: &UserRow) -> Response {
     Response::new(ObjectKind::User.word(), &[row], table.to_string())
 }
 
+/// A session of this host as JSON shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct SessionRow<'a> {
+pub struct SessionRow<'a> {
     id: i64,
     user: &'a str,
     uid: u32,
@@ -165,14 +166,10 @@ struct SessionRow<'a> {
     over_limit: bool,
 }
 
-/// Lists sessions.
-#[must_use]
-pub fn sessions(sessions: &[SessionView]) -> Response {
-    let mut table = Table::new(&["id", "user", "service", "tty", "rhost", "pid", "since", "state"]);
-    let mut rows = Vec::new();
-    for SessionView { session, status } in sessions {
+impl<'a> From<&'a SessionView> for SessionRow<'a> {
+    fn from(SessionView { session, status }: &'a SessionView) -> Self {
         let origin = &session.origin;
-        let row = SessionRow {
+        Self {
             id: session.id,
             user: &session.user,
             uid: session.uid,
@@ -183,22 +180,35 @@ pub fn sessions(sessions: &[SessionView]) -> Response {
             since: timestamp(session.since),
             state: *status,
             over_limit: session.over_limit,
-        };
-        table.row([
-            row.id.to_string(),
-            row.user.to_owned(),
-            row.service.to_owned(),
-            row.tty.unwrap_or_default().to_owned(),
-            row.rhost.unwrap_or_default().to_owned(),
-            row.pid.to_string(),
-            row.since.clone(),
-            if row.over_limit {
-                format!("{}, over the limit", status.word())
-            } else {
-                status.word().to_owned()
-            },
-        ]);
-        rows.push(row);
+        }
+    }
+}
+
+impl SessionRow<'_> {
+    /// Returns the cells of the table.
+    #[must_use]
+    pub fn cells(&self) -> [String; 8] {
+        let state = self.state.word();
+        [
+            self.id.to_string(),
+            self.user.to_owned(),
+            self.service.to_owned(),
+            self.tty.unwrap_or_default().to_owned(),
+            self.rhost.unwrap_or_default().to_owned(),
+            self.pid.to_string(),
+            self.since.clone(),
+            if self.over_limit { format!("{state}, over the limit") } else { state.to_owned() },
+        ]
+    }
+}
+
+/// Lists sessions.
+#[must_use]
+pub fn sessions(sessions: &[SessionView]) -> Response {
+    let mut table = Table::new(&["id", "user", "service", "tty", "rhost", "pid", "since", "state"]);
+    let rows: Vec<SessionRow> = sessions.iter().map(SessionRow::from).collect();
+    for row in &rows {
+        table.row(row.cells());
     }
     Response::new("session", &rows, table.to_string())
 }

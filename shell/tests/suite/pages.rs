@@ -88,9 +88,15 @@ fn every_exit_code_is_in_the_page_and_in_the_help() {
 fn every_key_of_the_configuration_is_in_its_page() {
     let page = read("man/session-limit.5");
     let mut keys = 0;
-    for table in
-        ["", "[[useraccountprofile]]\n", "[[user]]\n", "[[group]]\n", "[policy]\n", "[service]\n"]
-    {
+    for table in [
+        "",
+        "[[useraccountprofile]]\n",
+        "[[user]]\n",
+        "[[group]]\n",
+        "[policy]\n",
+        "[service]\n",
+        "[fleet]\nendpoints = [\"http://localhost\"]\n",
+    ] {
         // The reader itself says which keys there are.
         let mistake = Config::parse(&format!("{table}nonsense = 1\n")).unwrap_err();
         for key in quoted(&mistake.message).iter().filter(|key| *key != "nonsense") {
@@ -132,7 +138,13 @@ fn every_argument_of_the_module_is_in_its_page() {
 
 #[test]
 fn the_pages_can_be_read() {
-    for page in ["shell.1", "session-limit.5", "pam_session_limit.8", "session-limitd.8"] {
+    for page in [
+        "shell.1",
+        "session-limit.5",
+        "pam_session_limit.8",
+        "session-limitd.8",
+        "session-limit-agent.8",
+    ] {
         let mut command = Command::new("man");
         command
             .args(["--warnings=w", "-P", "cat", "-l"])

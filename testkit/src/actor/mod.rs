@@ -124,6 +124,16 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
             // SAFETY: takes integers.
             unsafe { libc::setresuid(id, id, id) }
         }
+        // A herd that stays until it is told to go: other hosts of a fleet may still decide.
+        ("herd-in", _) => {
+            let held = herd(confdir, &from_hex(words[1]), &from_hex(words[2]), number(3), words[4]);
+            HERD.lock().expect("one thread").replace(held);
+            0
+        }
+        ("herd-out", _) => {
+            drop(HERD.lock().expect("one thread").take());
+            0
+        }
         ("herd", _) => {
             herd(confdir, &from_hex(words[1]), &from_hex(words[2]), number(3), words[4]);
             0
@@ -205,11 +215,11 @@ fn spawn_sleeper(own_session: bool, stubborn: bool) -> i32 {
 }
 
 /// `count` processes of one user, released at once; prints a line of account and opening code for
-/// each, then lets all of them go.
+/// each. All of them go when the herd is dropped.
 ///
 /// `phases` is `both`, `open` (session line only) or `split` (the account phase in a child of the
 /// process that opens, as sshd does for keyboard-interactive).
-fn herd(confdir: &Path, service: &CStr, user: &CStr, count: i32, phases: &str) {
+fn herd(confdir: &Path, service: &CStr, user: &CStr, count: i32, phases: &str) -> Herd {
     let (start_out, start_in) = UnixStream::pair().expect("a socket pair");
     let (result_out, result_in) = UnixStream::pair().expect("a socket pair");
     let (stay_out, stay_in) = UnixStream::pair().expect("a socket pair");
@@ -255,16 +265,30 @@ fn herd(confdir: &Path, service: &CStr, user: &CStr, count: i32, phases: &str) {
         result_out.read_exact(&mut line).expect("a result of every child");
         results.push_str(std::str::from_utf8(&line).expect("text"));
     }
-    drop(stay_in);
-    for pid in children {
-        // SAFETY: a null status is allowed.
-        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
-    }
     let mut out = io::stdout().lock();
     for line in results.lines() {
         writeln!(out, "result {line}").expect("stdout");
     }
+    Herd { stay: Some(stay_in), children }
 }
+
+/// Processes that wait to log out; they go when this is dropped.
+struct Herd {
+    stay: Option<UnixStream>,
+    children: Vec<i32>,
+}
+
+impl Drop for Herd {
+    fn drop(&mut self) {
+        drop(self.stay.take());
+        for &pid in &self.children {
+            // SAFETY: a null status is allowed.
+            unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        }
+    }
+}
+
+static HERD: std::sync::Mutex<Option<Herd>> = std::sync::Mutex::new(None);
 
 /// Goes through whole transactions, each loading and unloading the module, on worker threads that
 /// end in between; prints resident pages and open descriptors after a tenth of the cycles and at the end.

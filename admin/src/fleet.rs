@@ -1,0 +1,199 @@
+//! The fleet as an administrator sees it: hosts, their sessions, and clearing on all of them. The agent of this host
+//! is asked; without a `[fleet]` table there is nothing to ask.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::fleet::{Agent, ClearAnswer, Request};
+
+use crate::administration::{Administration, Found};
+use crate::authorization::{AccessScope, Permission};
+use crate::error::{AdminError, AdminErrorKind};
+
+/// How long the agent is waited for: etcd may have to be asked once for each host.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A session on any host of the fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FleetSession {
+    /// The host.
+    pub host: String,
+    /// Its number in the store of that host.
+    pub id: i64,
+    /// User id.
+    pub uid: u32,
+    /// Name of the user.
+    pub user: String,
+    /// PAM service.
+    pub service: String,
+    /// Terminal.
+    pub tty: Option<String>,
+    /// Address of the client.
+    pub rhost: Option<String>,
+    /// Seconds after the epoch, by the clock of the host.
+    pub since: i64,
+}
+
+/// The sessions of the other hosts, beside this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The name of this host.
+    pub own_host: String,
+    /// The sessions of the others, the oldest first.
+    pub sessions: Vec<FleetSession>,
+}
+
+/// A host of the fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FleetHost {
+    /// Its name.
+    pub host: String,
+    /// When its agent joined, in seconds after the epoch, by its own clock.
+    pub since: i64,
+    /// Seconds since its agent was last heard of.
+    pub renewed: u32,
+    /// How many sessions it has.
+    pub sessions: usize,
+    /// The version of its agent.
+    pub version: String,
+    /// Whether it is the host that was asked.
+    pub is_self: bool,
+}
+
+/// Returns the hosts of the fleet.
+///
+/// # Errors
+/// When the agent or etcd cannot be asked.
+fn hosts(state: &Path) -> Result<Vec<FleetHost>, AdminError> {
+    objects(state, &Request::Hosts)
+}
+
+/// Returns the sessions of all hosts, or those of one user; the oldest first.
+///
+/// # Errors
+/// When the agent or etcd cannot be asked.
+fn sessions(state: &Path, uid: Option<u32>) -> Result<Vec<FleetSession>, AdminError> {
+    objects(state, &Request::Sessions { uid })
+}
+
+/// Ends the sessions of a user on the other hosts, and adds what came of it to `summary`; returns what did not work, a
+/// line each.
+fn clear(state: &Path, uid: u32, by: &str, summary: &mut ClearSummary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for answer in Agent::beside(state).clear(uid, None, by) {
+        match answer {
+            ClearAnswer::Host(host) => summary.add_host(&host),
+            ClearAnswer::Silent(host) => warnings.push(format!(
+                "host {host} has not answered: sessions there may not have been ended"
+            )),
+            ClearAnswer::Down(why) => {
+                warnings.push(format!("sessions of other hosts have not been ended: {why}"));
+            }
+            ClearAnswer::End => {}
+        }
+    }
+    warnings
+}
+
+fn objects<T: DeserializeOwned>(state: &Path, request: &Request) -> Result<Vec<T>, AdminError> {
+    let failed = |why: String| AdminError::new(AdminErrorKind::Io, format!("fleet: {why}"));
+    let lines = Agent::beside(state).lines(request, Instant::now() + DEADLINE).map_err(failed)?;
+    let object = |line: &String| serde_json::from_str(line);
+    lines.iter().map(object).collect::<Result<_, _>>().map_err(|error| failed(error.to_string()))
+}
+
+impl Administration {
+    /// Returns the sessions of the other hosts of the fleet, or those of one user; `None` without a fleet.
+    ///
+    /// # Errors
+    /// When the acting user may not see them, or the agent cannot be asked.
+    pub fn fleet_sessions(&self, name: Option<&str>) -> Result<Option<Elsewhere>, AdminError> {
+        let known = self.known()?;
+        let Some(fleet) = &known.config.fleet else { return Ok(None) };
+        let own_host = fleet.host.clone().unwrap_or_else(|| {
+            let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname");
+            kernel.unwrap_or_default().trim().to_owned()
+        });
+        let uid = match (name, self.reach(&known.config)?) {
+            (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
+            (None, AccessScope::OwnUser(own)) => Some(own),
+            (None, AccessScope::All) => None,
+        };
+        let mut sessions = sessions(self.sessions.path(), uid)?;
+        sessions.retain(|session| session.host != own_host);
+        Ok(Some(Elsewhere { own_host, sessions }))
+    }
+
+    /// Returns the hosts of the fleet.
+    ///
+    /// # Errors
+    /// When the acting user may not see them, there is no fleet, or the agent cannot be asked.
+    pub fn fleet_hosts(&self) -> Result<Vec<FleetHost>, AdminError> {
+        let config = self.read()?;
+        self.reach(&config)?.check(Permission::SeeOthers)?;
+        if config.fleet.is_none() {
+            let message = "this host is in no fleet: the configuration has no [fleet] table";
+            return Err(AdminError::new(AdminErrorKind::NotFound, message.to_owned()));
+        }
+        hosts(self.sessions.path())
+    }
+}
+
+/// Adds to what a clearing of this host came to what it comes to on the others.
+///
+/// # Errors
+/// That of this host; the others have been asked all the same.
+pub(crate) fn clear_too(
+    admin: &Administration,
+    uid: u32,
+    ended: Result<Found<ClearSummary>, AdminError>,
+) -> Result<Found<ClearSummary>, AdminError> {
+    let mut elsewhere = ClearSummary::default();
+    let warnings = clear(admin.sessions.path(), uid, &admin.ended_by(), &mut elsewhere);
+    let mut ended = ended?;
+    ended.value.add_all(&elsewhere);
+    ended.warnings.extend(warnings);
+    Ok(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn what_the_agent_says_is_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("x.db");
+        assert!(hosts(&state).unwrap_err().message.contains("session-limit-agent is not running"));
+        let listener = UnixListener::bind(Agent::beside(&state).socket()).unwrap();
+        let server = std::thread::spawn(move || {
+            for answer in [
+                "{\"host\":\"web1\",\"since\":1,\"renewed\":2,\"sessions\":3,\"version\":\"0.1.0\",\"is_self\":true}\n1 end\n",
+                "1 down etcd gave no answer\n",
+                "1 host web2 1 1 0 0 0\n1 silent web3\n1 end\n",
+            ] {
+                let (mut socket, _) = listener.accept().unwrap();
+                BufReader::new(&socket).read_line(&mut String::new()).unwrap();
+                socket.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let found = hosts(&state).unwrap();
+        assert_eq!((found[0].host.as_str(), found[0].sessions), ("web1", 3));
+        assert_eq!(sessions(&state, None).unwrap_err().message, "fleet: etcd gave no answer");
+        let mut summary = ClearSummary::default();
+        let warnings = clear(&state, 1, "root", &mut summary);
+        assert_eq!((summary.terminated, summary.killed), (1, 1));
+        assert_eq!(
+            warnings,
+            ["host web3 has not answered: sessions there may not have been ended"]
+        );
+        server.join().unwrap();
+    }
+}
