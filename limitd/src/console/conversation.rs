@@ -78,6 +78,7 @@ impl Conversation {
             user: Some(user.to_owned()),
             tty: Some("http".to_owned()),
             rhost: Some(rhost.to_owned()),
+            ruser: None,
             end_sessions,
         };
         let packets = Packets::connect(Path::new(SESSION_SOCKET)).await.map_err(broken)?;
