@@ -21,7 +21,7 @@ BUILT_SHELL  := $(TARGET_DIR)/release/shell
 BUILT_SESSION := $(TARGET_DIR)/release/session-limit-session
 BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
 # Named one by one: to uninstall, this file alone is enough.
-SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell@.service)
+SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell.service)
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
 MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/session-limitd.8 man/shell.1
 # Debian's zsh has a separate directory for completions of packages.

@@ -15,6 +15,7 @@ import subprocess
 
 ARCHITECTURES = ["x86_64", "i686", "aarch64", "armv7", "powerpc64le", "riscv64gc", "s390x"]
 VENDOR = pathlib.Path("vendor")
+PREBUILT = (".o", ".obj", ".a", ".lib", ".dll", ".so")
 NOTICES = ("license", "licence", "copying", "copyright", "unlicense", "notice")
 
 
@@ -55,6 +56,16 @@ def reduce(directory):
     checksum.write_text(json.dumps({"files": {}, "package": sums["package"]}))
 
 
+def drop_objects(directory):
+    """Removes what is compiled already: ring has assembled code for Windows beside its sources."""
+    checksum = directory / ".cargo-checksum.json"
+    sums = json.loads(checksum.read_text())
+    for name in [name for name in sums["files"] if name.endswith(PREBUILT)]:
+        (directory / name).unlink()
+        del sums["files"][name]
+    checksum.write_text(json.dumps(sums))
+
+
 def main():
     command = ["cargo", "vendor", "--locked", "--versioned-dirs", "--quiet", str(VENDOR)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -67,6 +78,7 @@ def main():
             print(f"{name} {version}\t{package['license']}\t{authors}", file=index)
             if (name, version) not in used:
                 reduce(VENDOR / f"{name}-{version}")
+            drop_objects(VENDOR / f"{name}-{version}")
             for path in sorted((VENDOR / f"{name}-{version}").iterdir()):
                 if is_notice(path):
                     print(f"===== {name} {version}: {path.name}\n", file=texts)

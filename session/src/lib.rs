@@ -6,6 +6,7 @@
 //! leaves nothing behind. `unsafe` is in [`pam_client`] and [`secret`] only.
 #![deny(unsafe_code)]
 
+pub mod acceptor;
 pub mod client;
 pub mod hardening;
 pub mod ipc;

@@ -1,7 +1,7 @@
 //! The session process of the `shell` that a user runs: it has all the rights, the `shell` has none.
 //!
 //! Every user may connect. What a client may do before its login is bounded in number
-//! ([`crate::client::MAX_CONNECTIONS`]) and time ([`GRACE`]), and a failed login is told late; what it may do after
+//! ([`crate::acceptor::MAX_CONNECTIONS`]) and time ([`GRACE`]), and a failed login is told late; what it may do after
 //! its login is checked for each call.
 #![forbid(unsafe_code)]
 
@@ -20,7 +20,7 @@ use session_limit_core::model::sanitize::printable;
 use session_limit_core::store;
 use session_limit_core::system::{error_text, own_pid};
 
-use crate::client::{Client, MAX_CONNECTIONS, Unfit};
+use crate::client::{Client, Unfit};
 use crate::ipc::local::{self, LocalLogin, PROTOCOL};
 use crate::ipc::{self, Beginning, HolderMessage};
 use crate::pam_client::{
@@ -86,12 +86,9 @@ fn failed(text: String) -> HolderMessage {
     HolderMessage::Failed(PamError { phase: Phase::Start, verdict: Verdict::Broken, text })
 }
 
-/// Says why there is no login. That a user has too many connections is not logged: the user could fill the log.
+/// Says why there is no login.
 fn turn_away(socket: impl AsFd, unfit: &Unfit) -> io::Result<()> {
     let text = match unfit {
-        Unfit::TooMany => format!(
-            "{MAX_CONNECTIONS} of your logins through shell are open or being tried, which is the most; end one first"
-        ),
         Unfit::Gone => return Ok(()),
         Unfit::NoAccount(uid) => format!("the user id {uid} is not known to this host"),
         Unfit::Unknown(reason) => {
@@ -99,9 +96,13 @@ fn turn_away(socket: impl AsFd, unfit: &Unfit) -> io::Result<()> {
             "the session program cannot take the connection; see the system's log".to_owned()
         }
     };
-    // A client that is gone need not know.
-    let _ = ipc::send(socket, &failed(text));
+    refuse(socket, text);
     Ok(())
+}
+
+/// Tells a client why its connection is not served; one that is gone need not know.
+pub fn refuse(socket: impl AsFd, text: String) {
+    let _ = ipc::send(socket, &failed(text));
 }
 
 /// Logs in and holds the session until its end.

@@ -1,7 +1,7 @@
 //! A stream socket that connects without waiting, and who is at the other end of one.
 
 use std::io;
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -50,12 +50,19 @@ pub struct Peer {
 /// where standard input is something else.
 #[must_use]
 pub fn peer_of_standard_input() -> Option<Peer> {
+    peer_of(io::stdin())
+}
+
+/// As [`peer_of_standard_input`], for any socket.
+#[must_use]
+pub fn peer_of(socket: impl AsFd) -> Option<Peer> {
     let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).ok()?;
-    // SAFETY: `peer` is a ucred of `length` bytes for the kernel to write to.
+    // SAFETY: the descriptor is open for as long as `socket` lives; `peer` is a ucred of `length` bytes for the kernel to
+    // write to.
     let result = unsafe {
         libc::getsockopt(
-            libc::STDIN_FILENO,
+            socket.as_fd().as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_PEERCRED,
             (&raw mut peer).cast(),

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
 
 use crate::pty::{Pty, plain};
@@ -23,7 +23,7 @@ pub fn sequential() -> OwnedFd {
     socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
 }
 
-/// A world whose socket starts a session process for each connection, as systemd does.
+/// A world with the socket and what listens on it, as systemd starts it.
 pub fn served() -> Option<World> {
     let world = World::new()?;
     world.configure("");
@@ -35,19 +35,11 @@ pub fn served() -> Option<World> {
     // Every user may run it, wherever the tests are built.
     fs::copy(SHELL, world.path("shell")).unwrap();
     let program = testkit::program("session-limit-session", "session-limit-session");
-    let start = world.command(&[program.to_str().unwrap(), "--local"]);
-    thread::spawn(move || serve(&listener, start));
+    let mut acceptor = world.command(&[program.to_str().unwrap(), "--accept"]);
+    // It ends by itself once it had nothing to do for a minute.
+    let mut acceptor = acceptor.stdin(Stdio::from(listener)).spawn().unwrap();
+    thread::spawn(move || acceptor.wait());
     Some(world)
-}
-
-fn serve(listener: &OwnedFd, mut start: Command) {
-    start.stdout(Stdio::null());
-    while let Ok(connection) = accept_with(listener, SocketFlags::CLOEXEC) {
-        let mut child = start.stdin(Stdio::from(connection)).spawn().unwrap();
-        // No copy of the connection stays here.
-        start.stdin(Stdio::null());
-        thread::spawn(move || child.wait());
-    }
 }
 
 /// Returns a command that runs `shell` as a user on a terminal of its own.

@@ -312,12 +312,11 @@ fn connections_beyond_those_of_a_user_are_turned_away_and_keep_no_other_user_out
     let said = without_terminal(&world, 100_000, &["show", "session"]);
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert_eq!(said, "shell: the login failed: the user id 100000 is not known to this host\n");
-    assert!(!world.path("run/session-limit/connections/100000-0").exists());
     let path = world.path(SOCKET);
-    let mut many = hold_connections(&path, ALICE, 24);
+    let mut many = hold_connections(&path, ALICE, 1000);
     let mut answers = String::new();
     many.stdout.as_mut().unwrap().read_to_string(&mut answers).unwrap();
-    assert_eq!(answers.matches("16 of your logins").count(), 8, "{answers}");
+    assert_eq!(answers.matches("16 of your logins").count(), 984, "{answers}");
     let mut alice = pty_of(&world, ALICE, &["show", "session"]);
     alice.wait_for_code(4);
     alice.expect(
@@ -342,7 +341,7 @@ fn hold_connections(path: &std::path::Path, uid: u32, count: u32) -> std::proces
             socket(my $s, PF_UNIX, SOCK_SEQPACKET, 0) or die; connect($s, sockaddr_un($path)) or die "connect: $!";
             push @all, $s;
         }
-        my $end = time + 9;
+        my $end = time + 50;
         while ($said < $count - 16 and time < $end) {
             my $ready = ""; vec($ready, fileno($_), 1) = 1 for @all;
             select($ready, undef, undef, 1);

@@ -167,7 +167,7 @@ fn a_history_is_kept_and_no_login_needs_it(host: &mut Host) -> String {
     host.rules(
         Rules::default().user("alice", 1).policy("admin_groups = [\"admins-of-this-test\"]"),
     );
-    host.ok("rm -f /var/lib/session-limit/history.db");
+    host.ok("rm -f /var/lib/session-limit/history.db /run/session-limit/refusals.db*");
     let _only = host.ssh("alice").log_in();
     host.ssh("alice").is_refused();
     // A sample counts the refusals of the seconds before it.

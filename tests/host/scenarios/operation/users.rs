@@ -21,7 +21,7 @@ const PROMPT: &str = "]: > ";
 fn start(host: &Host) {
     host.run(
         "systemctl daemon-reload && systemctl reset-failed \
-         && systemctl restart session-limit-shell.socket",
+         && systemctl stop session-limit-shell.service && systemctl restart session-limit-shell.socket",
     )
     .ok();
 }
@@ -146,12 +146,13 @@ fn a_thousand_connections_of_one_user_keep_no_other_user_out(host: &mut Host) ->
     exits(&mut after);
     let second = began.elapsed();
     until("no more are served than a user may have", seconds(30), || {
-        host.ok("pgrep -c -f 'session-limit-session --local' || true").parse::<u32>().unwrap() <= 16
+        host.ok("pgrep -c -f '[s]ession-limit-session --local' || true").parse::<u32>().unwrap()
+            <= 16
     });
     assert_eq!(host.ok("systemctl is-active session-limit-shell.socket"), "active");
     host.ok("systemctl stop flood");
     until("nothing is left of them", seconds(30), || {
-        host.run("pgrep -f 'session-limit-session --local'").status != 0
+        host.run("pgrep -f '[s]ession-limit-session --local'").status != 0
     });
     let mut own = one_shot(host, "bob", &["show", "session"]);
     own.expect("| bob ");
@@ -179,10 +180,10 @@ fn a_killed_shell_and_a_killed_session_process_leave_no_session_behind(host: &mu
     exits(&mut killed);
 
     let mut prompt = prompt();
-    host.ok("pkill -KILL -f 'session-limit-session --local'");
+    host.ok("pkill -KILL -f '[s]ession-limit-session --local'");
     // The limit of 1 holds no slot for what is gone.
     prompt.send("show user | grep concurrent").expect("| 1 ").expect(PROMPT);
-    host.ok("systemctl stop 'session-limit-shell@*.service'");
+    host.ok("systemctl restart session-limit-shell.service");
     prompt.send("show user | grep concurrent").expect("| 1 ").expect(PROMPT);
     prompt.send("exit");
     exits(&mut prompt);
