@@ -70,6 +70,9 @@ install:
 	install -D -m 0644 packaging/completions/shell.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	install -D -m 0644 packaging/completions/_shell $(DESTDIR)$(ZSHDIR)/_shell
 	install -D -m 0644 packaging/completions/shell.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
+	install -D -m 0644 packaging/completions/session-limitd.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/session-limitd
+	install -D -m 0644 packaging/completions/_session-limitd $(DESTDIR)$(ZSHDIR)/_session-limitd
+	install -D -m 0644 packaging/completions/session-limitd.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/session-limitd.fish
 
 # The lines are removed from the stacks before the module they name. In a staged tree (DESTDIR) the
 # stacks are left alone.
@@ -85,6 +88,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/session-limit.conf $(DESTDIR)$(SBINDIR)/session-limitd
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/session-limitd $(DESTDIR)$(ZSHDIR)/_session-limitd
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/session-limitd.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pam_session_limit
 	@echo "kept: $(DESTDIR)$(SYSCONFDIR)/session-limit and $(DESTDIR)$(SYSCONFDIR)/pam.d/{shell,session-limitd}*"

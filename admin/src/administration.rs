@@ -284,14 +284,23 @@ impl Administration {
     /// # Errors
     /// When the acting user may not see them, or the store fails.
     pub fn sessions_of(&self, name: Option<&str>) -> Result<Found<Vec<SessionView>>, AdminError> {
+        let rows = self.rows_of(name)?;
+        Ok(Found { value: self.sessions.look(rows.value)?, mistake: rows.mistake })
+    }
+
+    /// Returns the same sessions as they are recorded, without a look at how each stands.
+    ///
+    /// # Errors
+    /// When the acting user may not see them, or the store fails.
+    pub fn rows_of(&self, name: Option<&str>) -> Result<Found<Vec<Session>>, AdminError> {
         let known = self.known()?;
         let uid = match (name, self.reach(&known.config)?) {
             (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
             (None, AccessScope::OwnUser(own)) => Some(own),
             (None, AccessScope::All) => None,
         };
-        let sessions = self.sessions.seen(uid)?;
-        Ok(known.found(sessions))
+        let rows = self.sessions.rows(uid)?;
+        Ok(known.found(rows))
     }
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
@@ -324,7 +333,13 @@ impl Administration {
     pub fn save(&self, draft: &mut ConfigDraft) -> Result<Object, DraftError> {
         self.reach(&self.read()?)?.check(Permission::Configure)?;
         let object = draft.save(&self.config)?;
-        self.tell_changed("saved", draft.kind(), draft.name());
+        let (kind, name) = (draft.kind(), draft.name());
+        match &object {
+            Object::Profile(profile) if profile.name != name => {
+                self.tell_changed(&format!("renamed to {:?} and saved", profile.name), kind, name);
+            }
+            _ => self.tell_changed("saved", kind, name),
+        }
         Ok(object)
     }
 

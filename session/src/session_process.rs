@@ -189,13 +189,16 @@ fn serve(
             return Ok(());
         }
         let Some(request) = ipc::receive_request(socket)? else { return Ok(()) };
+        let is_attended = request.is_attended();
         let answer = account.answer(request);
         let ends = answer.as_ref().is_ok_and(|answer| answer.ends_session);
         ipc::send_reply(socket, &answer.map(|answer| answer.body))?;
         if ends {
             return Ok(());
         }
-        last_call = Instant::now();
+        if is_attended {
+            last_call = Instant::now();
+        }
     }
 }
 

@@ -100,8 +100,10 @@ fn trail() -> Option<&'static CStr> {
 }
 
 fn fail(error: c_int) -> c_int {
+    // SAFETY: it has no precondition.
+    let errno = unsafe { libc::__errno_location() };
     // SAFETY: the location is the thread's own.
-    unsafe { *libc::__errno_location() = error };
+    unsafe { errno.write(error) };
     -1
 }
 
@@ -179,8 +181,10 @@ pub unsafe extern "C" fn recvfrom(
         answer[4] = 2;
         // SAFETY: the buffer has room for it.
         unsafe { std::ptr::copy_nonoverlapping(answer.as_ptr(), buffer.cast(), answer.len()) };
-        // SAFETY: all zeroes is the kernel's address.
-        unsafe { address.write(std::mem::zeroed()) };
+        // SAFETY: a structure of numbers; all zeroes is the kernel's address.
+        let kernel = unsafe { std::mem::zeroed() };
+        // SAFETY: it is not null, and the caller gives room for one.
+        unsafe { address.write(kernel) };
         // SAFETY: the caller gives both or none.
         unsafe { address_length.write(u32::try_from(size_of::<libc::sockaddr_nl>()).unwrap_or(0)) };
         return 36;

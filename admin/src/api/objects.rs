@@ -6,7 +6,7 @@ use session_limit_core::model::profile::{Profile, ProfileAssignment};
 use super::Resource;
 
 /// A profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccountProfile {
     /// Identifier.
@@ -34,7 +34,7 @@ pub struct UserAccountProfile {
 }
 
 /// A user, and the profile that applies to the user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct User {
     /// Identifier.
@@ -57,7 +57,7 @@ pub struct User {
 }
 
 /// A group, and the profile assigned to its members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserGroup {
     /// Identifier.
@@ -76,7 +76,7 @@ pub struct UserGroup {
 }
 
 /// What a user is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserActivity {
     /// Identifier.
@@ -132,7 +132,7 @@ pub struct UserSession {
 }
 
 /// A login that found no slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Refusal {
     /// Number of the refusal, growing with time.
@@ -162,7 +162,7 @@ pub struct Refusal {
 }
 
 /// A part of the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// The beginning, as RFC 3339 writes it.
@@ -178,7 +178,7 @@ pub struct History {
 }
 
 /// What was in one stretch of time. The numbers of sessions and users are absent where no sample was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryPoint {
     /// Its beginning, as RFC 3339 writes it.
@@ -198,7 +198,7 @@ pub struct HistoryPoint {
 }
 
 /// The acting user's own account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccount {
     /// Identifier of the user.
@@ -222,7 +222,7 @@ pub struct UserAccount {
 }
 
 /// What clearing sessions came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cleared {
     /// Sessions that ended when asked to.

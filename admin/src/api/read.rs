@@ -219,7 +219,7 @@ pub fn group(config: &Config, entry: &ProfileAssignment, include_name: bool) -> 
     }
 }
 
-fn activity(user: &UserOverview) -> UserActivity {
+pub(super) fn activity(user: &UserOverview) -> UserActivity {
     let uuid = uuid_of(Resource::UserActivity, &user.name);
     let last = user.last_login();
     UserActivity {

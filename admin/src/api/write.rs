@@ -71,6 +71,7 @@ pub fn replace(
     let is_said = |field: Field| said.iter().any(|c| matches!(c, Change::Set(f, _) if *f == field));
     changes.retain(|change| !matches!(change, Change::Unset(field) if is_said(*field)));
     changes.extend(said);
+    changes.extend(body.rename(resource, draft.name())?);
     save(admin, resource, &mut draft, &changes)
 }
 
@@ -103,11 +104,14 @@ pub fn patch(
     let mut draft = None;
     for (verb, body) in &all {
         let (begun, config) = begin(admin, resource, id, body)?;
+        match verb.as_str() {
+            "delete" => changes.extend(body.removals()?),
+            _ => {
+                changes.extend(body.changes(&config)?);
+                changes.extend(body.rename(resource, begun.name())?);
+            }
+        }
         draft = Some(begun);
-        changes.extend(match verb.as_str() {
-            "delete" => body.removals()?,
-            _ => body.changes(&config)?,
-        });
     }
     match draft {
         Some(mut draft) => save(admin, resource, &mut draft, &changes),
@@ -220,8 +224,8 @@ fn begin(
     body: &Body,
 ) -> Result<(ConfigDraft, Config), AdminError> {
     let name = name_of(admin, resource, id)?;
-    body.check_identity(id, &name)?;
-    let draft = admin.begin(kind(resource), &name)?;
+    body.check_identity(resource, id, &name)?;
+    let mut draft = admin.begin(kind(resource), &name)?;
     let version = match draft.base() {
         Some(Object::Profile(profile)) => UserAccountProfile::new(profile).last_modified,
         Some(Object::ProfileAssignment(entry)) => assignment_version(Some(entry)),
@@ -233,6 +237,10 @@ fn begin(
             AdminErrorKind::Conflict,
             format!("{message}; nothing was saved"),
         ));
+    }
+    if resource == Resource::UserAccountProfile {
+        // One that the file does not name comes from the name, which may change.
+        draft.set_uuid(id.to_owned());
     }
     Ok((draft, admin.read()?))
 }

@@ -28,6 +28,7 @@ pub const ALL: &[Group] = &[
     operation::shell::GROUP,
     operation::users::GROUP,
     operation::status::GROUP,
+    operation::api::GROUP,
     operation::service::GROUP,
     operation::hostile::GROUP,
     operation::penalties::GROUP,

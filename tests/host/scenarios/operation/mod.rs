@@ -1,5 +1,6 @@
 //! What an administrator does and sees: installation, faults, the journal, the command line.
 
+pub mod api;
 pub mod faults;
 pub mod hostile;
 pub mod install;

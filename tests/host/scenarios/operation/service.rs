@@ -13,6 +13,7 @@ group!("service":
     a_history_is_kept_and_no_login_needs_it,
 );
 
+/// Starts the service.
 pub const START: &str = "systemd-sysusers && systemctl daemon-reload \
     && systemctl reset-failed \
     && systemctl restart session-limit-session.socket session-limitd.service";

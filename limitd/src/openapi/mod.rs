@@ -1,5 +1,7 @@
 //! The document that describes the API, made from the same types that answer.
 
+mod bodies;
+
 use session_limit_admin::api::objects::{
     Cleared, History, HistoryPoint, Refusal, Unlocked, User, UserAccount, UserAccountProfile,
     UserActivity, UserGroup, UserSession,
@@ -7,6 +9,7 @@ use session_limit_admin::api::objects::{
 use session_limit_admin::api::{
     AtLimit, ClearBody, MAX_PAGE_SIZE, PasswordChange, Resource, UnlockBody,
 };
+use session_limit_admin::impact::{CheckedUser, LimitCheck};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
@@ -82,6 +85,7 @@ pub fn document() -> OpenApi {
     let paths = paths
         .path("/api/history", PathItem::new(HttpMethod::Get, history()))
         .path("/api/useraccount", account)
+        .path("/api/useraccountprofile/{id}/check", PathItem::new(HttpMethod::Post, check()))
         .path("/api/useractivity/unlock", PathItem::new(HttpMethod::Post, unlock()))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
@@ -99,6 +103,8 @@ pub fn document() -> OpenApi {
         .schema(History::name(), History::schema())
         .schema(HistoryPoint::name(), HistoryPoint::schema())
         .schema(Cleared::name(), Cleared::schema())
+        .schema(CheckedUser::name(), CheckedUser::schema())
+        .schema(LimitCheck::name(), LimitCheck::schema())
         .schema(ClearBody::name(), ClearBody::schema())
         .schema(PasswordChange::name(), PasswordChange::schema())
         .schema(UnlockBody::name(), UnlockBody::schema())
@@ -185,20 +191,27 @@ fn write(resource: Resource, summary: &str, status: &str, creates: bool) -> Oper
     write = write
         .response("409", failure("The name is taken, or another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
-    answered(write, status, schema_of(resource)).request_body(Some(body(object()))).build()
+    answered(write, status, schema_of(resource))
+        .request_body(Some(body(bodies::object(resource, creates))))
+        .build()
 }
 
 fn patch(resource: Resource) -> Operation {
-    let verbs = ObjectBuilder::new()
-        .property("add", object())
-        .property("replace", object())
-        .property("delete", object());
     let patch = writing(by_id(resource, false))
         .summary(Some("Changes fields of an object."))
         .response("409", failure("Another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
     answered(patch, "200", schema_of(resource))
-        .request_body(Some(body(RefOr::T(verbs.into()))))
+        .request_body(Some(body(bodies::patch(resource))))
+        .build()
+}
+
+fn check() -> Operation {
+    let check = writing(by_id(Resource::UserAccountProfile, false)).summary(Some(
+        "Says whom a limit would refuse, now and in the last days; changes nothing.",
+    ));
+    answered(check, "200", reference::<LimitCheck>())
+        .request_body(Some(body(bodies::limit())))
         .build()
 }
 
