@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use session_limit_core::fleet::{Answer, HostCounts};
 use tokio::sync::oneshot;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout};
 
 use super::{Claim, Claimed, Member};
 use crate::engine::{Engine, EngineError, Hold, Seen, SessionInfo, Taken};
@@ -13,6 +13,9 @@ use crate::local::{Local, Row};
 
 /// How long a login is made to wait: less than the module does.
 const DEADLINE: Duration = Duration::from_millis(450);
+
+/// How long the store is looked at before a login is refused: a session that was killed may still have its slot.
+const LOOK: Duration = Duration::from_millis(150);
 
 /// Why a login gets no answer.
 pub type GrantError = String;
@@ -64,6 +67,9 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         match self.note(self.inner.engine.list(Some(uid)).await) {
             Err(error) => Answer::Down(error.to_string()),
             Ok(mut seen) => {
+                if u32::try_from(seen.slots.len()).unwrap_or(u32::MAX) >= limit {
+                    self.find_ended(uid, &seen, &BTreeSet::new()).await;
+                }
                 let dead = self.dead(uid, &seen, &BTreeSet::new());
                 seen.slots.retain(|slot| {
                     !dead.contains(&(uid, slot.key.id)) || !self.is_own(&slot.key.host)
@@ -126,7 +132,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             return self.give_up(waiters, "the engine is too slow");
         }
         let until = waiters.iter().map(|waiter| waiter.since).max().unwrap_or_else(Instant::now);
-        let mut has_joined = false;
+        let (mut has_joined, mut has_looked) = (false, false);
         let mut seen = match self.note(self.inner.engine.list(Some(uid)).await) {
             Ok(seen) => seen,
             Err(error) => return self.give_up(waiters, &error.to_string()),
@@ -170,6 +176,14 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                     granted.push((waiter, in_use));
                 } else {
                     refused.push(waiter);
+                }
+            }
+            if !refused.is_empty() && !has_looked {
+                has_looked = true;
+                if self.find_ended(uid, &seen, &asking).await {
+                    waiters =
+                        granted.into_iter().map(|(waiter, _)| waiter).chain(refused).collect();
+                    continue;
                 }
             }
             if granted.is_empty() {
@@ -279,6 +293,30 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             // Nobody waits any more: if the session is not open, the next comparison frees it.
             self.inner.wanted.notify_one();
         }
+    }
+
+    /// Looks for slots of this host whose sessions are over; returns whether there are any that were not known.
+    async fn find_ended(&self, uid: u32, seen: &Seen, asking: &BTreeSet<i64>) -> bool {
+        let own: Vec<Claim> = {
+            let state = self.inner.state.borrow();
+            let own = seen.slots.iter().filter(|slot| self.is_own(&slot.key.host));
+            own.map(|slot| (uid, slot.key.id))
+                .filter(|claim| !asking.contains(&claim.1) && !state.ended.contains(claim))
+                .collect()
+        };
+        if own.is_empty() {
+            return false;
+        }
+        let Ok(Ok(rows)) = timeout(LOOK, self.inner.local.rows()).await else { return false };
+        let is_over = |claim: &&Claim| !rows.iter().any(|row| (row.uid, row.id) == **claim);
+        let over: Vec<Claim> = own.iter().filter(is_over).copied().collect();
+        let mut state = self.inner.state.borrow_mut();
+        state.doubtful.extend(&over);
+        for claim in &over {
+            state.claims.remove(claim);
+        }
+        state.ended.extend(&over);
+        !over.is_empty()
     }
 
     /// Returns the slots of this host whose sessions are over, as far as that is seen at a look: the store is not
