@@ -31,3 +31,4 @@ mod refusals;
 pub mod sessions;
 pub mod status;
 mod trail;
+pub mod user_overview;

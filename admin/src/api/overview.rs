@@ -16,12 +16,13 @@ use session_limit_core::system::clock;
 
 use super::objects::{UserActivity, UserSession};
 use super::{ListQuery, read};
-use crate::administration::{Administration, Known, UserOverview, profile_of, user_named};
+use crate::administration::{Administration, Known, profile_of, user_named};
 use crate::authorization::Permission;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::explain;
 use crate::sessions::{SessionView, is_held};
 use crate::status::{self, HostFiles};
+use crate::user_overview::UserOverview;
 
 /// With more sessions than these nobody waits for a look at all processes: idle times are left out.
 const MAX_WITH_IDLE: usize = 1_000;

@@ -10,10 +10,11 @@ use super::objects::{
     profile_ref, timestamp, url, uuid_of,
 };
 use super::{ListQuery, Resource, objects, refusals};
-use crate::administration::{Administration, UserOverview, is_known, profile_of};
+use crate::administration::{Administration, is_known, profile_of};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::object::ObjectKind;
 use crate::sessions::SessionView;
+use crate::user_overview::UserOverview;
 
 /// Returns one page of the objects of a kind.
 ///

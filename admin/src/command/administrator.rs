@@ -11,7 +11,7 @@ use session_limit_core::model::profile::{Profile, ProfileAssignment};
 use session_limit_core::refusals::Recorded;
 
 use super::{Call, CallError, NameKind, answer};
-use crate::administration::{Administration, Found, UserOverview};
+use crate::administration::{Administration, Found};
 use crate::draft::{ConfigDraft, Object};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::explain::Explanation;
@@ -21,6 +21,7 @@ use crate::limits_conf::{self, Proposal};
 use crate::object::ObjectKind;
 use crate::sessions::SessionView;
 use crate::status::Check;
+use crate::user_overview::UserOverview;
 
 /// What carries calls to where they are answered.
 pub trait Channel {

@@ -7,6 +7,7 @@
 
 pub mod clear;
 mod context;
+mod denial;
 mod eviction;
 mod fleet;
 pub mod live;
@@ -16,9 +17,8 @@ mod request;
 pub mod telling;
 
 use crate::fleet::Agent;
-use crate::model::policy::{OnLimit, Tell};
+use crate::model::policy::OnLimit;
 use crate::model::profile::{Decision, Limit, decide};
-use crate::model::refusal::{self, Refusal};
 use crate::model::sanitize::printable;
 use crate::model::service::{ServiceKind, service_kind};
 use crate::model::session::{EvictionRequest, Leader, Session, SessionState};
@@ -27,6 +27,7 @@ use crate::process::{self, HostIdentity, ssh};
 use crate::store::{Store, StoreError, Transaction, TransactionError};
 use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
+use denial::Denial;
 use eviction::{DenialReason, effective_on_limit, requested_eviction};
 use fleet::FleetProgress;
 use live::{LivenessCheck, counted_sessions, live_sessions};
@@ -146,21 +147,6 @@ struct Login<'a> {
     /// The process that holds the slot: the one that opens.
     leader: Leader,
     process_session: i32,
-}
-
-/// A login that finds no slot. The user is told after the transaction, for every login waits for that.
-struct Denial {
-    reason: DenialReason,
-    /// The user's other sessions.
-    others: Vec<Session>,
-    cleared: ClearSummary,
-    blocked_by: Vec<Session>,
-}
-
-impl Denial {
-    fn new(reason: DenialReason, others: Vec<Session>) -> Self {
-        Self { reason, others, cleared: ClearSummary::default(), blocked_by: Vec::new() }
-    }
 }
 
 /// What one transaction of an opening led to.
@@ -446,50 +432,6 @@ impl<'a> Login<'a> {
     /// child of the process that is going to open, sshd's for keyboard-interactive logins.
     fn may_lack_a_factor(&self) -> bool {
         self.leader.pid != system::own_pid()
-    }
-
-    /// Returns how a login without a slot ends, with what the user is told.
-    fn denied(&self, denial: Denial) -> Outcome {
-        let Denial { reason, others, cleared, blocked_by } = denial;
-        let limit = self.settings.limit.number();
-        match reason {
-            DenialReason::Ask { .. } => {
-                let with_origin = !self.may_lack_a_factor();
-                let (choices, more) = telling::choices(&others, with_origin, &self.host);
-                let left = counted_sessions(&others).saturating_sub(1);
-                let one_is_enough = decide(self.settings.limit, left) == Decision::Permit;
-                let open = others.iter().filter(|session| session.is_open());
-                let open = open.map(|session| session.id).collect();
-                Outcome::Ask(Question { choices, more, open, one_is_enough })
-            }
-            DenialReason::Refuse => {
-                // What holds the slots is said already.
-                let tell = match self.settings.tell {
-                    _ if self.may_lack_a_factor() => Tell::Nothing,
-                    Tell::Sessions if !blocked_by.is_empty() => Tell::Nothing,
-                    tell => tell,
-                };
-                let mut told = telling::lines(tell, &others, limit, &self.host);
-                told.extend(self.settings.hint.clone());
-                let refusal = self.refusal(&others, false);
-                Outcome::Refused { refusal, cleared, blocked_by, told, fleet: None }
-            }
-        }
-    }
-
-    /// Returns what is kept of this login, which found no slot beside `others`.
-    fn refusal(&self, others: &[Session], admitted: bool) -> Box<Refusal> {
-        let holding = || others.iter().filter(|session| session.counts_toward_limit());
-        Box::new(Refusal {
-            time: clock::epoch_seconds(),
-            uid: self.settings.user.uid,
-            user: printable(self.settings.user.name.to_bytes()),
-            origin: self.request.origin.clone(),
-            limit: self.settings.limit.number(),
-            held: u32::try_from(holding().count()).unwrap_or(u32::MAX),
-            held_by: refusal::holders(holding()),
-            admitted,
-        })
     }
 
     fn drop_reservation(

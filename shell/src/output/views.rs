@@ -1,9 +1,9 @@
 //! The `show` commands: what the configuration and the store say, as tables and JSON.
 
 use serde::Serialize;
-use session_limit_admin::administration::UserOverview;
 use session_limit_admin::limits_conf::Proposal;
 use session_limit_admin::sessions::{SessionStatus, SessionView};
+use session_limit_admin::user_overview::UserOverview;
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{Profile, ProfileAssignment};

@@ -1,8 +1,8 @@
 //! Every table and every JSON answer, as they are.
 
-use session_limit_admin::administration::UserOverview;
 use session_limit_admin::lockout::{FailedLogins, Lock};
 use session_limit_admin::sessions::{SessionStatus, SessionView};
+use session_limit_admin::user_overview::UserOverview;
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
