@@ -5,7 +5,7 @@ CARGO ?= cargo
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(TARGET_DIR)/release/pam_session_limit.so
 
-.PHONY: all build compile demo test host-table lint advisories doc deps test-deps lint-deps clean help
+.PHONY: all build compile demo test host-table pictures lint advisories doc deps test-deps lint-deps clean help
 all: build
 
 help:
@@ -41,6 +41,7 @@ compile:
 demo: build
 	$(CARGO) build --locked --package testkit --example pam_actor --example demo
 	$(TARGET_DIR)/debug/examples/demo $(abspath $(MODULE))
+	testkit/service-demo $(abspath $(MODULE)) $(abspath $(TARGET_DIR)/release)
 
 # The tests load the module that is shipped, not a debug build of it.
 test: test-deps build
@@ -49,6 +50,11 @@ test: test-deps build
 # Writes the figures of a whole run into docs/host-tests.md; no scenario may be skipped.
 host-table: test-deps build
 	HOST_TESTS_REQUIRED=1 HOST_TESTS_TABLE=docs/host-tests.md $(CARGO) test --locked --release --test host
+
+# Pictures of each page of the console, for the documentation.
+pictures: test-deps build
+	CONSOLE_PICTURES=$(abspath docs/screenshots) PAM_SESSION_LIMIT_MODULE=$(abspath $(MODULE)) \
+		$(CARGO) test --locked --package session-limitd --test console pictures
 
 lint: deps lint-deps
 	$(CARGO) fmt --all --check

@@ -27,6 +27,18 @@ bench: bench-driver bench-root bench-module
 		--root $(BENCH_ROOT) --only counts,alone,loop,herd --out $(BENCH_DIR)/debian13.json
 	benches/report.py $(BENCH_DIR)/here.json $(BENCH_DIR)/debian13.json
 
+# The REST API, beside cockpit-ws of a Debian 12 root.
+BENCH_COCKPIT ?= /var/cache/pam_session_limit-bench/cockpit
+.PHONY: bench-service
+bench: bench-service
+bench-service: bench-deps build $(BENCH_COCKPIT)/usr/lib/cockpit/cockpit-ws
+	benches/service.py --module $(MODULE) --programs $(TARGET_DIR)/release --cockpit $(BENCH_COCKPIT)
+
+# Some of its packages cannot be configured outside a running system; what is measured needs none of that.
+$(BENCH_COCKPIT)/usr/lib/cockpit/cockpit-ws:
+	mkdir -p $(dir $(BENCH_COCKPIT))
+	debootstrap --variant=minbase --include=cockpit-ws,cockpit-bridge bookworm $(BENCH_COCKPIT) || test -x $@
+
 .PHONY: bench-module
 bench-module: lint-deps
 ifeq ($(BENCH_MODULE),$(BENCH_DIR)/pam_session_limit.so)

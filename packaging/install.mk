@@ -23,6 +23,8 @@ BUILT_SERVICE := $(TARGET_DIR)/release/session-limitd
 BUILT_AGENT  := $(TARGET_DIR)/release/session-limit-agent
 # Named one by one: to uninstall, this file alone is enough.
 SYSTEMD_UNITS := $(addprefix packaging/systemd/,session-limitd.service session-limit-session.socket session-limit-session@.service session-limit-shell.socket session-limit-shell.service session-limit-agent.service)
+# What pam-auth-update can put into the stacks.
+PAM_PROFILES := session-limit session-limit-account session-limit-account-failures
 EXAMPLES     := $(PREFIX)/share/doc/pam_session_limit/examples
 MAN_PAGES    := man/pam_session_limit.8 man/session-limit.5 man/session-limitd.8 man/session-limit-agent.8 man/shell.1
 # Debian's zsh has a separate directory for completions of packages.
@@ -37,7 +39,8 @@ install:
 	@test -f $(BUILT_MODULE) || { echo "$(BUILT_MODULE) is missing: run 'make build' first" >&2; exit 1; }
 	install -D -m 0644 $(BUILT_MODULE) $(DESTDIR)$(PAMDIR)/pam_session_limit.so
 	install -D -m 0644 packaging/tmpfiles.d/session-limit.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
-	install -D -m 0644 packaging/pam-configs/session-limit $(DESTDIR)$(PREFIX)/share/pam-configs/session-limit
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/pam-configs
+	install -m 0644 $(addprefix packaging/pam-configs/,$(PAM_PROFILES)) $(DESTDIR)$(PREFIX)/share/pam-configs/
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/session-limit $(DESTDIR)$(SYSCONFDIR)/pam.d $(DESTDIR)$(EXAMPLES)/pam.d
 	test -e $(DESTDIR)$(SYSCONFDIR)/session-limit/config.toml || \
 		install -m 0644 packaging/config.toml $(DESTDIR)$(SYSCONFDIR)/session-limit/config.toml
@@ -70,14 +73,17 @@ install:
 	install -D -m 0644 packaging/completions/shell.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	install -D -m 0644 packaging/completions/_shell $(DESTDIR)$(ZSHDIR)/_shell
 	install -D -m 0644 packaging/completions/shell.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
+	install -D -m 0644 packaging/completions/session-limitd.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/session-limitd
+	install -D -m 0644 packaging/completions/_session-limitd $(DESTDIR)$(ZSHDIR)/_session-limitd
+	install -D -m 0644 packaging/completions/session-limitd.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/session-limitd.fish
 
 # The lines are removed from the stacks before the module they name. In a staged tree (DESTDIR) the
 # stacks are left alone.
 uninstall:
 	if test -z "$(DESTDIR)" && command -v pam-auth-update >/dev/null; then \
-		pam-auth-update --package --remove session-limit; \
+		pam-auth-update --package --remove $(PAM_PROFILES); \
 	fi
-	rm -f $(DESTDIR)$(PREFIX)/share/pam-configs/session-limit
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/pam-configs/,$(PAM_PROFILES))
 	rm -f $(DESTDIR)$(PAMDIR)/pam_session_limit.so
 	rm -f $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/session-limit.conf
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/session-limit
@@ -86,6 +92,8 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/session-limit-agent
 	rm -f $(DESTDIR)$(PREFIX)/bin/shell $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shell
 	rm -f $(DESTDIR)$(ZSHDIR)/_shell $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shell.fish
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/session-limitd $(DESTDIR)$(ZSHDIR)/_session-limitd
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/session-limitd.fish
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/pam_session_limit
 	@echo "kept: $(DESTDIR)$(SYSCONFDIR)/session-limit and $(DESTDIR)$(SYSCONFDIR)/pam.d/{shell,session-limitd}*"

@@ -19,8 +19,9 @@ use session_limit_core::store::last_login::{LastLogin, LastLogins};
 use session_limit_core::system::clock;
 use session_limit_core::system::users::User;
 
+use crate::credentials::{self, Call};
 use crate::outcome::{PamResponse, error_text};
-use crate::{conversation, pam_data, panic_guard};
+use crate::{conversation, pam_data, panic_guard, trail};
 
 struct SessionLimit;
 
@@ -35,7 +36,22 @@ mod exported {
 }
 
 impl PamHooks for SessionLimit {
+    fn sm_authenticate(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        // A line without arguments has always been none of our business.
+        if args.is_empty() {
+            return PamResultCode::PAM_IGNORE;
+        }
+        run_credentials(handle, &args, flags, "auth", credentials::authenticate)
+    }
+
+    fn sm_chauthtok(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        run_credentials(handle, &args, flags, "password", credentials::change_password)
+    }
+
     fn acct_mgmt(handle: &mut PamHandle, args: Vec<&CStr>, flags: PamFlag) -> PamResultCode {
+        if credentials::are_meant(&args) {
+            return run_credentials(handle, &args, flags, "account", credentials::check_account);
+        }
         run_phase(handle, &args, flags, "account", admission::account)
     }
 
@@ -54,6 +70,24 @@ impl PamHooks for SessionLimit {
             PamResultCode::PAM_SUCCESS
         })
     }
+}
+
+/// A hook of [`credentials`].
+type CredentialsHook = fn(&mut Call<'_>, &[&CStr]) -> PamResultCode;
+
+fn run_credentials(
+    handle: &mut PamHandle,
+    args: &[&CStr],
+    flags: PamFlag,
+    name: &str,
+    hook: CredentialsHook,
+) -> PamResultCode {
+    let service = service(handle);
+    guarded(&Log::new(&service, name, false), || {
+        let user = user(handle);
+        let silent = flags & PAM_SILENT != 0;
+        hook(&mut Call { handle, user, service: &service, flags, silent }, args)
+    })
 }
 
 /// A phase of [`admission`].
@@ -98,6 +132,7 @@ fn decide(
         decided = phase(&request, token.as_ref(), &store);
     }
     log_quarantined(&store, log);
+    trail::record(&decided, &request, log);
 
     let response = PamResponse::to(&decided, &request, |level| log.is_enabled(level));
     for (level, line) in &response.lines {

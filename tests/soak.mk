@@ -19,3 +19,10 @@ fuzz:
 		ASAN_OPTIONS=detect_odr_violation=0 cargo +nightly fuzz run $$target corpus/$$target seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
+
+# Calls the API with what its own document permits and forbids; schemathesis comes from PyPI, into a venv of its own.
+.PHONY: api-fuzz
+API_FUZZ_SECONDS ?= 600
+api-fuzz: test-deps build
+	tests/api-fuzz/run $(API_FUZZ_SECONDS) $(abspath $(MODULE)) $(abspath $(TARGET_DIR)/release) \
+		$(abspath $(TARGET_DIR)/api-fuzz-venv)

@@ -6,6 +6,7 @@ use std::ffi::CString;
 
 use serde::{Deserialize, Serialize};
 use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::audit::Event;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::log::{Level, Log};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
@@ -21,6 +22,7 @@ use crate::draft::{self, ConfigDraft, DraftError, Object};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::fleet;
 use crate::limits_conf::{self, ImportError, LimitsFile, Proposal};
+use crate::lockout::{self, FailedLogins};
 use crate::object::ObjectKind;
 use crate::sessions::{SessionView, Sessions, count, is_held};
 
@@ -75,6 +77,8 @@ pub struct UserOverview {
     pub sessions: Vec<SessionView>,
     /// The last login that was kept.
     pub kept: Option<LastLogin>,
+    /// Wrong passwords, and whether they lock the account.
+    pub failed: FailedLogins,
 }
 
 impl UserOverview {
@@ -104,7 +108,7 @@ impl Known {
         }
     }
 
-    fn found<T>(self, value: T) -> Found<T> {
+    pub(crate) fn found<T>(self, value: T) -> Found<T> {
         Found { value, mistake: self.mistake, warnings: Vec::new() }
     }
 }
@@ -228,7 +232,8 @@ impl Administration {
         let name = user.name.to_string_lossy().into_owned();
         // An id may be given to another user in the course of time.
         let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
-        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept }))
+        let failed = lockout::failed_logins(&user, profile.as_ref());
+        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept, failed }))
     }
 
     /// Returns what is known of all users who hold sessions or held some, for those who may see it;
@@ -259,6 +264,10 @@ impl Administration {
         for user in kept.keys() {
             by_user.entry(user.clone()).or_default();
         }
+        for user in lockout::users_with_failures() {
+            let name = user.name.to_string_lossy().into_owned();
+            by_user.entry((user.uid, name)).or_default();
+        }
         let mut all = Vec::new();
         for ((uid, name), sessions) in by_user {
             let account = user_named(&name).ok().filter(|user| user.uid == uid);
@@ -269,7 +278,10 @@ impl Administration {
                 None => None,
             };
             let kept = kept.remove(&(uid, name.clone()));
-            all.push(UserOverview { name, uid, profile, sessions, kept });
+            let failed = account
+                .map(|user| lockout::failed_logins(&user, profile.as_ref()))
+                .unwrap_or_default();
+            all.push(UserOverview { name, uid, profile, sessions, kept, failed });
         }
         Ok(known.found(all))
     }
@@ -279,14 +291,27 @@ impl Administration {
     /// # Errors
     /// When the acting user may not see them, or the store fails.
     pub fn sessions_of(&self, name: Option<&str>) -> Result<Found<Vec<SessionView>>, AdminError> {
+        let rows = self.rows_of(name)?;
+        Ok(Found {
+            value: self.sessions.look(rows.value)?,
+            mistake: rows.mistake,
+            warnings: rows.warnings,
+        })
+    }
+
+    /// Returns the same sessions as they are recorded, without a look at how each stands.
+    ///
+    /// # Errors
+    /// When the acting user may not see them, or the store fails.
+    pub fn rows_of(&self, name: Option<&str>) -> Result<Found<Vec<Session>>, AdminError> {
         let known = self.known()?;
         let uid = match (name, self.reach(&known.config)?) {
             (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
             (None, AccessScope::OwnUser(own)) => Some(own),
             (None, AccessScope::All) => None,
         };
-        let sessions = self.sessions.seen(uid)?;
-        Ok(known.found(sessions))
+        let rows = self.sessions.rows(uid)?;
+        Ok(known.found(rows))
     }
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
@@ -319,7 +344,13 @@ impl Administration {
     pub fn save(&self, draft: &mut ConfigDraft) -> Result<Object, DraftError> {
         self.reach(&self.read()?)?.check(Permission::Configure)?;
         let object = draft.save(&self.config)?;
-        self.log("configure", &format!("saved {} {:?}", draft.kind().word(), draft.name()));
+        let (kind, name) = (draft.kind(), draft.name());
+        match &object {
+            Object::Profile(profile) if profile.name != name => {
+                self.tell_changed(&format!("renamed to {:?} and saved", profile.name), kind, name);
+            }
+            _ => self.tell_changed("saved", kind, name),
+        }
         Ok(object)
     }
 
@@ -332,7 +363,7 @@ impl Administration {
         if !draft::delete(&self.config, kind, name)? {
             return Err(absent(kind, name).into());
         }
-        self.log("configure", &format!("deleted {} {name:?}", kind.word()));
+        self.tell_changed("deleted", kind, name);
         Ok(())
     }
 
@@ -357,6 +388,7 @@ impl Administration {
         let proposals = limits_conf::import(&self.config, files, apply)?;
         if apply {
             self.log("configure", "imported the limits of pam_limits");
+            self.record(Event::ConfigurationSaved, "limits");
         }
         Ok(proposals)
     }
@@ -426,6 +458,9 @@ impl Administration {
         let by = self.ended_by();
         let cleared = self.sessions.clear(chosen, known.config.policy.on_clear, &by)?;
         self.log("clear", &format!("cleared {whose}: {cleared}"));
+        if !cleared.is_empty() {
+            self.record(Event::SessionsCleared, whose);
+        }
         match cleared.failed {
             0 => Ok(known.found(cleared)),
             n => Err(AdminError::new(
@@ -436,7 +471,7 @@ impl Administration {
     }
 
     /// Tells the journal who changed what.
-    fn log(&self, phase: &str, text: &str) {
+    pub(crate) fn log(&self, phase: &str, text: &str) {
         let line = format!("{text}, by {}", self.actor);
         Log::new(self.program, phase, false).write(Level::Notice, &line);
     }

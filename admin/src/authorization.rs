@@ -41,6 +41,8 @@ pub enum Permission<'a> {
     Configure,
     /// End sessions of a user.
     Clear(u32),
+    /// Forget the failed logins of a user.
+    Unlock,
 }
 
 impl AccessScope {
@@ -74,7 +76,8 @@ impl AccessScope {
                 Permission::SeeOthers
                 | Permission::SeeStatus
                 | Permission::SeeAssignments
-                | Permission::Configure,
+                | Permission::Configure
+                | Permission::Unlock,
             ) => false,
         };
         let wanted = match permission {
@@ -85,6 +88,7 @@ impl AccessScope {
             Permission::SeeAssignments => "see the assignments",
             Permission::Configure => "change the configuration",
             Permission::Clear(_) => "end sessions of other users",
+            Permission::Unlock => "unlock accounts",
         };
         Err(AdminError::new(
             AdminErrorKind::Forbidden,
@@ -145,6 +149,7 @@ mod tests {
             profile("D"),
             Permission::SeeAssignments,
             Permission::Configure,
+            Permission::Unlock,
         ] {
             assert_eq!(
                 own.check(permission).unwrap_err().kind,

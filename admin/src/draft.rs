@@ -210,18 +210,11 @@ impl ConfigDraft {
         self.base.as_ref()
     }
 
-    /// Gives a new profile the identifier that it is to have.
+    /// Gives a profile that has no identifier the one that it is to have.
     pub fn set_uuid(&mut self, uuid: String) {
-        if let (None, Object::Profile(profile)) = (&self.base, &mut self.current) {
-            profile.uuid = Some(uuid);
+        if let Object::Profile(profile) = &mut self.current {
+            profile.uuid.get_or_insert(uuid);
         }
-    }
-
-    /// Returns the fields that were given a value although nothing enforces them.
-    #[must_use]
-    pub fn entered_not_enforced(&self) -> Vec<Field> {
-        let entered = self.entered.iter().filter(|(_, change)| **change != KeyChange::Unset);
-        entered.map(|(&field, _)| field).filter(|field| !field.is_enforced()).collect()
     }
 
     /// Returns whether saving may change the limit of a user.
@@ -259,6 +252,10 @@ impl ConfigDraft {
                     Some(on_limit.map_or(OnLimitChange::Unset, OnLimitChange::Set));
                 (on_limit.is_some() && before.is_some()).then_some(ON_LIMIT)
             }
+            (Change::Rename(name), Object::Profile(profile)) => {
+                profile.name.clone_from(name);
+                None
+            }
             (Change::Assign(profile), Object::ProfileAssignment(assignment)) => {
                 let before = std::mem::replace(&mut assignment.user_profile, profile.clone());
                 (!before.is_empty()).then_some(PROFILE_REF)
@@ -283,7 +280,9 @@ impl ConfigDraft {
             }
             self.check(config)?;
             let path = || file.path().to_owned();
-            self.write(edit).map_err(|e| DraftError::Save(SaveError::ConfigEditor(path(), e)))?;
+            self.write(edit)
+                .and_then(|()| self.write_name(edit, config))
+                .map_err(|e| DraftError::Save(SaveError::ConfigEditor(path(), e)))?;
             Ok(())
         });
         match result {
@@ -309,6 +308,16 @@ impl ConfigDraft {
                     "{PROFILE_REF}: no profile `{}`, expected one that `show useraccountprofile` lists",
                     a.user_profile
                 ))
+            }
+            Object::Profile(profile) if profile.name != self.name => {
+                if self.name == DEFAULT_PROFILE {
+                    let why = "holds for every user who is not assigned another profile";
+                    return incomplete(format!("{why} and cannot be renamed"));
+                }
+                if config.profile(&profile.name).is_some() {
+                    return incomplete(format!("there is already a profile `{}`", profile.name));
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -349,6 +358,21 @@ impl ConfigDraft {
                 Ok(())
             }
         }
+    }
+
+    /// Writes another name, also where the profile is assigned.
+    fn write_name(&self, edit: &mut ConfigEditor, config: &Config) -> Result<(), EditError> {
+        let Object::Profile(profile) = &self.current else { return Ok(()) };
+        if profile.name == self.name {
+            return Ok(());
+        }
+        let lists = [(ObjectKind::User, &config.users), (ObjectKind::Group, &config.groups)];
+        for (kind, list) in lists {
+            for entry in list.iter().filter(|entry| entry.user_profile == self.name) {
+                edit.set(kind, &entry.name, PROFILE_KEY, profile.name.as_str())?;
+            }
+        }
+        edit.set(self.kind, &self.name, "name", profile.name.as_str())
     }
 
     /// Starts from what the object is now that something else has overtaken the draft.

@@ -47,32 +47,18 @@ impl Field {
     #[must_use]
     pub const fn help(self) -> &'static str {
         match self {
-            Self::MaxPasswordHistoryCount => {
-                "old passwords that may not be used again, 0 = off (not enforced)"
-            }
-            Self::MaxLoginFailureCount => {
-                "failed logins that lock the account, 0 = unlimited (not enforced)"
-            }
-            Self::AccountLockTimeout => "minutes a lock lasts (not enforced)",
+            Self::MaxPasswordHistoryCount => "old passwords that may not be used again, 0 = off",
+            Self::MaxLoginFailureCount => "failed logins that lock the account, 0 = unlimited",
+            Self::AccountLockTimeout => "minutes a lock lasts, 0 = until unlocked",
             Self::MaxConcurrentSessions => "sessions a user may hold at once, 0 = no limit",
-            Self::CredentialsTimeoutThreshold => {
-                "days until a password expires, 0 = never (not enforced)"
-            }
+            Self::CredentialsTimeoutThreshold => "days until a password expires, 0 = never",
         }
-    }
-
-    /// Returns whether the module acts on the field. The others are kept and shown, and marked where
-    /// they are shown.
-    #[must_use]
-    pub fn is_enforced(self) -> bool {
-        self == Self::MaxConcurrentSessions
     }
 
     /// Returns the field's value in `profile`, as it is shown.
     #[must_use]
     pub fn shown(self, profile: &Profile) -> String {
-        let value = self.of(profile);
-        if self.is_enforced() { value.to_string() } else { format!("{value} (not enforced)") }
+        self.of(profile).to_string()
     }
 
     /// Returns the field's value in `profile`.
@@ -143,16 +129,6 @@ mod tests {
             *field.of_mut(&mut profile) = n;
         }
         assert_eq!(Field::ALL.map(|field| field.of(&profile)), [100, 101, 102, 103, 104]);
-    }
-
-    #[test]
-    fn what_is_not_enforced_is_marked() {
-        let profile = Profile::built_in("p");
-        for field in Field::ALL {
-            let marked = [field.help().to_owned(), field.shown(&profile)];
-            let marks = marked.map(|text| text.ends_with("(not enforced)"));
-            assert_eq!(marks, [!field.is_enforced(); 2], "{field}");
-        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub fn of_limit(
 
 /// What a wished limit means for a user of the profile: now, and for the logins of the last days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckedUser {
     /// The user's name.
     pub user: String,
@@ -63,6 +64,7 @@ pub struct CheckedUser {
 
 /// What a wished limit means for the users of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LimitCheck {
     /// Those whom it refuses something, now or in the last days, by name.
     pub users: Vec<CheckedUser>,

@@ -37,6 +37,8 @@ pub enum Change {
     Unset(Field),
     /// `on_limit WORD` of a profile; nothing, `no on_limit`, is what the policy says.
     OnLimit(Option<OnLimit>),
+    /// Another name for a profile; the users and groups that it is assigned to follow.
+    Rename(String),
     /// `user_profile_ref PROFILE` of a user or group.
     Assign(String),
 }

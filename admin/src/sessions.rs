@@ -41,13 +41,28 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be used.
     pub fn seen(&self, uid: Option<u32>) -> Result<Vec<SessionView>, AdminError> {
+        self.look(self.rows(uid)?)
+    }
+
+    /// Returns the sessions of one user, or of all, as they are recorded.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn rows(&self, uid: Option<u32>) -> Result<Vec<Session>, AdminError> {
         let store = Store::at(&self.path);
-        let host = here()?;
         let rows = store.read(|rows| match uid {
             Some(uid) => rows.sessions_of(uid),
             None => rows.all_sessions(),
         });
-        let rows = told(&store, rows)?.unwrap_or_default();
+        Ok(told(&store, rows)?.unwrap_or_default())
+    }
+
+    /// Looks how recorded sessions stand: a look at a process for each.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be used.
+    pub fn look(&self, rows: Vec<Session>) -> Result<Vec<SessionView>, AdminError> {
+        let (store, host) = (Store::at(&self.path), here()?);
         let check = LivenessCheck::new(&host, &store);
         Ok(rows
             .into_iter()

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! admission -> { config, store, termination, fleet } -> process -> system -> model      log -> process
-//!                             refusals -> store
+//! audit -> system             refusals -> store
 //! ```
 //!
 //! # What always holds
@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod admission;
+pub mod audit;
 pub mod config;
 pub mod fleet;
 pub mod log;

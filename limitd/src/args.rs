@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub const USAGE: &str = "\
 usage: session-limitd [--session-command PATH]
 
-Serves the REST API of pam_session_limit. Everything else is in the [service] table of
+Serves the REST API and the web console of pam_session_limit. Everything else is in the [service] table of
 /etc/session-limit/config.toml, see session-limit(5).
 
   --session-command PATH  start PATH for each login, where systemd does not do that; needs root, and serves as
@@ -68,5 +68,30 @@ mod tests {
         {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_completions_know_every_option() {
+        let scripts = [
+            include_str!("../../packaging/completions/session-limitd.bash"),
+            include_str!("../../packaging/completions/_session-limitd"),
+            include_str!("../../packaging/completions/session-limitd.fish"),
+        ];
+        let words = USAGE.split(|c: char| !c.is_ascii_lowercase() && c != '-');
+        let options: Vec<&str> = words.filter_map(|word| word.strip_prefix("--")).collect();
+        assert_eq!(options.len(), 4, "{options:?}");
+        for option in options {
+            assert!(scripts.iter().all(|script| script.contains(option)), "{option}");
+        }
+        let complete = |typed: &str| {
+            let [script, ..] = scripts;
+            let line = "COMP_WORDS=(session-limitd $1); COMP_CWORD=1; _session_limitd; echo ${COMPREPLY[*]}";
+            let command = format!("{script}\n{line}");
+            let output =
+                std::process::Command::new("bash").args(["-c", &command, "bash", typed]).output();
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        assert_eq!(complete("--se"), "--session-command\n");
+        assert_eq!(complete("--"), "--session-command --help --version\n");
     }
 }

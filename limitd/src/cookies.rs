@@ -17,7 +17,7 @@ const WORD_BYTES: usize = 32;
 pub struct Word(String);
 
 /// What is kept of a [`Word`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
 
 impl Word {
@@ -49,6 +49,11 @@ impl Word {
 }
 
 impl Hash {
+    /// Returns its beginning, for what is no secret.
+    pub fn short(self) -> String {
+        self.0.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Returns the hash of what a client sent.
     pub fn of(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
@@ -57,13 +62,22 @@ impl Hash {
 
 /// Returns the hashes of what may be the session's word in a request.
 pub fn candidates(headers: &HeaderMap) -> Vec<Hash> {
+    named(headers, &SESSION_COOKIES).map(Hash::of).collect()
+}
+
+/// Returns what may be the word against forged requests.
+pub fn csrf_words(headers: &HeaderMap) -> Vec<&str> {
+    named(headers, &[CSRF_COOKIE]).collect()
+}
+
+/// Returns the values of the cookies with one of the names.
+pub fn named<'h>(headers: &'h HeaderMap, names: &'h [&str]) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
     pairs
-        .filter(|(name, _)| SESSION_COOKIES.contains(&name.trim()))
+        .filter(|(name, _)| names.contains(&name.trim()))
         .take(MAX_CANDIDATES)
-        .map(|(_, value)| Hash::of(value.trim().trim_matches('"')))
-        .collect()
+        .map(|(_, value)| value.trim().trim_matches('"'))
 }
 
 /// Returns the lines that set the cookies of a new session.

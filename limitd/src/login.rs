@@ -40,6 +40,16 @@ pub enum Others {
     EndAtLimit(Vec<i64>),
 }
 
+impl Others {
+    /// Returns the PAM service of such a login, and the sessions that it ends at the limit.
+    pub fn service(self) -> (&'static str, Vec<i64>) {
+        match self {
+            Self::Clear => (CLEARING_SERVICE, Vec::new()),
+            Self::EndAtLimit(sessions) => (SERVICE, sessions),
+        }
+    }
+}
+
 /// Logs a user in. Takes the password, which is wiped when this returns.
 ///
 /// # Errors
@@ -50,10 +60,7 @@ pub async fn log_in(
     rhost: String,
     others: Others,
 ) -> Result<(Packets, String), Refusal> {
-    let (service, end_sessions) = match others {
-        Others::Clear => (CLEARING_SERVICE, Vec::new()),
-        Others::EndAtLimit(sessions) => (SERVICE, sessions),
-    };
+    let (service, end_sessions) = others.service();
     let start = LoginStart {
         service: service.to_owned(),
         user: Some(user),
@@ -112,7 +119,7 @@ async fn converse(start: &LoginStart, password: Secret) -> Result<(Packets, Stri
 }
 
 /// Returns what a failed login means to the client.
-fn refusal(failure: PamError, said: &[String], at_limit: Option<AtLimit>) -> Refusal {
+pub fn refusal(failure: PamError, said: &[String], at_limit: Option<AtLimit>) -> Refusal {
     let reason = if said.is_empty() { failure.text.clone() } else { said.join("\n") };
     match (failure.verdict, failure.phase) {
         (Verdict::NotAuthenticated, _) => Refusal::NotAuthenticated,

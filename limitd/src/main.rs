@@ -1,8 +1,8 @@
-//! `session-limitd`: the REST API of `pam_session_limit`.
+//! `session-limitd`: the REST API and the web console of `pam_session_limit`.
 //!
 //! ```text
 //! main -> launcher (only with --session-command: root, starts session processes, reads nothing from the network)
-//!      -> front: settings, tls, server -> routes -> table -> packets -> one session process for each login
+//!      -> front: settings, tls, server -> { routes, console } -> table -> packets -> one session process for each login
 //! ```
 //!
 //! The front has no rights. It knows neither the store nor the configuration; each login is a connection to a
@@ -14,6 +14,7 @@ mod args;
 mod attempts;
 mod certificate_dates;
 mod connections;
+mod console;
 mod cookies;
 mod failure;
 mod front;

@@ -46,6 +46,9 @@ _shell() {
             shell,status)
                 cmd="shell__subcmd__status"
                 ;;
+            shell,unlock)
+                cmd="shell__subcmd__unlock"
+                ;;
             shell,watch)
                 cmd="shell__subcmd__watch"
                 ;;
@@ -103,6 +106,9 @@ _shell() {
             shell__subcmd__show,useractivity)
                 cmd="shell__subcmd__show__subcmd__useractivity"
                 ;;
+            shell__subcmd__unlock,user)
+                cmd="shell__subcmd__unlock__subcmd__user"
+                ;;
             shell__subcmd__watch,show)
                 cmd="shell__subcmd__watch__subcmd__show"
                 ;;
@@ -113,7 +119,7 @@ _shell() {
 
     case "${cmd}" in
         shell)
-            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --socket --help show watch status explain check configure delete clear import export help"
+            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --socket --help show watch status explain check configure delete clear unlock import export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -543,6 +549,34 @@ _shell() {
         shell__subcmd__status)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__unlock)
+            opts="-h --help user"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        shell__subcmd__unlock__subcmd__user)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

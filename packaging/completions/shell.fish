@@ -43,6 +43,7 @@ complete -c shell -n "__fish_shell_needs_command" -f -a "check"
 complete -c shell -n "__fish_shell_needs_command" -f -a "configure"
 complete -c shell -n "__fish_shell_needs_command" -f -a "delete"
 complete -c shell -n "__fish_shell_needs_command" -f -a "clear"
+complete -c shell -n "__fish_shell_needs_command" -f -a "unlock"
 complete -c shell -n "__fish_shell_needs_command" -f -a "import"
 complete -c shell -n "__fish_shell_needs_command" -f -a "export"
 complete -c shell -n "__fish_shell_needs_command" -f -a "help" -d 'explain the commands; also ?'
@@ -88,6 +89,9 @@ complete -c shell -n "__fish_shell_using_subcommand clear; and not __fish_seen_s
 complete -c shell -n "__fish_shell_using_subcommand clear; and not __fish_seen_subcommand_from session sessions" -f -a "sessions" -d 'end a user\'s sessions, your own others by default'
 complete -c shell -n "__fish_shell_using_subcommand clear; and __fish_seen_subcommand_from session" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand clear; and __fish_seen_subcommand_from sessions" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand unlock; and not __fish_seen_subcommand_from user" -s h -l help -d 'Print help'
+complete -c shell -n "__fish_shell_using_subcommand unlock; and not __fish_seen_subcommand_from user" -f -a "user" -d 'forget a user\'s failed logins, which may lock the account'
+complete -c shell -n "__fish_shell_using_subcommand unlock; and __fish_seen_subcommand_from user" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand import; and not __fish_seen_subcommand_from limits" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand import; and not __fish_seen_subcommand_from limits" -f -a "limits" -d 'propose profiles for pam_limits\'s maxlogins lines, or write them'
 complete -c shell -n "__fish_shell_using_subcommand import; and __fish_seen_subcommand_from limits" -l apply -d 'Write what is proposed'

@@ -12,6 +12,7 @@ pub mod hardening;
 pub mod ipc;
 pub mod local_session;
 pub mod pam_client;
+pub mod password_change;
 pub mod program;
 mod sampler;
 pub mod secret;

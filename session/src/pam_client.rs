@@ -3,14 +3,17 @@
 #![allow(unsafe_code, reason = "libpam is a C library; every call to it is in this file")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
+use session_limit_core::system::users::User;
 
 use crate::secret::Secret;
+use answers::Answers;
+
+mod answers;
 
 // Numbers of <security/_pam_types.h>, which are part of Linux-PAM's binary interface.
 const PAM_SUCCESS: c_int = 0;
@@ -293,6 +296,44 @@ impl<'c> Transaction<'c> {
         }
     }
 
+    /// Checks whether the user may log in; returns whether the password has to be changed first, and leaves it.
+    ///
+    /// # Errors
+    /// See [`Transaction::check_account`].
+    pub fn is_password_expired(&mut self) -> Result<bool, PamError> {
+        // SAFETY: the handle is live.
+        match unsafe { pam_acct_mgmt(self.handle, 0) } {
+            PAM_NEW_AUTHTOK_REQD => Ok(true),
+            code => self.checked(Phase::Account, code).map(|()| false),
+        }
+    }
+
+    /// Changes the password of the user as passwd(1) does for that user: modules see the user as the caller,
+    /// and ask for the old password.
+    ///
+    /// # Errors
+    /// When the new password is refused, or could not be stored.
+    pub fn change_password(&mut self) -> Result<(), PamError> {
+        let user = self.user().and_then(|name| CString::new(name).ok());
+        let found = user.and_then(|name| User::named(&name).ok().flatten());
+        let Some(user) = found else {
+            let text = "the user is not known to this host".to_owned();
+            return Err(PamError { phase: Phase::ChangePassword, verdict: Verdict::Broken, text });
+        };
+        // SAFETY: getuid takes nothing and cannot fail.
+        let root = unsafe { libc::getuid() };
+        // SAFETY: takes integers; the effective uid stays root, so that it can be set back.
+        if unsafe { libc::setresuid(user.uid, libc::uid_t::MAX, libc::uid_t::MAX) } != 0 {
+            let text = io::Error::last_os_error().to_string();
+            return Err(PamError { phase: Phase::ChangePassword, verdict: Verdict::Broken, text });
+        }
+        // SAFETY: the handle is live.
+        let code = unsafe { pam_chauthtok(self.handle, 0) };
+        // SAFETY: takes integers.
+        unsafe { libc::setresuid(root, libc::uid_t::MAX, libc::uid_t::MAX) };
+        self.checked(Phase::ChangePassword, code)
+    }
+
     /// Opens the session.
     ///
     /// # Errors
@@ -412,63 +453,4 @@ fn answer(conversation: &mut dyn Conversation, message: &Message) -> Option<Answ
         unsafe { CStr::from_ptr(message.text) }.to_string_lossy().into_owned()
     };
     conversation.converse(style, &text)
-}
-
-/// The array of answers that libpam will own; wiped and freed here if it never gets there.
-struct Answers {
-    list: *mut Response,
-    count: usize,
-}
-
-impl Answers {
-    fn new(count: usize) -> Self {
-        // SAFETY: calloc takes two sizes; a null result is looked for by the caller.
-        let list = unsafe { libc::calloc(count, size_of::<Response>()) }.cast();
-        Self { list, count }
-    }
-
-    /// Copies an answer into memory of the C library; returns whether it could.
-    fn set(&mut self, n: usize, answer: Answer) -> bool {
-        let Answer::Text(secret) = answer else { return true };
-        let bytes = secret.bytes();
-        if bytes.contains(&0) {
-            return false;
-        }
-        // SAFETY: `list` is an array of `count` responses, all zero at first, that only `self` knows.
-        let responses = unsafe { std::slice::from_raw_parts_mut(self.list, self.count) };
-        let Some(response) = responses.get_mut(n) else { return false };
-        // SAFETY: calloc takes two sizes; null is looked for below.
-        let text = unsafe { libc::calloc(bytes.len() + 1, 1) }.cast::<c_char>();
-        if text.is_null() {
-            return false;
-        }
-        // SAFETY: `text` has room for the bytes and the zero that calloc left behind them.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), text.cast(), bytes.len()) };
-        response.text = text;
-        true
-    }
-
-    fn give(mut self) -> *mut Response {
-        std::mem::replace(&mut self.list, ptr::null_mut())
-    }
-}
-
-impl Drop for Answers {
-    fn drop(&mut self) {
-        if self.list.is_null() {
-            return;
-        }
-        // SAFETY: calloc gave `count` responses, all zero until set.
-        let responses = unsafe { std::slice::from_raw_parts_mut(self.list, self.count) };
-        for response in responses.iter_mut().filter(|response| !response.text.is_null()) {
-            // SAFETY: `set` stored a C string there.
-            let len = unsafe { libc::strlen(response.text) };
-            // SAFETY: the string's bytes, which no other code sees.
-            unsafe { std::slice::from_raw_parts_mut(response.text.cast::<u8>(), len) }.zeroize();
-            // SAFETY: it came from calloc.
-            unsafe { libc::free(response.text.cast()) };
-        }
-        // SAFETY: as above.
-        unsafe { libc::free(self.list.cast()) };
-    }
 }

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use session_limit_admin::administration::{Administration, user_named};
-use session_limit_admin::api::{self, statistics};
+use session_limit_admin::api::{self, Request, statistics};
 use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::error::{AdminError, AdminErrorKind};
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::admission::WARNING;
 use session_limit_core::config::{self, Config};
@@ -31,7 +32,7 @@ use crate::pam_client::{
 };
 use crate::secret::Secret;
 use crate::wait::{Connection, Event, signals};
-use crate::{hardening, sampler};
+use crate::{hardening, password_change, sampler};
 
 /// The name in log lines.
 pub const PROGRAM: &str = "session-limit-session";
@@ -105,9 +106,13 @@ fn hold(connection: &Connection<'_>, start: &LoginStart) -> io::Result<()> {
         // A client that is gone is noticed by the next question, or by the wait.
         let _ = ipc::send(socket, &HolderMessage::Authenticated);
         at_limit.is_authenticated.set(true);
-        transaction.check_account()?;
+        // A program has no prompt at which a password is changed: it has a call for that, and no other one.
+        let expired = match API_SERVICES.contains(&start.service.as_str()) {
+            true => transaction.is_password_expired()?,
+            false => transaction.check_account().map(|()| false)?,
+        };
         transaction.open()?;
-        Ok(transaction)
+        Ok((transaction, expired))
     });
     match login {
         Err(failure) => {
@@ -117,13 +122,14 @@ fn hold(connection: &Connection<'_>, start: &LoginStart) -> io::Result<()> {
             }
             ipc::send(socket, &HolderMessage::Failed(failure))
         }
-        Ok(transaction) => {
+        Ok((transaction, expired)) => {
             let user = transaction.user().unwrap_or_default();
             if at_limit.has_asked.get() {
                 end_chosen(&user, &start.end_sessions);
             }
             let _ = ipc::send(socket, &HolderMessage::Opened(user.clone()));
-            let served = serve(connection, &user, &Lifetime::of(&start.service));
+            let account = HeldAccount { start, user, is_expired: expired };
+            let served = serve(connection, account, &Lifetime::of(&start.service));
             drop(transaction);
             served
         }
@@ -169,7 +175,11 @@ fn check_service(socket: BorrowedFd<'_>, service: &str) -> Result<(), PamError> 
 }
 
 /// Answers requests until the session is to end.
-fn serve(connection: &Connection<'_>, user: &str, lifetime: &Lifetime) -> io::Result<()> {
+fn serve(
+    connection: &Connection<'_>,
+    mut account: HeldAccount<'_>,
+    lifetime: &Lifetime,
+) -> io::Result<()> {
     let socket = connection.socket();
     let began = Instant::now();
     let mut last_call = began;
@@ -179,18 +189,47 @@ fn serve(connection: &Connection<'_>, user: &str, lifetime: &Lifetime) -> io::Re
             return Ok(());
         }
         let Some(request) = ipc::receive_request(socket)? else { return Ok(()) };
-        let answer = administration(user).and_then(|admin| api::answer(&admin, request));
+        let is_attended = request.is_attended();
+        let answer = account.answer(request);
         let ends = answer.as_ref().is_ok_and(|answer| answer.ends_session);
         ipc::send_reply(socket, &answer.map(|answer| answer.body))?;
         if ends {
             return Ok(());
         }
-        last_call = Instant::now();
+        if is_attended {
+            last_call = Instant::now();
+        }
+    }
+}
+
+/// The user of a session, and whether the user's password has to be changed first.
+struct HeldAccount<'a> {
+    start: &'a LoginStart,
+    user: String,
+    is_expired: bool,
+}
+
+impl HeldAccount<'_> {
+    fn answer(&mut self, request: Request) -> Result<api::Answer, AdminError> {
+        match request {
+            Request::ChangePassword(change) => {
+                password_change::change(self.start, &self.user, &change)?;
+                self.is_expired = false;
+                api::answer(&administration(&self.user)?, Request::Account)
+            }
+            Request::Account => api::answer(&administration(&self.user)?, request),
+            _ if self.is_expired => {
+                let message = "the password has expired, expected PUT /api/useraccount with \
+                               old_password and password";
+                Err(AdminError::new(AdminErrorKind::Forbidden, message))
+            }
+            request => api::answer(&administration(&self.user)?, request),
+        }
     }
 }
 
 /// Returns what `user` may see and change; looked up for each request, for it may change.
-fn administration(user: &str) -> Result<Administration, session_limit_admin::error::AdminError> {
+fn administration(user: &str) -> Result<Administration, AdminError> {
     let user = user_named(user)?;
     Ok(Administration {
         config: config_file(),

@@ -10,11 +10,15 @@ pub mod code {
     pub const SERVICE_ERR: i32 = 3;
     pub const SYSTEM_ERR: i32 = 4;
     pub const PERM_DENIED: i32 = 6;
+    pub const AUTH_ERR: i32 = 7;
     pub const USER_UNKNOWN: i32 = 10;
+    pub const MAXTRIES: i32 = 11;
+    pub const NEW_AUTHTOK_REQD: i32 = 12;
     pub const SESSION_ERR: i32 = 14;
     pub const CONV_ERR: i32 = 19;
     pub const IGNORE: i32 = 25;
     pub const ABORT: i32 = 26;
+    pub const MODULE_UNKNOWN: i32 = 28;
 }
 
 /// The flag by which an application asks for no messages.
@@ -53,6 +57,8 @@ unsafe extern "C" {
         handle: *mut *mut c_void,
     ) -> c_int;
     fn pam_set_item(handle: *mut c_void, item: c_int, value: *const c_void) -> c_int;
+    fn pam_authenticate(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_chauthtok(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_acct_mgmt(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_open_session(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_close_session(handle: *mut c_void, flags: c_int) -> c_int;
@@ -134,6 +140,18 @@ impl Handle {
         let value = value.map_or(std::ptr::null(), |value| value.as_ptr().cast());
         // SAFETY: the handle is open; the string is terminated and libpam copies it.
         unsafe { pam_set_item(self.handle, item, value) }
+    }
+
+    /// Authenticates.
+    pub fn auth(&mut self, flags: i32) -> i32 {
+        // SAFETY: the handle is open.
+        unsafe { pam_authenticate(self.handle, flags) }
+    }
+
+    /// Changes the password.
+    pub fn chauthtok(&mut self, flags: i32) -> i32 {
+        // SAFETY: the handle is open.
+        unsafe { pam_chauthtok(self.handle, flags) }
     }
 
     /// Runs the account phase.

@@ -117,6 +117,16 @@ impl Login {
         self
     }
 
+    /// Authenticates.
+    pub fn auth(&mut self) -> i32 {
+        self.tell("auth")
+    }
+
+    /// Changes the password.
+    pub fn chauthtok(&mut self) -> i32 {
+        self.tell("chauthtok")
+    }
+
     /// Runs the account phase.
     pub fn acct(&mut self) -> i32 {
         self.tell("acct")

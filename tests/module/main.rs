@@ -14,6 +14,7 @@
 mod common;
 
 mod config;
+mod credentials;
 mod hygiene;
 mod limit;
 mod session;

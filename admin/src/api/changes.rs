@@ -11,7 +11,7 @@ use crate::field::Field;
 use crate::object::{self, Change, ON_LIMIT, PROFILE_REF};
 
 /// Fields that a client hands back as it has read them.
-const READ_ONLY: [&str; 5] = ["url", "not_enforced", "is_assigned", "is_known", "_last_modified"];
+const READ_ONLY: [&str; 4] = ["url", "is_assigned", "is_known", "_last_modified"];
 /// What an object had when the client read it.
 const VERSION: &str = "_last_modified";
 
@@ -83,17 +83,35 @@ impl Body {
         }
     }
 
-    /// Checks that what identifies the object is not to change.
+    /// Checks that what identifies the object is not to change. The name of a profile may.
     ///
     /// # Errors
     /// When it is.
-    pub fn check_identity(&self, id: &str, name: &str) -> Result<(), AdminError> {
+    pub fn check_identity(
+        &self,
+        resource: Resource,
+        id: &str,
+        name: &str,
+    ) -> Result<(), AdminError> {
         for (field, is) in [("uuid", id), ("name", name), ("username", name)] {
-            if self.text(field)?.is_some_and(|wanted| wanted != is) {
+            let may_change = field == "name" && resource == Resource::UserAccountProfile;
+            if !may_change && self.text(field)?.is_some_and(|wanted| wanted != is) {
                 return Err(AdminError::field(field, &format!("is `{is}` and cannot be changed")));
             }
         }
         Ok(())
+    }
+
+    /// Returns the change of a profile's name, if it is to have another one than `name`.
+    ///
+    /// # Errors
+    /// When the new one is not valid.
+    pub fn rename(&self, resource: Resource, name: &str) -> Result<Option<Change>, AdminError> {
+        if resource != Resource::UserAccountProfile || self.text("name")?.is_none() {
+            return Ok(None);
+        }
+        let wanted = self.name(resource)?;
+        Ok((wanted != name).then(|| Change::Rename(wanted.to_owned())))
     }
 
     /// Returns the identifier that a new profile is to have, from the body or from beside it.
@@ -154,6 +172,22 @@ fn word(value: &Value) -> Result<Option<OnLimit>, AdminError> {
         Value::String(typed) => object::on_limit(typed).map(Some).map_err(|_| wrong()),
         _ => Err(wrong()),
     }
+}
+
+/// Reads the limit that is to be tried out, the one field of `body`.
+///
+/// # Errors
+/// When it is missing or not valid, or another field is there.
+pub fn limit(body: Value) -> Result<u32, AdminError> {
+    let limit = Field::MaxConcurrentSessions;
+    let Value::Object(fields) = body else {
+        let message = format!("the body is not valid, expected an object with {limit}");
+        return Err(AdminError::new(AdminErrorKind::Invalid, message));
+    };
+    if let Some(other) = fields.keys().find(|name| *name != limit.name()) {
+        return Err(AdminError::field(other, &format!("cannot be tried out, expected {limit}")));
+    }
+    number(limit, fields.get(limit.name()).unwrap_or(&Value::Null))
 }
 
 fn number(field: Field, value: &Value) -> Result<u32, AdminError> {

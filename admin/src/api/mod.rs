@@ -7,6 +7,8 @@ mod at_limit;
 mod changes;
 mod history;
 pub mod objects;
+pub mod overview;
+mod password;
 mod query;
 mod read;
 mod refusals;
@@ -18,8 +20,9 @@ use serde_json::Value;
 
 pub use at_limit::{AtLimit, at_limit};
 pub use history::HistoryQuery;
+pub use password::PasswordChange;
 pub use query::{ListQuery, MAX_PAGE_SIZE};
-pub use write::ClearBody;
+pub use write::{ClearBody, UnlockBody};
 
 use crate::administration::Administration;
 use crate::error::{AdminError, AdminErrorKind};
@@ -95,6 +98,45 @@ pub enum Request {
     History(HistoryQuery),
     /// The end of all sessions of a user.
     Clear(Value),
+    /// A page of sessions with what their users hold; see [`overview::sessions`].
+    Sessions(ListQuery),
+    /// The same, of the acting user's own sessions.
+    OwnSessions(ListQuery),
+    /// The users who can open no further session.
+    UsersAtLimit(ListQuery),
+    /// The same; the profile's identifier and the body of the call.
+    CheckProfile(String, Value),
+    /// Which profile holds for a user and why; user and PAM service.
+    Explain(String, String),
+    /// Whether limits take effect on this host.
+    Status,
+    /// A text that changes with what pages show.
+    Version,
+    /// Another request that only reads, asked by a page by itself: it does not keep the session from being idle.
+    Unattended(Box<Request>),
+    /// The end of a lock, and of the failed logins behind it.
+    Unlock(Value),
+    /// Another password for the acting user; the process that holds the session answers it.
+    ChangePassword(PasswordChange),
+}
+
+impl Request {
+    /// Returns whether nothing is changed or ended by it.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::Create(..) | Self::Replace(..) | Self::Patch(..) | Self::Delete(..) => false,
+            Self::Clear(_) => false,
+            Self::Unattended(request) => request.only_reads(),
+            _ => true,
+        }
+    }
+
+    /// Returns whether a user is behind it, and not a page that refreshes itself.
+    #[must_use]
+    pub fn is_attended(&self) -> bool {
+        !matches!(self, Self::Unattended(_))
+    }
 }
 
 /// What comes back.
@@ -140,6 +182,33 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             Ok(Value::Null.into())
         }
         Request::Clear(body) => write::clear(admin, body),
+        Request::Sessions(query) => overview::sessions(admin, &query, None).map(Into::into),
+        Request::OwnSessions(query) => {
+            overview::sessions(admin, &query, Some(&admin.own_name())).map(Into::into)
+        }
+        Request::UsersAtLimit(query) => overview::users_at_limit(admin, &query).map(Into::into),
+        Request::CheckProfile(id, body) => {
+            let name = read::profile_named_by(admin, &id)?;
+            let limit = changes::limit(body)?;
+            read::value(crate::impact::check(admin, &name, limit)?).map(Into::into)
+        }
+        Request::Explain(user, service) => {
+            overview::explain(admin, &user, &service).map(Into::into)
+        }
+        Request::Status => overview::status(admin).map(Into::into),
+        Request::Version => Ok(overview::version(admin).into()),
+        Request::Unattended(request) if request.only_reads() && request.is_attended() => {
+            answer(admin, *request)
+        }
+        Request::Unattended(_) => {
+            let message = "only what reads can be asked unattended";
+            Err(AdminError::new(AdminErrorKind::Invalid, message))
+        }
+        Request::Unlock(body) => write::unlock(admin, body).map(Into::into),
+        Request::ChangePassword(_) => {
+            let message = "a password is not changed here, expected a login through the service";
+            Err(AdminError::new(AdminErrorKind::Invalid, message))
+        }
     }
 }
 

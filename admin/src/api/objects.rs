@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 
 use super::Resource;
-use crate::field::Field;
 
 /// A profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccountProfile {
     /// Identifier.
@@ -29,15 +28,13 @@ pub struct UserAccountProfile {
     /// What happens at the limit: `reject`, `ask`, `evict-oldest` or `log`; absent where the policy says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_limit: Option<String>,
-    /// The fields above that nothing acts on.
-    pub not_enforced: Vec<String>,
     /// Another value after each change of the object.
     #[serde(rename = "_last_modified")]
     pub last_modified: String,
 }
 
 /// A user, and the profile that applies to the user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct User {
     /// Identifier.
@@ -60,7 +57,7 @@ pub struct User {
 }
 
 /// A group, and the profile assigned to its members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserGroup {
     /// Identifier.
@@ -79,7 +76,7 @@ pub struct UserGroup {
 }
 
 /// What a user is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserActivity {
     /// Identifier.
@@ -98,6 +95,12 @@ pub struct UserActivity {
     pub last_login_ip: Option<String>,
     /// When that was, as RFC 3339 writes it.
     pub last_login_timestamp: Option<String>,
+    /// Wrong passwords since the last right one.
+    pub failed_login_attempts: usize,
+    /// Whether they lock the account.
+    pub locked: bool,
+    /// Until when, as RFC 3339 writes it; absent where an administrator has to unlock the account.
+    pub locked_until: Option<String>,
 }
 
 /// An open session, or a slot reserved for one.
@@ -129,7 +132,7 @@ pub struct UserSession {
 }
 
 /// A login that found no slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Refusal {
     /// Number of the refusal, growing with time.
@@ -159,7 +162,7 @@ pub struct Refusal {
 }
 
 /// A part of the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct History {
     /// The beginning, as RFC 3339 writes it.
@@ -175,7 +178,7 @@ pub struct History {
 }
 
 /// What was in one stretch of time. The numbers of sessions and users are absent where no sample was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryPoint {
     /// Its beginning, as RFC 3339 writes it.
@@ -195,7 +198,7 @@ pub struct HistoryPoint {
 }
 
 /// The acting user's own account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserAccount {
     /// Identifier of the user.
@@ -219,7 +222,7 @@ pub struct UserAccount {
 }
 
 /// What clearing sessions came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cleared {
     /// Sessions that ended when asked to.
@@ -232,7 +235,18 @@ pub struct Cleared {
     pub spared: usize,
     /// Hosts of the fleet on which sessions may not have been ended, a line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// What unlocking an account came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Unlocked {
+    /// Name of the user.
+    pub username: String,
+    /// Failed logins that were forgotten.
+    pub failed_login_attempts: usize,
 }
 
 impl UserAccountProfile {
@@ -240,7 +254,6 @@ impl UserAccountProfile {
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
         let uuid = profile_uuid(profile);
-        let unused = Field::ALL.into_iter().filter(|field| !field.is_enforced());
         Self {
             url: url(Resource::UserAccountProfile, &uuid),
             last_modified: version(&format!("{profile:?}")),
@@ -252,7 +265,6 @@ impl UserAccountProfile {
             max_concurrent_sessions: profile.max_concurrent_sessions,
             credentials_timeout_threshold: profile.credentials_timeout_threshold,
             on_limit: profile.on_limit.map(|choice| choice.word().to_owned()),
-            not_enforced: unused.map(|field| field.name().to_owned()).collect(),
         }
     }
 }
@@ -324,6 +336,7 @@ pub(super) fn timestamp(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::Field;
 
     #[test]
     fn an_identifier_is_always_the_same_and_has_the_form_of_a_uuid() {

@@ -219,7 +219,7 @@ pub fn group(config: &Config, entry: &ProfileAssignment, include_name: bool) -> 
     }
 }
 
-fn activity(user: &UserOverview) -> UserActivity {
+pub(super) fn activity(user: &UserOverview) -> UserActivity {
     let uuid = uuid_of(Resource::UserActivity, &user.name);
     let last = user.last_login();
     UserActivity {
@@ -231,6 +231,9 @@ fn activity(user: &UserOverview) -> UserActivity {
         logged_in: user.concurrent_sessions() > 0,
         last_login_ip: last.and_then(|(_, origin)| origin.rhost.clone()),
         last_login_timestamp: last.map(|(time, _)| timestamp(time)),
+        failed_login_attempts: user.failed.count,
+        locked: user.failed.is_locked(),
+        locked_until: user.failed.locked_until().map(timestamp),
     }
 }
 

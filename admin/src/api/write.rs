@@ -6,7 +6,7 @@ use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::config::Config;
 
 use super::changes::Body;
-use super::objects::{Cleared, UserAccountProfile, assignment_version, profile_uuid};
+use super::objects::{Cleared, Unlocked, UserAccountProfile, assignment_version, profile_uuid};
 use super::{Answer, Resource, read};
 use crate::administration::Administration;
 use crate::draft::{ConfigDraft, Object};
@@ -71,6 +71,7 @@ pub fn replace(
     let is_said = |field: Field| said.iter().any(|c| matches!(c, Change::Set(f, _) if *f == field));
     changes.retain(|change| !matches!(change, Change::Unset(field) if is_said(*field)));
     changes.extend(said);
+    changes.extend(body.rename(resource, draft.name())?);
     save(admin, resource, &mut draft, &changes)
 }
 
@@ -103,11 +104,14 @@ pub fn patch(
     let mut draft = None;
     for (verb, body) in &all {
         let (begun, config) = begin(admin, resource, id, body)?;
+        match verb.as_str() {
+            "delete" => changes.extend(body.removals()?),
+            _ => {
+                changes.extend(body.changes(&config)?);
+                changes.extend(body.rename(resource, begun.name())?);
+            }
+        }
         draft = Some(begun);
-        changes.extend(match verb.as_str() {
-            "delete" => body.removals()?,
-            _ => body.changes(&config)?,
-        });
     }
     match draft {
         Some(mut draft) => save(admin, resource, &mut draft, &changes),
@@ -179,6 +183,31 @@ pub fn clear(admin: &Administration, body: Value) -> Result<Answer, AdminError> 
     Ok(Answer { body: read::value(cleared)?, ends_session })
 }
 
+/// The body of a call that unlocks an account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UnlockBody {
+    /// The user.
+    pub username: String,
+}
+
+/// Forgets the failed logins of a user.
+///
+/// # Errors
+/// See [`super::answer`].
+pub fn unlock(admin: &Administration, body: Value) -> Result<Value, AdminError> {
+    if let Value::Object(fields) = &body {
+        if let Some(unknown) = fields.keys().find(|name| *name != "username") {
+            return Err(AdminError::field(unknown, "expected username"));
+        }
+    }
+    let body: UnlockBody = serde_json::from_value(body)
+        .map_err(|_| AdminError::field("username", "expected the name of a user"))?;
+    let failed_login_attempts = admin.unlock(&body.username)?.value;
+    read::value(Unlocked { username: body.username, failed_login_attempts })
+}
+
 fn counts(cleared: &ClearSummary) -> Cleared {
     Cleared {
         ended: cleared.terminated,
@@ -197,8 +226,8 @@ fn begin(
     body: &Body,
 ) -> Result<(ConfigDraft, Config), AdminError> {
     let name = name_of(admin, resource, id)?;
-    body.check_identity(id, &name)?;
-    let draft = admin.begin(kind(resource), &name)?;
+    body.check_identity(resource, id, &name)?;
+    let mut draft = admin.begin(kind(resource), &name)?;
     let version = match draft.base() {
         Some(Object::Profile(profile)) => UserAccountProfile::new(profile).last_modified,
         Some(Object::ProfileAssignment(entry)) => assignment_version(Some(entry)),
@@ -210,6 +239,10 @@ fn begin(
             AdminErrorKind::Conflict,
             format!("{message}; nothing was saved"),
         ));
+    }
+    if resource == Resource::UserAccountProfile {
+        // One that the file does not name comes from the name, which may change.
+        draft.set_uuid(id.to_owned());
     }
     Ok((draft, admin.read()?))
 }

@@ -269,6 +269,14 @@ impl Administrator {
         self.ask(Call::ClearSessions(name.map(str::to_owned)))
     }
 
+    /// See [`Administration::unlock`].
+    ///
+    /// # Errors
+    /// Those of that method, or when no answer comes.
+    pub fn unlock(&self, name: &str) -> Result<Found<usize>, CallError> {
+        self.ask(Call::Unlock(name.to_owned()))
+    }
+
     /// Reads the files of pam_limits in this process, with the rights of its user, and has their lines carried over:
     /// see [`Administration::import_limits`].
     ///

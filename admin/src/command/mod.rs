@@ -84,6 +84,8 @@ pub enum Call {
     ClearSession(i64),
     /// The end of a user's sessions.
     ClearSessions(Option<String>),
+    /// The end of a user's failed logins, and of the lock they may be.
+    Unlock(String),
     /// Lines of pam_limits, to be carried over if so said.
     ImportLimits(Vec<LimitsFile>, bool),
     /// The limits as lines of pam_limits.
@@ -170,6 +172,7 @@ pub fn answer(admin: &Administration, call: Call) -> Result<Value, CallError> {
         Call::Delete(kind, name) => value(admin.delete(kind, &name)?),
         Call::Refusals(name) => value(admin.refusals_of(name.as_deref())?),
         Call::ClearSession(id) => value(admin.clear_session(id)?),
+        Call::Unlock(name) => value(admin.unlock(&name)?),
         Call::ClearSessions(name) => value(admin.clear_sessions(name.as_deref())?),
         Call::ImportLimits(files, apply) => value(admin.import_limits(&files, apply)?),
         Call::ExportLimits => value(admin.export_limits()?),

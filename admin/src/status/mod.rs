@@ -2,12 +2,13 @@
 //! sshd. Nothing is changed, made or locked.
 //!
 //! ```text
-//! collect -> { services, clearing } -> sshd      module_file      storage
-//!                 |
-//!                 +---> stack (reader, control, reach)
+//! collect -> { services, clearing } -> sshd      module_file      storage      fields
+//!                 |                                                             |
+//!                 +---> stack (reader, control, reach) <------------------------+
 //! ```
 
 mod clearing;
+mod fields;
 mod module_file;
 pub mod services;
 mod sshd;
@@ -112,7 +113,7 @@ impl Verdict {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What kind of thing: `configuration`, `limits`, `store`, `module`, `service`, `sshd`.
+    /// What kind of thing: `configuration`, `limits`, `store`, `module`, `fields`, `service`, `sshd`.
     pub check: Cow<'static, str>,
     /// Which one: a path, a service.
     pub subject: String,
@@ -168,6 +169,7 @@ pub fn collect(host: &HostFiles, file: &ConfigFile, store: &Path) -> Vec<Check> 
     checks.push(storage::store(store));
     let services = services::examine_all(host, &config);
     checks.push(module_file::check(host, &services));
+    checks.push(fields::check(host, &services, &config));
     checks.extend(storage::other_files(&services, file.path(), store));
     checks.extend(services.iter().map(|service| services::check(service, &config)));
     checks.extend(ssh_checks(host, &config));

@@ -154,7 +154,7 @@ fn describe(findings: &mut Findings, phase: Phase, reach: &Reach, line: &OwnLine
             match phase {
                 // The session line decides all the same.
                 Phase::Account => findings.warning(text),
-                Phase::Session => findings.problem(text),
+                _ => findings.problem(text),
             }
         }
         Reach::Never(_) => findings.problem(format!(

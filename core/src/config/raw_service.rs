@@ -17,6 +17,7 @@ pub struct RawService {
     tls: Option<Spanned<bool>>,
     certificate: Option<Spanned<String>>,
     key: Option<Spanned<String>>,
+    banner: Option<Spanned<String>>,
     trusted_proxies: Option<Vec<Spanned<String>>>,
     api_idle_timeout: Option<Number>,
     api_session_lifetime: Option<Number>,
@@ -57,7 +58,9 @@ impl RawService {
             let problem = "only one of certificate and key, expected both or none";
             return Err(ConfigProblem::at(one, problem.to_owned()));
         }
-        for (name, typed) in [("certificate", &self.certificate), ("key", &self.key)] {
+        let files =
+            [("certificate", &self.certificate), ("key", &self.key), ("banner", &self.banner)];
+        for (name, typed) in files {
             if let Some(path) = typed.as_ref().filter(|path| !path.get_ref().starts_with('/')) {
                 let problem = format!("{name} {:?}, expected an absolute path", path.get_ref());
                 return Err(ConfigProblem::at(path, problem));
@@ -87,6 +90,7 @@ impl RawService {
             tls: self.tls.map_or(default.tls, Spanned::into_inner),
             certificate: self.certificate.map(Spanned::into_inner),
             key: self.key.map(Spanned::into_inner),
+            banner: self.banner.map(Spanned::into_inner),
             trusted_proxies: proxies.into_iter().map(network).collect::<Result<_, _>>()?,
             api_idle_timeout: number(self.api_idle_timeout, default.api_idle_timeout),
             api_session_lifetime: number(self.api_session_lifetime, default.api_session_lifetime),
@@ -122,6 +126,7 @@ mod tests {
             ("tls = false", "loopback"),
             ("certificate = \"/c.pem\"", "both or none"),
             ("certificate = \"c.pem\"\nkey = \"/k.pem\"", "absolute path"),
+            ("banner = \"issue\"", "banner \"issue\", expected an absolute path"),
             ("trusted_proxies = [\"x\"]", "ADDRESS/BITS"),
             ("api_idle_timeout = -1", "whole number"),
             ("history_days = 3651", "history_days 3651, expected 0 to 3650 days"),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fleet_settings;
+pub mod password_age;
 pub mod policy;
 pub mod profile;
 pub mod refusal;

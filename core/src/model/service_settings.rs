@@ -15,6 +15,8 @@ pub struct Service {
     pub certificate: Option<String>,
     /// PEM file of the private key.
     pub key: Option<String>,
+    /// File whose text the login screen of the console shows; nothing = no text.
+    pub banner: Option<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Minutes after the last call until a session ends; 0 = never.
@@ -36,6 +38,7 @@ impl Default for Service {
             tls: true,
             certificate: None,
             key: None,
+            banner: None,
             trusted_proxies: Vec::new(),
             api_idle_timeout: 15,
             api_session_lifetime: 24,

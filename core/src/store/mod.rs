@@ -5,7 +5,7 @@
 //! the very first login after boot, when directory, file and table are created.
 //!
 //! The rollback journal survives a SIGKILL at any instant, which journal modes MEMORY and OFF do not;
-//! WAL would hold files and shared memory open. A transaction is committed by zeroes over its header.
+//! WAL would hold files and shared memory open.
 #![forbid(unsafe_code)]
 
 mod error;

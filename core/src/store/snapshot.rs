@@ -6,8 +6,8 @@
 //! The copy is made twice. Where both are the same, every page was in the file at the moment between the
 //! two, and where no transaction was under way at that moment, the file held exactly the last committed
 //! one. A transaction is under way as long as its journal has a header: SQLite fills the journal before it
-//! touches the database, and commits by writing zeroes over the header
-//! (<https://sqlite.org/atomiccommit.html>, "Persistent Rollback Journals").
+//! touches the database, and commits by truncating the journal (<https://sqlite.org/atomiccommit.html>);
+//! another program may write zeroes over the header.
 
 use std::io::Read;
 use std::path::Path;

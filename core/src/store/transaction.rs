@@ -269,8 +269,7 @@ impl fmt::Debug for Transaction {
     }
 }
 
-/// Sets what the store relies on, whatever SQLite was compiled with. The journal keeps its pages between
-/// transactions: on a tmpfs, giving them back and taking them again is most of what writing it costs.
+/// Sets what the store relies on, whatever SQLite was compiled with.
 fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -279,7 +278,7 @@ fn configure(connection: &Connection, is_in_memory: bool) -> rusqlite::Result<()
     let synchronous = if is_in_memory { "OFF" } else { "NORMAL" };
     connection.execute_batch(&format!(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; \
-         PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = PERSIST"
+         PRAGMA synchronous = {synchronous}; PRAGMA journal_mode = TRUNCATE"
     ))
 }
 

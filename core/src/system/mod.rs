@@ -2,8 +2,10 @@
 
 pub mod clock;
 pub mod file_lock;
+pub mod libaudit;
 pub mod pidfd;
 pub mod real_uid;
+pub mod shadow;
 pub mod signals;
 pub mod socket;
 pub mod std_descriptors;

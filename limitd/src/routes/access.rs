@@ -90,6 +90,13 @@ fn is_same_site(headers: &HeaderMap) -> bool {
     text(REFERER.as_str()).is_some_and(is_ours) && text(ORIGIN.as_str()).is_none_or(is_ours)
 }
 
+/// Returns whether an origin (`https://HOST:PORT`) is that of the host that a request was sent to.
+pub fn is_of_host(origin: &str, host: &str) -> bool {
+    // A browser leaves the usual port out of both.
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_some_and(|authority| !host.is_empty() && authority.eq_ignore_ascii_case(host))
+}
+
 /// Returns a host without its port.
 fn name_of(authority: &str) -> &str {
     match authority.rsplit_once(':') {

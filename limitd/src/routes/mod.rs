@@ -1,6 +1,7 @@
 //! Calls: from an HTTP request to a question for the session process, and back.
 
 mod access;
+mod account;
 mod history;
 mod meta;
 mod objects;
@@ -10,18 +11,24 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use http_body_util::LengthLimitError;
+use serde_json::Value;
+use session_limit_admin::api::Resource;
 use session_limit_core::model::service_settings::Service;
+
+pub use access::{Client, is_of_host};
+pub use session::{is_plain, refuse_while_broken, set_cookies};
 
 use crate::attempts::Attempts;
 use crate::connections::Connection;
+use crate::console;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::table::Table;
@@ -42,6 +49,8 @@ pub struct App {
     pub attempts: Attempts,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Logins of the console that wait for an answer.
+    pub pending: console::Pending,
     settings: Arc<Mutex<Settings>>,
 }
 
@@ -63,6 +72,9 @@ impl App {
     /// Takes settings into use. Those of a file that is refused change nothing but what is said.
     pub fn configure(&self, read: Result<Service, String>) {
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(service) = &read {
+            console::read_banner(service.banner.as_deref());
+        }
         match read {
             Ok(service) => *settings = Settings { service, mistake: None },
             Err(mistake) => settings.mistake = Some(mistake),
@@ -87,18 +99,38 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(meta::health))
         .route("/metrics", get(meta::metrics))
         .route("/api/openapi.json", get(meta::openapi))
-        .route("/api/useraccount", get(objects::account))
+        .route("/api/useraccount", get(objects::account).put(account::change_password))
+        .route("/api/useractivity/unlock", post(account::unlock))
         .route("/api/history", get(history::read))
         .route("/api/usersession/clear", post(objects::clear))
-        .route("/api/{resource}", get(objects::list).post(objects::create))
-        .route(
-            "/api/{resource}/{id}",
-            get(objects::get).put(objects::replace).patch(objects::patch).delete(objects::delete),
-        )
+        .route("/api/useraccountprofile/{id}/check", post(objects::check))
+        .merge(resources())
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), around))
-        .with_state(app)
+        .with_state(app.clone())
+        .merge(console::router(app))
+}
+
+/// Returns the calls about objects: for each kind those that it takes.
+fn resources() -> Router<App> {
+    let mut router = Router::new();
+    for resource in Resource::ALL {
+        let (list, object) = (get(objects::list), get(objects::get));
+        let (list, object) = match resource {
+            _ if resource.is_configured() => (
+                list.post(objects::create),
+                object.put(objects::replace).patch(objects::patch).delete(objects::delete),
+            ),
+            Resource::UserSession => (list, object.delete(objects::delete)),
+            _ => (list, object),
+        };
+        let path = format!("/api/{}", resource.word());
+        router = router
+            .route(&path, list.layer(Extension(resource)))
+            .route(&format!("{path}/{{id}}"), object.layer(Extension(resource)));
+    }
+    router
 }
 
 async fn method_not_allowed() -> Failure {
@@ -124,7 +156,7 @@ async fn around(State(app): State<App>, request: Request, next: Next) -> Respons
 }
 
 /// Reads a body of bounded length in bounded time.
-async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failure> {
+pub async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failure> {
     let read = tokio::time::timeout(BODY_DEADLINE, axum::body::to_bytes(body, MAX_BODY)).await;
     connection.set_busy();
     match read {
@@ -137,6 +169,12 @@ async fn read_body(connection: &Connection, body: Body) -> Result<Vec<u8>, Failu
         }),
         Ok(Ok(bytes)) => Ok(bytes.into()),
     }
+}
+
+/// Reads a body as JSON.
+fn json(body: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(body)
+        .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the body is not valid, expected JSON"))
 }
 
 /// An answer without a body.

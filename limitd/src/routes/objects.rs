@@ -18,7 +18,7 @@ use crate::table::Session;
 /// Lists objects.
 pub async fn list(
     State(app): State<App>,
-    Path(resource): Path<String>,
+    Extension(resource): Extension<Resource>,
     OriginalUri(uri): OriginalUri,
     Extension(connection): Extension<Connection>,
     headers: HeaderMap,
@@ -27,7 +27,7 @@ pub async fn list(
     connection.set_busy();
     let query = query(&uri)?;
     let (page, size) = query.page()?;
-    let mut answer = ask(&session, Request::List(kind(&resource)?, query)).await?;
+    let mut answer = ask(&session, Request::List(resource, query)).await?;
     let count = answer.get("count").and_then(Value::as_u64).unwrap_or(0);
     if page.saturating_mul(size) < usize::try_from(count).unwrap_or(usize::MAX) {
         let scheme = if app.settings().service.tls { "https" } else { "http" };
@@ -41,14 +41,15 @@ pub async fn list(
 
 /// Shows one object.
 pub async fn get(
-    Path((resource, id)): Path<(String, String)>,
+    Extension(resource): Extension<Resource>,
+    Path(id): Path<String>,
     OriginalUri(uri): OriginalUri,
     Extension(connection): Extension<Connection>,
     Reader(session): Reader,
 ) -> Result<Response, Failure> {
     connection.set_busy();
     let query = query(&uri)?;
-    Ok(Json(ask(&session, Request::Get(kind(&resource)?, id, query)).await?).into_response())
+    Ok(Json(ask(&session, Request::Get(resource, id, query)).await?).into_response())
 }
 
 /// Shows the acting user's own account.
@@ -58,13 +59,12 @@ pub async fn account(Reader(session): Reader) -> Result<Response, Failure> {
 
 /// Creates an object.
 pub async fn create(
-    Path(resource): Path<String>,
+    Extension(resource): Extension<Resource>,
     Extension(connection): Extension<Connection>,
     headers: HeaderMap,
     Writer(session): Writer,
     body: Body,
 ) -> Result<Response, Failure> {
-    let resource = writable(&resource)?;
     let body = json(&connection, body).await?;
     let wished = headers.get("slug").and_then(|slug| slug.to_str().ok()).map(str::to_owned);
     let created = ask(&session, Request::Create(resource, wished, body)).await?;
@@ -73,24 +73,24 @@ pub async fn create(
 
 /// Gives an object another content.
 pub async fn replace(
-    Path((resource, id)): Path<(String, String)>,
+    Extension(resource): Extension<Resource>,
+    Path(id): Path<String>,
     Extension(connection): Extension<Connection>,
     Writer(session): Writer,
     body: Body,
 ) -> Result<Response, Failure> {
-    let resource = writable(&resource)?;
     let body = json(&connection, body).await?;
     Ok(Json(ask(&session, Request::Replace(resource, id, body)).await?).into_response())
 }
 
 /// Changes some fields of an object.
 pub async fn patch(
-    Path((resource, id)): Path<(String, String)>,
+    Extension(resource): Extension<Resource>,
+    Path(id): Path<String>,
     Extension(connection): Extension<Connection>,
     Writer(session): Writer,
     body: Body,
 ) -> Result<Response, Failure> {
-    let resource = writable(&resource)?;
     let body = json(&connection, body).await?;
     Ok(Json(ask(&session, Request::Patch(resource, id, body)).await?).into_response())
 }
@@ -98,22 +98,34 @@ pub async fn patch(
 /// Deletes an object; ends a session.
 pub async fn delete(
     State(app): State<App>,
-    Path((resource, id)): Path<(String, String)>,
+    Extension(resource): Extension<Resource>,
+    Path(id): Path<String>,
     Extension(connection): Extension<Connection>,
     Writer(session): Writer,
 ) -> Result<Response, Failure> {
     connection.set_busy();
-    match kind(&resource)? {
+    match resource {
         Resource::UserSession => {
             let counts = ask(&session, Request::Delete(Resource::UserSession, id)).await?;
             app.metrics.clear();
             Ok(Json(counts).into_response())
         }
         _ => {
-            ask(&session, Request::Delete(writable(&resource)?, id)).await?;
+            ask(&session, Request::Delete(resource, id)).await?;
             Ok(no_content())
         }
     }
+}
+
+/// Says what a limit would mean for the users of a profile; changes nothing.
+pub async fn check(
+    Path(id): Path<String>,
+    Extension(connection): Extension<Connection>,
+    Writer(session): Writer,
+    body: Body,
+) -> Result<Response, Failure> {
+    let body = json(&connection, body).await?;
+    Ok(Json(ask(&session, Request::CheckProfile(id, body)).await?).into_response())
 }
 
 /// Ends all sessions of a user.
@@ -134,24 +146,8 @@ pub(super) async fn ask(session: &Session, request: Request) -> Result<Value, Fa
     Ok(session.ask(request).await.ok_or_else(Failure::no_session)??)
 }
 
-fn kind(word: &str) -> Result<Resource, Failure> {
-    let found = Resource::ALL.into_iter().find(|resource| resource.word() == word);
-    found.ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, "there is no such path"))
-}
-
-fn writable(word: &str) -> Result<Resource, Failure> {
-    let resource = kind(word)?;
-    if resource.is_configured() {
-        return Ok(resource);
-    }
-    let error = "the path does not take this method";
-    Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, error))
-}
-
 async fn json(connection: &Connection, body: Body) -> Result<Value, Failure> {
-    let body = read_body(connection, body).await?;
-    serde_json::from_slice(&body)
-        .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the body is not valid, expected JSON"))
+    super::json(&read_body(connection, body).await?)
 }
 
 /// Reads the parameters behind the path.

@@ -115,7 +115,7 @@ pub async fn log_out(State(app): State<App>, Writer(session): Writer) -> Respons
     response
 }
 
-fn set_cookies(response: &mut Response, lines: Vec<String>) {
+pub fn set_cookies(response: &mut Response, lines: Vec<String>) {
     for line in lines {
         if let Ok(line) = HeaderValue::from_str(&line) {
             response.headers_mut().append(SET_COOKIE, line);
@@ -124,7 +124,7 @@ fn set_cookies(response: &mut Response, lines: Vec<String>) {
 }
 
 /// While the configuration is refused no user is let in; it is asked for again, for it may be valid by now.
-async fn refuse_while_broken(app: &App) -> Result<(), Failure> {
+pub async fn refuse_while_broken(app: &App) -> Result<(), Failure> {
     if app.settings().mistake.is_none() {
         return Ok(());
     }
@@ -201,7 +201,7 @@ fn session_number(value: &Value) -> Result<i64, Failure> {
     number.filter(|&id| id > 0).ok_or_else(|| Failure::field(END_SESSION, expected))
 }
 
-fn is_plain(text: &str) -> bool {
+pub fn is_plain(text: &str) -> bool {
     !text.contains('\0')
 }
 

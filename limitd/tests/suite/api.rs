@@ -43,6 +43,72 @@ fn a_profile_lives_through_all_calls() {
 }
 
 #[test]
+fn a_limit_is_tried_out_without_being_set() {
+    let Some(world) = World::new() else { return };
+    let service = world.serve();
+    let admin = service.log_in("admin");
+    let _alices: Vec<_> = (0..3).map(|_| service.log_in("alice")).collect();
+    let bob = service.log_in("bob");
+    let before = world.configuration();
+    let url = format!("/api/useraccountprofile/{DEFAULT_PROFILE}/check");
+    let check = |limit| admin.call("POST", &url, Some(&json!({"max_concurrent_sessions": limit})));
+    let checked = check(json!(2));
+    assert_eq!(checked.status, 200, "{:?}", checked.body);
+    let users = checked.body["users"].as_array().unwrap();
+    let rows: Vec<_> =
+        users.iter().map(|user| (&user["user"], &user["sessions"], &user["above_by"])).collect();
+    assert_eq!(rows, [(&json!("alice"), &json!(3), &json!(1))]);
+    assert_eq!(check(json!(0)).body["users"], json!([]));
+    for (body, field) in [
+        (json!({"max_concurrent_sessions": "2"}), json!("max_concurrent_sessions")),
+        (json!({}), json!("max_concurrent_sessions")),
+        (json!({"account_lock_timeout": 1}), json!("account_lock_timeout")),
+        (json!([]), Value::Null),
+    ] {
+        let reply = admin.call("POST", &url, Some(&body));
+        assert_eq!((reply.status, &reply.body["field"]), (400, &field), "{body}");
+    }
+    let body = json!({"max_concurrent_sessions": 2});
+    assert_eq!(bob.call("POST", &url, Some(&body)).status, 403);
+    assert_eq!(admin.call("POST", "/api/useraccountprofile/x/check", Some(&body)).status, 404);
+    assert_eq!(world.configuration(), before);
+}
+
+#[test]
+fn a_profile_is_renamed_and_those_who_have_it_follow() {
+    let Some(world) = World::new() else { return };
+    let service = world.serve();
+    let admin = service.log_in("admin");
+    // Written by hand: its identifier is not in the file.
+    let by_hand = "\n[[useraccountprofile]]\nname = \"Staff\" # all of them\nmax_concurrent_sessions = 3\n\n\
+                   [[user]]\nusername = \"alice\"\nuser_profile = \"Staff\"\n\n\
+                   [[group]]\nname = \"ops\"\nuser_profile = \"Staff\"\n";
+    world.write("etc/session-limit/config.toml", &(world.configuration() + by_hand));
+    let mut read = admin.ok("/api/useraccountprofile?name=Staff")["results"][0].clone();
+    let url = read["url"].as_str().unwrap().to_owned();
+    for (name, status) in [("", 400), ("a\tb", 400), ("Default-User-Account-Profile", 409)] {
+        read["name"] = json!(name);
+        assert_eq!(admin.call("PUT", &url, Some(&read)).status, status, "{name:?}");
+    }
+    read["name"] = json!("People");
+    let renamed = admin.call("PUT", &url, Some(&read));
+    assert_eq!((renamed.status, &renamed.body["name"]), (200, &json!("People")));
+    assert_eq!(renamed.body["url"], url);
+    let text = world.configuration();
+    assert!(
+        text.contains("name = \"People\" # all of them\n") && !text.contains("Staff"),
+        "{text}"
+    );
+    assert_eq!(text.matches("user_profile = \"People\"").count(), 2);
+    assert_eq!(service.log_in("alice").ok("/api/useraccount")["max_concurrent_sessions"], 3);
+    let back = admin.call("PATCH", &url, Some(&json!({"replace": {"name": "Staff"}})));
+    assert_eq!((back.status, &back.body["name"]), (200, &json!("Staff")));
+    let default = format!("/api/useraccountprofile/{DEFAULT_PROFILE}");
+    let refused = admin.call("PATCH", &default, Some(&json!({"replace": {"name": "X"}})));
+    assert!(refused.status == 409 && refused.error().contains("cannot be renamed"), "{refused:?}");
+}
+
+#[test]
 fn a_profile_has_an_on_limit_of_its_own_that_logins_obey() {
     let Some(world) = World::new() else { return };
     world.configure(1, "");

@@ -6,6 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod account;
 mod api;
 mod choice;
 mod clear;

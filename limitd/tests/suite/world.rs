@@ -102,6 +102,7 @@ impl World {
         world.write("etc/pam.d/other", "auth required pam_deny.so\naccount required pam_deny.so\n");
         world.write("etc/pam.d/common-auth", "auth required pam_unix.so nodelay\n");
         world.write("etc/pam.d/common-account", "account required pam_unix.so\n");
+        world.write("etc/pam.d/common-password", "password required pam_unix.so\n");
         for service in ["session-limitd", "session-limitd-clear-sessions"] {
             let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pam.d").join(service);
             let text = fs::read_to_string(shipped).unwrap();
@@ -340,6 +341,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn free_port() -> u16 {
+/// Returns a port that nothing listens on.
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

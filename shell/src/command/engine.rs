@@ -54,6 +54,9 @@ impl Engine {
             Command::ClearSessions(user) => {
                 warned(self.admin.clear_sessions(user.as_deref())?, views::cleared)
             }
+            Command::Unlock(name) => {
+                warned(self.admin.unlock(name)?, |before| views::unlocked(name, *before))
+            }
             Command::ImportLimits { files, apply } => {
                 views::imported(&self.admin.import_limits(files, *apply)?, *apply)
             }
@@ -90,13 +93,8 @@ impl Engine {
     /// One line, and the exit code it means.
     pub fn save(&self, draft: &mut ConfigDraft) -> Result<Response, CommandError> {
         let object = self.admin.save(draft)?;
-        let not_enforced = draft
-            .entered_not_enforced()
-            .into_iter()
-            .map(|field| format!("{field} is kept, but this version does not enforce it"));
         Ok(reply_of(draft.kind(), &object)
             .with_warnings(unknown_name(draft.kind(), draft.name()))
-            .with_warnings(not_enforced)
             .with_warnings(self.users_above(draft)))
     }
 

@@ -160,7 +160,7 @@ mod tests {
         let (start, candidates) =
             complete(Mode::Configure(ObjectKind::Profile), "  account", |_| Vec::new());
         assert_eq!(start, 2);
-        assert_eq!(candidates[0].help, "minutes a lock lasts (not enforced)");
+        assert_eq!(candidates[0].help, "minutes a lock lasts, 0 = until unlocked");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Command {
     ClearSession(i64),
     /// `clear sessions [USER]`
     ClearSessions(Option<String>),
+    /// `unlock user NAME`
+    Unlock(String),
     /// `status`
     Status,
     /// `explain USER [SERVICE]`
@@ -188,6 +190,11 @@ pub const TOP: &[CommandSyntax<Command>] = &[
         slots: &[Word("clear"), Word("sessions"), Maybe(User)],
         help: "end a user's sessions, your own others by default",
         make: |a| Ok(Command::ClearSessions(first(a))),
+    },
+    CommandSyntax {
+        slots: &[Word("unlock"), Word("user"), One(User)],
+        help: "forget a user's failed logins, which may lock the account",
+        make: |a| Ok(Command::Unlock(needed(a))),
     },
     CommandSyntax {
         slots: &[Word("import"), Word("limits"), Many(Files)],
@@ -415,7 +422,7 @@ pub fn first_word_help(words: &[String], word: &str) -> Option<&'static str> {
 pub fn is_for_administrators(slots: &[SyntaxElement]) -> bool {
     matches!(
         slots,
-        [Word("status" | "check" | "configure" | "delete" | "import" | "export"), ..]
+        [Word("status" | "check" | "configure" | "delete" | "unlock" | "import" | "export"), ..]
             | [Word("show"), Word("group"), ..]
     )
 }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use session_limit_admin::administration::UserOverview;
-use session_limit_admin::field::Field;
 use session_limit_admin::limits_conf::Proposal;
 use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
@@ -28,8 +27,6 @@ struct ProfileRow<'a> {
     credentials_timeout_threshold: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     on_limit: Option<&'static str>,
-    /// The fields above that nothing acts on.
-    not_enforced: Vec<&'static str>,
 }
 
 impl<'a> From<&'a Profile> for ProfileRow<'a> {
@@ -43,11 +40,6 @@ impl<'a> From<&'a Profile> for ProfileRow<'a> {
             max_concurrent_sessions: profile.max_concurrent_sessions,
             credentials_timeout_threshold: profile.credentials_timeout_threshold,
             on_limit: profile.on_limit.map(OnLimit::word),
-            not_enforced: Field::ALL
-                .into_iter()
-                .filter(|field| !field.is_enforced())
-                .map(Field::name)
-                .collect(),
         }
     }
 }
@@ -283,6 +275,9 @@ pub struct ActivityRow {
     logged_in: bool,
     last_login_ip: Option<String>,
     last_login_timestamp: Option<String>,
+    failed_login_attempts: usize,
+    locked: bool,
+    locked_until: Option<String>,
 }
 
 impl ActivityRow {
@@ -298,10 +293,13 @@ impl ActivityRow {
             logged_in: concurrent_sessions > 0,
             last_login_ip: last.and_then(|(_, origin)| origin.rhost.clone()),
             last_login_timestamp: last.map(|(time, _)| timestamp(time)),
+            failed_login_attempts: user.failed.count,
+            locked: user.failed.is_locked(),
+            locked_until: user.failed.locked_until().map(timestamp),
         }
     }
 
-    fn cells(&self) -> [(&'static str, String); 6] {
+    fn cells(&self) -> [(&'static str, String); 8] {
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         [
             ("name", self.name.clone()),
@@ -313,6 +311,15 @@ impl ActivityRow {
             ("logged_in", self.logged_in.to_string()),
             ("last_login_ip", or_empty(&self.last_login_ip)),
             ("last_login_timestamp", or_empty(&self.last_login_timestamp)),
+            ("failed_login_attempts", self.failed_login_attempts.to_string()),
+            (
+                "locked_until",
+                match (&self.locked_until, self.locked) {
+                    (Some(time), _) => time.clone(),
+                    (None, true) => "unlocked by an administrator".to_owned(),
+                    (None, false) => String::new(),
+                },
+            ),
         ]
     }
 }
@@ -370,4 +377,21 @@ pub fn cleared(cleared: &ClearSummary) -> Response {
         spared: cleared.skipped_own + cleared.skipped_shared,
     };
     Response::new("clear", &[row], format!("{cleared}.\n"))
+}
+
+/// What an unlock did, as JSON shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct UnlockedRow<'a> {
+    name: &'a str,
+    failed_login_attempts: usize,
+}
+
+/// Says what an unlock did.
+#[must_use]
+pub fn unlocked(name: &str, failed_login_attempts: usize) -> Response {
+    let text = match failed_login_attempts {
+        1 => format!("1 failed login of {name} forgotten.\n"),
+        n => format!("{n} failed logins of {name} forgotten.\n"),
+    };
+    Response::new("unlock", &[UnlockedRow { name, failed_login_attempts }], text)
 }

@@ -115,17 +115,3 @@ fn a_name_that_the_host_does_not_know_is_marked() {
     let output = world.run(&["configure", "user", "alcie", "user_profile_ref", "C"]);
     assert!(text(&output.stderr).contains("user `alcie` is not known to this host"));
 }
-
-#[test]
-fn a_field_that_is_not_enforced_is_kept_with_a_warning() {
-    let Some(world) = World::new() else { return };
-    world.configure(LIMIT);
-    let output = world.run(&["configure", "useraccountprofile", "C", "account_lock_timeout", "7"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(
-        text(&output.stderr),
-        "shell: warning: account_lock_timeout is kept, but this version does not enforce it\n"
-    );
-    assert!(text(&output.stdout).contains("| 7 (not enforced) "), "{}", text(&output.stdout));
-    assert!(world.configuration().contains("account_lock_timeout = 7"));
-}

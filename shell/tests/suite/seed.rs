@@ -1,5 +1,4 @@
-//! The dialogue of the original documentation, from end to end; the fields that are not enforced here are
-//! marked.
+//! The dialogue of the original documentation, from end to end.
 
 use crate::pty::{plain, prompt};
 use crate::world::{PASSWORD, WARNING, World};
@@ -21,11 +20,11 @@ fn the_dialogue_of_the_documentation() {
 +-------------------------------+---------------------------------------------------------+
 | uuid                          | useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4 |
 | name                          | Default-User-Account-Profile                            |
-| max_password_history_count    | 0 (not enforced)                                        |
-| max_login_failure_count       | 20 (not enforced)                                       |
-| account_lock_timeout          | 30 (not enforced)                                       |
+| max_password_history_count    | 0                                                       |
+| max_login_failure_count       | 20                                                      |
+| account_lock_timeout          | 30                                                      |
 | max_concurrent_sessions       | {limit}                                                       |
-| credentials_timeout_threshold | 0 (not enforced)                                        |
+| credentials_timeout_threshold | 0                                                       |
 +-------------------------------+---------------------------------------------------------+
 "
         )

@@ -1,6 +1,7 @@
 //! Every table and every JSON answer, as they are.
 
 use session_limit_admin::administration::UserOverview;
+use session_limit_admin::lockout::{FailedLogins, Lock};
 use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::model::policy::OnLimit;
@@ -72,6 +73,7 @@ fn alice() -> UserOverview {
         profile: Some(profile),
         sessions: seen(),
         kept: None,
+        failed: FailedLogins { count: 3, lock: Lock::Until(1_795_281_573 + 1800) },
     }
 }
 
@@ -85,14 +87,14 @@ fn a_profile() {
 +-------------------------------+---------------------------------------------------------+
 | uuid                          | useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4 |
 | name                          | Default-User-Account-Profile                            |
-| max_password_history_count    | 0 (not enforced)                                        |
-| max_login_failure_count       | 20 (not enforced)                                       |
-| account_lock_timeout          | 30 (not enforced)                                       |
+| max_password_history_count    | 0                                                       |
+| max_login_failure_count       | 20                                                      |
+| account_lock_timeout          | 30                                                      |
 | max_concurrent_sessions       | 0                                                       |
-| credentials_timeout_threshold | 0 (not enforced)                                        |
+| credentials_timeout_threshold | 0                                                       |
 +-------------------------------+---------------------------------------------------------+
 ",
-        r#"{"count":1,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"}],"schema_version":1}"#,
+        r#"{"count":1,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"}],"schema_version":1}"#,
     );
 }
 
@@ -112,7 +114,7 @@ fn the_profiles() {
 | C\\u{1b}                      | 2                       |                                                         |
 +------------------------------+-------------------------+---------------------------------------------------------+
 ",
-        r#"{"count":2,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"},{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":2,"max_login_failure_count":20,"max_password_history_count":0,"name":"C\u001b","not_enforced":["max_password_history_count","max_login_failure_count","account_lock_timeout","credentials_timeout_threshold"],"uuid":null}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"useraccountprofile","results":[{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":0,"max_login_failure_count":20,"max_password_history_count":0,"name":"Default-User-Account-Profile","uuid":"useraccountprofile-6753548e-7ac5-4601-939b-ad4394405db4"},{"account_lock_timeout":30,"credentials_timeout_threshold":0,"max_concurrent_sessions":2,"max_login_failure_count":20,"max_password_history_count":0,"name":"C\u001b","uuid":null}],"schema_version":1}"#,
     );
 }
 
@@ -269,27 +271,35 @@ fn activities() {
 | logged_in               | true                 |
 | last_login_ip           | 192.0.2.7            |
 | last_login_timestamp    | 2026-11-21T17:19:33Z |
+| failed_login_attempts   | 3                    |
+| locked_until            | 2026-11-21T17:49:33Z |
 +-------------------------+----------------------+
 ",
-        r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
+        r#"{"count":1,"kind":"useractivity","results":[{"concurrent_sessions":2,"failed_login_attempts":3,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","locked":true,"locked_until":"2026-11-21T17:49:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"}],"schema_version":1}"#,
     );
     let origin =
         Origin { service: "sshd".to_owned(), tty: None, rhost: Some("192.0.2.9".to_owned()) };
     let name = "gone".to_owned();
     let kept = LastLogin { uid: 4242, user: name.clone(), time: 1_795_281_500, origin };
-    let gone =
-        UserOverview { name, uid: 4242, profile: None, sessions: Vec::new(), kept: Some(kept) };
+    let gone = UserOverview {
+        name,
+        uid: 4242,
+        profile: None,
+        sessions: Vec::new(),
+        kept: Some(kept),
+        failed: FailedLogins::default(),
+    };
     check(
         &views::activities(&[row, ActivityRow::new(&gone)]),
         "\
-+-------+---------------------+-------------------------+-----------+---------------+----------------------+
-| name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp |
-+-------+---------------------+-------------------------+-----------+---------------+----------------------+
-| alice | 2                   | 5                       | true      | 192.0.2.7     | 2026-11-21T17:19:33Z |
-| gone  | 0                   |                         | false     | 192.0.2.9     | 2026-11-21T17:18:20Z |
-+-------+---------------------+-------------------------+-----------+---------------+----------------------+
++-------+---------------------+-------------------------+-----------+---------------+----------------------+-----------------------+----------------------+
+| name  | concurrent_sessions | max_concurrent_sessions | logged_in | last_login_ip | last_login_timestamp | failed_login_attempts | locked_until         |
++-------+---------------------+-------------------------+-----------+---------------+----------------------+-----------------------+----------------------+
+| alice | 2                   | 5                       | true      | 192.0.2.7     | 2026-11-21T17:19:33Z | 3                     | 2026-11-21T17:49:33Z |
+| gone  | 0                   |                         | false     | 192.0.2.9     | 2026-11-21T17:18:20Z | 0                     |                      |
++-------+---------------------+-------------------------+-----------+---------------+----------------------+-----------------------+----------------------+
 ",
-        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"last_login_ip":"192.0.2.9","last_login_timestamp":"2026-11-21T17:18:20Z","logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
+        r#"{"count":2,"kind":"useractivity","results":[{"concurrent_sessions":2,"failed_login_attempts":3,"last_login_ip":"192.0.2.7","last_login_timestamp":"2026-11-21T17:19:33Z","locked":true,"locked_until":"2026-11-21T17:49:33Z","logged_in":true,"max_concurrent_sessions":5,"name":"alice"},{"concurrent_sessions":0,"failed_login_attempts":0,"last_login_ip":"192.0.2.9","last_login_timestamp":"2026-11-21T17:18:20Z","locked":false,"locked_until":null,"logged_in":false,"max_concurrent_sessions":null,"name":"gone"}],"schema_version":1}"#,
     );
 }
 

@@ -112,7 +112,7 @@ fn tab_completes_and_twice_lists_with_help() {
     pty.line("");
     pty.expect(&crate::pty::prompt("admin", "useraccountprofile"));
     pty.send("\t\t");
-    pty.expect("account_lock_timeout           minutes a lock lasts (not enforced)");
+    pty.expect("account_lock_timeout           minutes a lock lasts, 0 = until unlocked");
     pty.line("cancel");
     pty.expect_prompt("admin");
     // Who may not see other profiles is not told their names by Tab either.

@@ -1,7 +1,7 @@
 //! An ordinary application: the program behind a [`crate::Login`], told what to do line by line.
 //!
 //! `pam_actor ETC CONFDIR` binds `ETC/passwd`, `ETC/group` and `ETC/nsswitch.conf` over the host's,
-//! in a mount namespace of its own, then reads commands from stdin. Each is answered on stdout by
+//! and `ETC/shadow` and `ETC/security` where they exist, in a mount namespace of its own, then reads commands from stdin. Each is answered on stdout by
 //! the messages the module sent (`msg STYLE HEX`) and `= CODE`.
 
 pub(crate) mod environment;
@@ -67,6 +67,8 @@ fn dispatch(words: &[&str], confdir: &Path, handle: &mut Option<Handle>) -> i32 
             handle.conversation().answers.push(from_hex(words[1]));
             0
         }
+        ("auth", Some(handle)) => as_guest(|| handle.auth(number(1))),
+        ("chauthtok", Some(handle)) => as_guest(|| handle.chauthtok(number(1))),
         ("acct", Some(handle)) => as_guest(|| handle.acct(number(1))),
         ("open", Some(handle)) => as_guest(|| handle.open(number(1))),
         ("close", Some(handle)) => as_guest(|| handle.close(number(1))),
@@ -389,6 +391,14 @@ fn use_users_of(etc: &Path) {
         let from = CString::new(etc.join(name).as_os_str().as_encoded_bytes()).expect("a path");
         let to = CString::new(format!("/etc/{name}")).expect("a path");
         mount(Some(&from), &to, libc::MS_BIND);
+    }
+    // Files of passwords, where the test has some.
+    for name in ["shadow", "security"] {
+        if etc.join(name).exists() {
+            let from = CString::new(etc.join(name).as_os_str().as_encoded_bytes()).expect("a path");
+            let to = CString::new(format!("/etc/{name}")).expect("a path");
+            mount(Some(&from), &to, libc::MS_BIND);
+        }
     }
 }
 

@@ -18,6 +18,8 @@ use control::{Control, ControlField};
 
 /// The module's file name.
 pub const MODULE: &str = "pam_session_limit.so";
+/// The argument of an account line that checks the password's age, not the limit.
+pub const CREDENTIALS: &str = "credentials";
 /// `PAM_SUBSTACK_MAX_LEVEL` of libpam: includes nest so deep.
 const MAX_DEPTH: usize = 16;
 /// Files that are read for one stack. libpam has no such bound; no stack comes near it.
@@ -32,6 +34,10 @@ pub enum Phase {
     Account,
     /// `session`: the login begins and ends.
     Session,
+    /// `auth`: who is it.
+    Auth,
+    /// `password`: another password.
+    Password,
 }
 
 impl Phase {
@@ -41,6 +47,8 @@ impl Phase {
         match self {
             Self::Account => "account",
             Self::Session => "session",
+            Self::Auth => "auth",
+            Self::Password => "password",
         }
     }
 }
@@ -97,6 +105,20 @@ impl Entry {
             Call::Module { path, .. } => Some(path.rsplit('/').next().unwrap_or(path)),
             Call::Substack | Call::Unusable(_) => None,
         }
+    }
+}
+
+impl Entry {
+    /// Returns whether a word stands behind the module.
+    #[must_use]
+    pub fn has_argument(&self, word: &str) -> bool {
+        matches!(&self.call, Call::Module { arguments, .. } if arguments.iter().any(|one| one == word))
+    }
+
+    /// Returns whether the line has the module check the limit.
+    #[must_use]
+    pub fn checks_limit(&self) -> bool {
+        self.module() == Some(MODULE) && !self.has_argument(CREDENTIALS)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::control::Action;
-use super::{Call, Entry, MODULE, Phase, Position};
+use super::{Call, Entry, Phase, Position};
 
 /// The module's line in a phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ type Step = (usize, Standing);
 /// Follows every way through a phase that a login can pass it by.
 #[must_use]
 pub fn reach(entries: &[Entry], phase: Phase) -> Reach {
-    let is_own = |entry: &Entry| entry.module() == Some(MODULE);
+    let is_own = Entry::checks_limit;
     let Some(first) = entries.iter().position(is_own) else { return Reach::Missing };
     let Some(line) = entries.get(first).and_then(own_line) else { return Reach::Missing };
 
@@ -191,7 +191,8 @@ fn possible_results(entry: &Entry, phase: Phase) -> Vec<&str> {
         (Call::Unusable(_), _) => vec!["perm_denied"],
         (_, Some("pam_permit.so")) => vec!["success"],
         (_, Some("pam_deny.so")) => match phase {
-            Phase::Account => vec!["auth_err"],
+            Phase::Account | Phase::Auth => vec!["auth_err"],
+            Phase::Password => vec!["authtok_err"],
             Phase::Session => vec!["session_err"],
         },
         _ => {

@@ -38,6 +38,7 @@ fn commands_are_read() {
     assert_eq!(top("explain alice login"), by_login);
     assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7)));
     assert_eq!(top("clear sessions"), Ok(Command::ClearSessions(None)));
+    assert_eq!(top("unlock user alice"), Ok(Command::Unlock("alice".to_owned())));
     assert_eq!(
         top("import limits --apply /a"),
         Ok(Command::ImportLimits { files: vec!["/a".to_owned()], apply: true })

@@ -3,6 +3,7 @@
 pub mod cockpit;
 pub mod console;
 pub mod counting;
+pub mod lockout;
 pub mod on_limit;
 pub mod refusals;
 pub mod storm;

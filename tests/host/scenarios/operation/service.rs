@@ -13,12 +13,13 @@ group!("service":
     a_history_is_kept_and_no_login_needs_it,
 );
 
-const START: &str = "systemd-sysusers && systemctl daemon-reload \
+/// Starts the service.
+pub const START: &str = "systemd-sysusers && systemctl daemon-reload \
     && systemctl reset-failed \
     && systemctl restart session-limit-session.socket session-limitd.service";
 
 /// Calls the service from inside the host's network, with this machine's curl; returns status and body.
-fn call(host: &Host, arguments: &[&str], path: &str) -> (u16, String) {
+pub fn call(host: &Host, arguments: &[&str], path: &str) -> (u16, String) {
     let output = Command::new("nsenter")
         .args(["-n", "-t", &host.machine().init().to_string()])
         .args(["curl", "-ks", "--max-time", "30", "-w", "\n%{http_code}"])

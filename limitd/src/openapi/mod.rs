@@ -1,10 +1,15 @@
 //! The document that describes the API, made from the same types that answer.
 
+mod bodies;
+
 use session_limit_admin::api::objects::{
-    Cleared, History, HistoryPoint, Refusal, User, UserAccount, UserAccountProfile, UserActivity,
-    UserGroup, UserSession,
+    Cleared, History, HistoryPoint, Refusal, Unlocked, User, UserAccount, UserAccountProfile,
+    UserActivity, UserGroup, UserSession,
 };
-use session_limit_admin::api::{AtLimit, ClearBody, MAX_PAGE_SIZE, Resource};
+use session_limit_admin::api::{
+    AtLimit, ClearBody, MAX_PAGE_SIZE, PasswordChange, Resource, UnlockBody,
+};
+use session_limit_admin::impact::{CheckedUser, LimitCheck};
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
@@ -24,6 +29,24 @@ use crate::routes::MAX_CHOSEN;
 const JSON: &str = "application/json";
 /// How the session's cookie is called in the document.
 const SCHEME: &str = "session";
+
+fn change_password() -> Operation {
+    let what = "Changes one's own password: the only call, beside looking at the account, that is left when it \
+                has expired.";
+    answered(writing(operation(what, true)), "200", reference::<UserAccount>())
+        .request_body(Some(body(reference::<PasswordChange>())))
+        .build()
+}
+
+fn unlock() -> Operation {
+    answered(
+        writing(operation("Forgets the failed logins of a user.", true)),
+        "200",
+        reference::<Unlocked>(),
+    )
+    .request_body(Some(body(reference::<UnlockBody>())))
+    .build()
+}
 
 /// Returns the document.
 pub fn document() -> OpenApi {
@@ -48,8 +71,11 @@ pub fn document() -> OpenApi {
         };
         paths = paths.path(format!("/api/{word}"), all).path(format!("/api/{word}/{{id}}"), one);
     }
-    let account =
-        answered(operation("Shows one's own account.", true), "200", reference::<UserAccount>());
+    let mut account = PathItem::new(
+        HttpMethod::Get,
+        answered(operation("Shows one's own account.", true), "200", reference::<UserAccount>()),
+    );
+    account.put = Some(change_password());
     let clear = writing(operation("Ends all sessions of a user.", true));
     let clear = answered(clear, "200", reference::<Cleared>())
         .request_body(Some(body(reference::<ClearBody>())));
@@ -58,7 +84,9 @@ pub fn document() -> OpenApi {
         .response("503", described("The configuration is refused."));
     let paths = paths
         .path("/api/history", PathItem::new(HttpMethod::Get, history()))
-        .path("/api/useraccount", PathItem::new(HttpMethod::Get, account))
+        .path("/api/useraccount", account)
+        .path("/api/useraccountprofile/{id}/check", PathItem::new(HttpMethod::Post, check()))
+        .path("/api/useractivity/unlock", PathItem::new(HttpMethod::Post, unlock()))
         .path("/api/usersession/clear", PathItem::new(HttpMethod::Post, clear))
         .path("/login", PathItem::new(HttpMethod::Post, login()))
         .path("/logout", PathItem::new(HttpMethod::Post, logout()))
@@ -75,7 +103,12 @@ pub fn document() -> OpenApi {
         .schema(History::name(), History::schema())
         .schema(HistoryPoint::name(), HistoryPoint::schema())
         .schema(Cleared::name(), Cleared::schema())
+        .schema(CheckedUser::name(), CheckedUser::schema())
+        .schema(LimitCheck::name(), LimitCheck::schema())
         .schema(ClearBody::name(), ClearBody::schema())
+        .schema(PasswordChange::name(), PasswordChange::schema())
+        .schema(UnlockBody::name(), UnlockBody::schema())
+        .schema(Unlocked::name(), Unlocked::schema())
         .schema(AtLimit::name(), AtLimit::schema())
         .schema(ErrorBody::name(), ErrorBody::schema())
         .security_scheme(SCHEME, SecurityScheme::ApiKey(cookie));
@@ -158,20 +191,27 @@ fn write(resource: Resource, summary: &str, status: &str, creates: bool) -> Oper
     write = write
         .response("409", failure("The name is taken, or another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
-    answered(write, status, schema_of(resource)).request_body(Some(body(object()))).build()
+    answered(write, status, schema_of(resource))
+        .request_body(Some(body(bodies::object(resource, creates))))
+        .build()
 }
 
 fn patch(resource: Resource) -> Operation {
-    let verbs = ObjectBuilder::new()
-        .property("add", object())
-        .property("replace", object())
-        .property("delete", object());
     let patch = writing(by_id(resource, false))
         .summary(Some("Changes fields of an object."))
         .response("409", failure("Another writer was at work."))
         .response("412", failure("The object has changed since it was read."));
     answered(patch, "200", schema_of(resource))
-        .request_body(Some(body(RefOr::T(verbs.into()))))
+        .request_body(Some(body(bodies::patch(resource))))
+        .build()
+}
+
+fn check() -> Operation {
+    let check = writing(by_id(Resource::UserAccountProfile, false)).summary(Some(
+        "Says whom a limit would refuse, now and in the last days; changes nothing.",
+    ));
+    answered(check, "200", reference::<LimitCheck>())
+        .request_body(Some(body(bodies::limit())))
         .build()
 }
 

@@ -1,0 +1,261 @@
+//! What the pages of the console show beside the objects: sessions with what their users hold, users at their
+//! limit, why a profile holds, how the host stands, and whether anything has changed.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use session_limit_core::model::session::Session;
+use session_limit_core::process::table::{Process, all_processes};
+use session_limit_core::process::terminal;
+use session_limit_core::process::{HostIdentity, Liveness};
+use session_limit_core::system::clock;
+
+use super::objects::{UserActivity, UserSession};
+use super::{ListQuery, read};
+use crate::administration::{Administration, Known, UserOverview, profile_of, user_named};
+use crate::authorization::Permission;
+use crate::error::{AdminError, AdminErrorKind};
+use crate::explain;
+use crate::sessions::{SessionView, is_held};
+use crate::status::{self, HostFiles};
+
+/// With more sessions than these nobody waits for a look at all processes: idle times are left out.
+const MAX_WITH_IDLE: usize = 1_000;
+
+/// A session, and what its user holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// The session.
+    #[serde(flatten)]
+    pub session: UserSession,
+    /// Seconds since something was typed, where the session has a terminal.
+    pub idle: Option<u64>,
+    /// Whether the limit would have refused it, had `on_limit` not been `log`.
+    pub over_limit: bool,
+    /// Open sessions of the user.
+    pub user_sessions: usize,
+    /// The user's limit; absent where it is not known.
+    pub user_limit: Option<u32>,
+}
+
+/// One page of sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionPage {
+    /// Sessions on all pages.
+    pub count: usize,
+    /// Users who hold them.
+    pub users: usize,
+    /// The sessions.
+    pub results: Vec<SessionRow>,
+}
+
+/// One page of the users who can open no further session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtLimitPage {
+    /// Users on all pages.
+    pub count: usize,
+    /// The users; those who are above their limit first.
+    pub results: Vec<UserActivity>,
+}
+
+/// Returns a page of the sessions of a user, or of all whom the acting user may see; `query.name` is any part of
+/// a user, service, terminal or address.
+///
+/// # Errors
+/// When the store or the name services fail, or a parameter is not valid.
+pub fn sessions(
+    admin: &Administration,
+    query: &ListQuery,
+    user: Option<&str>,
+) -> Result<Value, AdminError> {
+    let (page, size) = query.page()?;
+    let all = admin.rows_of(user)?.value;
+    let with_idle = all.len() <= MAX_WITH_IDLE;
+    let part = query.name.as_deref().map(str::to_lowercase).filter(|part| !part.is_empty());
+    let mut rows: Vec<&Session> =
+        all.iter().filter(|row| part.as_ref().is_none_or(|part| has(row, part))).collect();
+    sort(&mut rows, query.sort.as_deref())?;
+    let (count, users) = (rows.len(), rows.iter().map(|row| row.uid).collect::<HashSet<_>>().len());
+    let shown: Vec<&Session> =
+        rows.into_iter().skip((page - 1).saturating_mul(size)).take(size).collect();
+    // Only the users of this page are looked at: a look at a process for each of their sessions.
+    let uids: HashSet<u32> = shown.iter().map(|row| row.uid).collect();
+    let of_users = all.iter().filter(|row| uids.contains(&row.uid)).cloned().collect();
+    let seen: HashMap<i64, SessionView> =
+        admin.sessions.look(of_users)?.into_iter().map(|seen| (seen.session.id, seen)).collect();
+    let mut held: HashMap<u32, usize> = HashMap::new();
+    for seen in seen.values().filter(|seen| is_held(seen)) {
+        *held.entry(seen.session.uid).or_default() += 1;
+    }
+    let processes = if with_idle { all_processes() } else { Vec::new() };
+    let host = HostIdentity::current().ok();
+    let known = admin.known()?;
+    let mut limits: HashMap<u32, Option<u32>> = HashMap::new();
+    let results = shown.iter().filter_map(|row| seen.get(&row.id)).map(|seen| {
+        let session = &seen.session;
+        let limit = limits.entry(session.uid).or_insert_with(|| limit_of(&known, session));
+        SessionRow {
+            session: read::session(admin, seen),
+            idle: host.as_ref().and_then(|host| idle(session, host, &processes)),
+            over_limit: session.over_limit,
+            user_sessions: held.get(&session.uid).copied().unwrap_or(0),
+            user_limit: *limit,
+        }
+    });
+    read::value(SessionPage { count, users, results: results.collect() })
+}
+
+/// Returns a page of the users who can open no further session.
+///
+/// # Errors
+/// When the store or the name services fail.
+pub fn users_at_limit(admin: &Administration, query: &ListQuery) -> Result<Value, AdminError> {
+    let (page, size) = query.page()?;
+    let mut users = admin.overviews()?.value;
+    users.retain(|user| free_slots(user).is_some_and(|free| free <= 0));
+    users.sort_by(|a, b| free_slots(a).cmp(&free_slots(b)).then_with(|| a.name.cmp(&b.name)));
+    let count = users.len();
+    let shown = users.iter().skip((page - 1).saturating_mul(size)).take(size);
+    read::value(AtLimitPage { count, results: shown.map(read::activity).collect() })
+}
+
+/// Returns how many further sessions a user may open; nothing where there is no limit.
+fn free_slots(user: &UserOverview) -> Option<i64> {
+    let limit = user.profile.as_ref()?.max_concurrent_sessions;
+    let held = i64::try_from(user.concurrent_sessions()).unwrap_or(i64::MAX);
+    (limit > 0).then(|| i64::from(limit) - held)
+}
+
+/// Says which profile holds for a user and why, and what would become of the user's next login.
+///
+/// # Errors
+/// When the acting user may not see the user, or something cannot be looked up.
+pub fn explain(admin: &Administration, name: &str, service: &str) -> Result<Value, AdminError> {
+    let config = admin.read()?;
+    let user = admin.visible_user(&config, name)?;
+    let (host, store) = (HostFiles::default(), admin.sessions.path());
+    read::value(explain::explain(&host, &config, store, &user, service)?)
+}
+
+/// Says whether limits take effect on this host.
+///
+/// # Errors
+/// When the acting user may not see that.
+pub fn status(admin: &Administration) -> Result<Value, AdminError> {
+    let known = admin.known()?;
+    let permitted = admin.reach(&known.config)?.check(Permission::SeeStatus);
+    if let (Err(_), Some(mistake)) = (&permitted, known.mistake) {
+        return Err(AdminError::new(AdminErrorKind::Configuration, mistake));
+    }
+    permitted?;
+    let host = HostFiles::default();
+    read::value(status::collect(&host, &admin.config, admin.sessions.path()))
+}
+
+/// Returns a text that changes whenever a session begins or ends, or the configuration is written: what a page
+/// compares before it fetches itself again. Nothing but file attributes is read.
+#[must_use]
+pub fn version(admin: &Administration) -> Value {
+    let stamp = |path: &std::path::Path| {
+        fs::metadata(path).map_or_else(
+            |_| "-".to_owned(),
+            |meta| format!("{}.{}.{}.{}", meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()),
+        )
+    };
+    // A session whose process was killed leaves its row as it is: it is seen after ten seconds.
+    let slow = clock::epoch_seconds() / 10;
+    json!(format!("{} {} {slow}", stamp(admin.sessions.path()), stamp(admin.config.path())))
+}
+
+fn has(session: &Session, part: &str) -> bool {
+    let origin = &session.origin;
+    [Some(&session.user), Some(&origin.service), origin.tty.as_ref(), origin.rhost.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|text| text.to_lowercase().contains(part))
+}
+
+/// Sorts by a column, and by the beginning within it; `-` in front reverses the column.
+fn sort(rows: &mut [&Session], by: Option<&str>) -> Result<(), AdminError> {
+    let by = by.unwrap_or("name");
+    let (column, reverse) = by.strip_prefix('-').map_or((by, false), |column| (column, true));
+    let compare: fn(&Session, &Session) -> Ordering = match column {
+        "name" => |a, b| a.user.cmp(&b.user).then(a.uid.cmp(&b.uid)),
+        "service" => |a, b| a.origin.service.cmp(&b.origin.service),
+        "rhost" => |a, b| a.origin.rhost.cmp(&b.origin.rhost),
+        "since" => |a, b| a.since.cmp(&b.since),
+        _ => return Err(AdminError::field("sort", "expected name, service, rhost or since")),
+    };
+    rows.sort_by(|a, b| {
+        let order = compare(a, b);
+        let order = if reverse { order.reverse() } else { order };
+        order.then(a.since.cmp(&b.since)).then(a.id.cmp(&b.id))
+    });
+    Ok(())
+}
+
+/// Returns the limit of a session's user; nothing while the configuration is refused, or the account is gone.
+fn limit_of(known: &Known, session: &Session) -> Option<u32> {
+    let user = user_named(&session.user).ok().filter(|user| user.uid == session.uid)?;
+    let profile = known.mistake.is_none().then(|| profile_of(&known.config, &user).ok()).flatten();
+    profile.map(|profile| profile.max_concurrent_sessions)
+}
+
+fn idle(session: &Session, host: &HostIdentity, processes: &[Process]) -> Option<u64> {
+    // Pids of another namespace mean other processes here.
+    if !session.is_open() || host.liveness(&session.leader) != Liveness::Alive {
+        return None;
+    }
+    let terminal = terminal::of_session(&session.leader, session.uid, processes)?;
+    u64::try_from(clock::epoch_seconds() - terminal.last_input).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use session_limit_core::model::session::{Leader, Origin, SessionState};
+
+    use super::*;
+
+    fn session(id: i64, user: &str, rhost: &str, since: i64) -> Session {
+        let leader = Leader { pid: 1, start_time: 1, pid_ns: 1, boot_id: String::new() };
+        Session {
+            id,
+            uid: 1,
+            user: user.to_owned(),
+            origin: Origin { service: "sshd".to_owned(), tty: None, rhost: Some(rhost.to_owned()) },
+            leader,
+            process_session: 1,
+            audit_session: None,
+            state: SessionState::Open,
+            over_limit: false,
+            since,
+        }
+    }
+
+    #[test]
+    fn a_column_sorts_and_the_beginning_within_it() {
+        let all = [session(1, "b", "x", 5), session(2, "a", "y", 9), session(3, "a", "x", 7)];
+        let order = |by: Option<&str>| {
+            let mut rows: Vec<&Session> = all.iter().collect();
+            sort(&mut rows, by).map(|()| rows.iter().map(|row| row.id).collect::<Vec<_>>())
+        };
+        assert_eq!(order(None).unwrap(), [3, 2, 1]);
+        assert_eq!(order(Some("-name")).unwrap(), [1, 3, 2]);
+        assert_eq!(order(Some("-since")).unwrap(), [2, 3, 1]);
+        assert_eq!(order(Some("rhost")).unwrap(), [1, 3, 2]);
+        assert_eq!(order(Some("colour")).unwrap_err().field.as_deref(), Some("sort"));
+    }
+
+    #[test]
+    fn any_part_of_a_text_finds_a_session() {
+        let one = session(1, "Alice", "192.0.2.7", 5);
+        for part in ["alice", "lic", "0.2.7", "ssh"] {
+            assert!(has(&one, part), "{part}");
+        }
+        assert!(!has(&one, "bob"));
+    }
+}

@@ -1,0 +1,451 @@
+//! The login screen: name and password, whatever else PAM asks, and what to do at the limit.
+
+use std::time::Instant;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use session_limit_admin::api::AtLimit;
+use session_limit_core::admission::WARNING;
+use session_limit_session::secret::{CAPACITY, Secret};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::conversation::{Conversation, Question, Step, Waiting};
+use super::form::{self, Form, Posted};
+use super::page::{Page, counted, hidden};
+use super::sessions;
+use super::visitor::known;
+use super::{HOME, banner};
+use crate::attempts::Attempt;
+use crate::connections::Connection;
+use crate::cookies::{self, Hash, Word};
+use crate::login::{Others, Refusal};
+use crate::metrics::LoginResult;
+use crate::packets::Packets;
+use crate::routes::{App, Client, is_plain, read_body, refuse_while_broken, set_cookies};
+
+/// The cookie of a login that waits for an answer.
+const PENDING_COOKIE: &str = "pending-login";
+/// Bytes of the longest form that is kept over a login.
+const MAX_KEPT: usize = 16 * 1024;
+/// Bytes of the longest user name.
+const MAX_NAME: usize = 256;
+
+/// What the login screen shows.
+#[derive(Debug, Default)]
+struct Screen<'a> {
+    /// The name that was typed.
+    user: &'a str,
+    /// Where the user wants to go.
+    next: &'a str,
+    /// A form that the user had sent when the session was over.
+    kept: &'a str,
+    /// What went wrong, a line each.
+    problem: &'a str,
+    /// Whether the user may log in by ending other sessions.
+    is_at_limit: bool,
+    /// What takes the slots, as far as the policy tells.
+    at_limit: Option<AtLimit>,
+}
+
+/// Shows the login screen, to a user who is logged in their page.
+pub async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
+    let query = Form::parse(uri.query().unwrap_or_default().as_bytes());
+    let next = safe(query.get("next"));
+    if known(&app, &headers).is_some() {
+        return Redirect::to(next).into_response();
+    }
+    (StatusCode::OK, Screen { next, ..Screen::default() }.page()).into_response()
+}
+
+/// Shows the login screen instead of the page at `path`.
+pub fn screen(path: &str) -> Response {
+    let page = Screen { next: safe(path), ..Screen::default() }.page();
+    (StatusCode::UNAUTHORIZED, page).into_response()
+}
+
+/// Lets a browser that a page of another site has led here ask again, from a page of this host: with its cookies.
+pub fn asked_again(path: &str) -> Response {
+    let body = html! { p { a href=(safe(path)) { "Go on" } } };
+    (StatusCode::UNAUTHORIZED, Page::new("One moment").asked_again().render(&body)).into_response()
+}
+
+/// Shows the login screen to a user who has sent a form; the form is kept.
+pub fn screen_with(path: &str, form: &Form) -> Response {
+    let kept = form.encoded();
+    let kept = if kept.len() <= MAX_KEPT { kept.as_str() } else { "" };
+    let problem = "Your session is over. Log in again: what you have entered is kept.";
+    let page = Screen { next: safe(path), kept, problem, ..Screen::default() }.page();
+    (StatusCode::UNAUTHORIZED, page).into_response()
+}
+
+/// Takes name and password, or an answer.
+pub async fn submit(
+    State(app): State<App>,
+    client: Client,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Err(problem) = form::check_origin(&headers) {
+        return problem.into_response();
+    }
+    let body = match read_body(&connection, body).await {
+        Ok(body) => Zeroizing::new(body),
+        Err(failure) => return failure.into_response(),
+    };
+    let form = Form::parse(&body);
+    if form.find("answer").is_some() {
+        return answer(&app, &client, &headers, form).await;
+    }
+    begin(&app, &client, &headers, form).await
+}
+
+async fn begin(app: &App, client: &Client, headers: &HeaderMap, mut form: Form) -> Response {
+    let secret = take_secret(&mut form, "password");
+    let user = form.get("username").to_owned();
+    let (next, kept) = (safe(form.get("next")).to_owned(), form.get("kept").to_owned());
+    let clears = form.get("clear_sessions") == "true";
+    let screen = Screen { user: &user, next: &next, kept: &kept, ..Screen::default() };
+    if user.is_empty() || user.len() > MAX_NAME || !is_plain(&user) {
+        let problem = format!("Enter a user name of 1 to {MAX_NAME} bytes.");
+        return screen.refused(StatusCode::BAD_REQUEST, &problem);
+    }
+    let Some(password) = secret else {
+        let problem = format!("Enter a password of at most {CAPACITY} bytes.");
+        return screen.refused(StatusCode::BAD_REQUEST, &problem);
+    };
+    if refuse_while_broken(app).await.is_err() {
+        let problem = "The configuration of this host is not valid, so no login is possible here. \
+            An administrator can correct it on the host; `shell --check-config` names the place.";
+        return screen.refused(StatusCode::SERVICE_UNAVAILABLE, problem);
+    }
+    let service = app.settings().service;
+    let (each, all) = (service.login_attempts_per_address, service.login_attempts);
+    let Some(attempt) = app.attempts.begin(client.address, each, all, Instant::now()) else {
+        let problem = "Too many failed logins. Try again in a minute.";
+        let mut response = screen.refused(StatusCode::TOO_MANY_REQUESTS, problem);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+        return response;
+    };
+    let began = Instant::now();
+    let login = Login { app, client, headers, attempt: Some(attempt), began, clears, next, kept };
+    let others = if clears { Others::Clear } else { Others::EndAtLimit(Vec::new()) };
+    let step = match Conversation::begin(&user, password, &client.rhost, others).await {
+        Ok(conversation) => conversation.advance().await,
+        Err(refusal) => Err(refusal),
+    };
+    login.respond(step, &user)
+}
+
+/// Goes on with a login that waits.
+async fn answer(app: &App, client: &Client, headers: &HeaderMap, mut form: Form) -> Response {
+    let secret = take_secret(&mut form, "answer");
+    let ids = cookies::named(headers, &[PENDING_COOKIE]).map(Hash::of);
+    let (Some(waiting), Some(secret)) = (app.pending.take(ids), secret) else {
+        let problem = "The login took too long. Begin again.";
+        let next = safe(form.get("next"));
+        return Screen { next, ..Screen::default() }.refused(StatusCode::UNAUTHORIZED, problem);
+    };
+    let Waiting { conversation, attempt, next, kept, .. } = waiting;
+    let (began, clears) = (conversation.began, conversation.clears);
+    let login = Login { app, client, headers, attempt, began, clears, next, kept };
+    let step = match conversation.answer(&secret).await {
+        Ok(()) => conversation.advance().await,
+        Err(refusal) => Err(refusal),
+    };
+    login.respond(step, "")
+}
+
+/// A login and what is to become of it.
+struct Login<'a> {
+    app: &'a App,
+    client: &'a Client,
+    headers: &'a HeaderMap,
+    attempt: Option<Attempt>,
+    began: Instant,
+    clears: bool,
+    next: String,
+    kept: String,
+}
+
+impl Login<'_> {
+    fn respond(mut self, step: Result<Step, Refusal>, user: &str) -> Response {
+        match step {
+            Ok(Step::Opened(packets)) => self.opened(packets),
+            Ok(Step::Asked(conversation, question)) => self.asked(conversation, question),
+            Err(Refusal::NotAuthenticated) => {
+                self.count(LoginResult::Failed);
+                let problem = "The login failed: name, password or answer is wrong.";
+                self.screen(user).refused(StatusCode::UNAUTHORIZED, problem)
+            }
+            Err(Refusal::Refused(reason, at_limit)) => {
+                self.count(LoginResult::Refused);
+                self.take_back();
+                let is_at_limit = WARNING.first().is_some_and(|line| reason.contains(line));
+                let screen = Screen { is_at_limit, at_limit, ..self.screen(user) };
+                screen.refused(StatusCode::FORBIDDEN, &reason)
+            }
+            Err(Refusal::Broken(reason)) => {
+                self.count(LoginResult::Broken);
+                crate::log(&reason);
+                let problem = format!("{reason}. Try again; if it stays, ask an administrator.");
+                self.screen(user).refused(StatusCode::SERVICE_UNAVAILABLE, &problem)
+            }
+        }
+    }
+
+    fn screen<'s>(&'s self, user: &'s str) -> Screen<'s> {
+        Screen { user, next: &self.next, kept: &self.kept, ..Screen::default() }
+    }
+
+    fn count(&self, result: LoginResult) {
+        self.app.metrics.login(result, self.began.elapsed());
+    }
+
+    fn take_back(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.take_back();
+        }
+    }
+
+    /// A session under new words: what a client has sent before means nothing.
+    fn opened(mut self, packets: Packets) -> Response {
+        self.count(LoginResult::Opened);
+        self.take_back();
+        if self.clears {
+            self.app.metrics.clear();
+        }
+        let (Ok(word), Ok(csrf)) = (Word::new(), Word::new()) else {
+            let problem = "The kernel gives no random numbers. Try again.";
+            return self.screen("").refused(StatusCode::INTERNAL_SERVER_ERROR, problem);
+        };
+        if let Some(before) = self.app.table.find(&cookies::candidates(self.headers)) {
+            self.app.table.remove(before.id);
+        }
+        self.app.table.add(word.hash(), csrf.hash(), packets);
+        let mut response = if self.kept.is_empty() {
+            Redirect::to(&self.next).into_response()
+        } else {
+            resume(&self.next, &self.kept, csrf.text())
+        };
+        set_cookies(&mut response, cookies::set(&word, &csrf));
+        set_cookies(&mut response, vec![pending_cookie("", 0)]);
+        response
+    }
+
+    fn asked(self, conversation: Conversation, question: Question) -> Response {
+        let Ok(word) = Word::new() else {
+            let problem = "The kernel gives no random numbers. Try again.";
+            return self.screen("").refused(StatusCode::INTERNAL_SERVER_ERROR, problem);
+        };
+        let page = question_page(&question, &self.next);
+        let after = (self.next, self.kept);
+        let address = self.client.address;
+        let waiting = Waiting::new(conversation, self.attempt, after, address);
+        self.app.pending.add(word.hash(), waiting);
+        let mut response = (StatusCode::UNAUTHORIZED, page).into_response();
+        set_cookies(&mut response, vec![pending_cookie(word.text(), 120)]);
+        response
+    }
+}
+
+/// Ends the session.
+pub async fn log_out(State(app): State<App>, posted: Posted) -> Response {
+    app.table.remove(posted.visitor.session.id);
+    let mut response = Redirect::to("/console/login").into_response();
+    set_cookies(&mut response, cookies::unset());
+    response
+}
+
+impl Screen<'_> {
+    fn refused(self, status: StatusCode, problem: &str) -> Response {
+        let page = Screen { problem, ..self }.page();
+        (status, page).into_response()
+    }
+
+    fn page(&self) -> Response {
+        let body = html! {
+            @if let Some(banner) = banner::text() { pre.banner { (banner) } }
+            section #login {
+                @if !self.problem.is_empty() { (lines(self.problem)) }
+                @if let Some(told) = &self.at_limit { (in_use(told)) }
+                form.login method="post" action="/console/login" {
+                    (hidden("next", self.next))
+                    @if !self.kept.is_empty() { (hidden("kept", self.kept)) }
+                    p {
+                        label for="username" { "User name" }
+                        input #username name="username" value=(self.user) required
+                            maxlength=(MAX_NAME) autocomplete="username" autocapitalize="none"
+                            spellcheck="false" autofocus[self.user.is_empty()];
+                    }
+                    p {
+                        label for="password" { "Password" }
+                        input #password name="password" type="password"
+                            autocomplete="current-password" autofocus[!self.user.is_empty()];
+                    }
+                    @if self.is_at_limit {
+                        p {
+                            "Enter your password again to end "
+                            @match &self.at_limit {
+                                Some(told) => { "your " (counted(told.concurrent_sessions, "session", "sessions")) }
+                                None => "all of your other sessions",
+                            }
+                            " on this host, unsaved work in them included."
+                        }
+                    }
+                    p.buttons {
+                        @if self.is_at_limit {
+                            button.danger name="clear_sessions" value="true" {
+                                "Clear my other sessions and log in"
+                            }
+                        }
+                        button { @if self.is_at_limit { "Try again without" } @else { "Log in" } }
+                    }
+                }
+            }
+        };
+        Page::new("Log in").render(&body)
+    }
+}
+
+/// What takes the slots.
+fn in_use(told: &AtLimit) -> Markup {
+    let sessions = told.sessions.as_deref().unwrap_or_default();
+    html! {
+        p { (told.concurrent_sessions) " of " (told.max_concurrent_sessions) " sessions in use"
+            @if sessions.is_empty() { "." } @else { ":" } }
+        @if !sessions.is_empty() {
+            ul {
+                @for session in sessions { li { (sessions::line(session)) } }
+                @if told.concurrent_sessions > sessions.len() {
+                    li { "and " (told.concurrent_sessions - sessions.len()) " more" }
+                }
+            }
+        }
+    }
+}
+
+fn lines(text: &str) -> Markup {
+    html! {
+        div.problem role="alert" { @for line in text.lines() { p { (line) } } }
+    }
+}
+
+fn question_page(question: &Question, next: &str) -> Response {
+    // The question is the last line; what it is about is above.
+    let text = question.text.trim();
+    let (about, label) = text.rsplit_once('\n').unwrap_or(("", text));
+    let label = label.trim().trim_end_matches(':');
+    let label = if label.is_empty() { "Answer" } else { label };
+    let said: Vec<&str> =
+        question.said.iter().flat_map(|text| text.lines()).chain(about.lines()).collect();
+    let body = html! {
+        section #login {
+            @if !said.is_empty() {
+                div.notice role="status" { @for line in said { p { (line) } } }
+            }
+            form.login method="post" action="/console/login" {
+                (hidden("next", next))
+                p {
+                    label for="answer" { (label) }
+                    input #answer name="answer" autocomplete="off" autofocus
+                        type=(if question.is_hidden { "password" } else { "text" });
+                }
+                p.buttons {
+                    button { "Continue" }
+                    a href={ "/console/login?next=" (encoded(next)) } { "Begin again" }
+                }
+            }
+        }
+    };
+    Page::new("Log in").render(&body)
+}
+
+/// Offers to send a form that was sent when the session was over.
+fn resume(action: &str, kept: &str, csrf: &str) -> Response {
+    let fields = Form::parse(kept.as_bytes()).0;
+    let body = html! {
+        p { "You are logged in again. What you had entered has not been sent yet:" }
+        dl {
+            @for (name, value) in &fields { dt { (name) } dd { (value) } }
+        }
+        form method="post" action=(action) {
+            (hidden(form::CSRF, csrf))
+            @for (name, value) in &fields { (hidden(name, value)) }
+            p.buttons {
+                button { "Send it now" }
+                a href=(HOME) { "Discard it" }
+            }
+        }
+    };
+    Page::new("Go on").render(&body)
+}
+
+/// Takes a secret out of a form, into locked memory; nothing where it is too long or there is no memory.
+fn take_secret(form: &mut Form, name: &str) -> Option<Secret> {
+    let field = form.0.iter_mut().find(|(field, _)| field == name);
+    let text = Zeroizing::new(field.map(|(_, value)| std::mem::take(value)).unwrap_or_default());
+    form.0.iter_mut().filter(|(field, _)| field == name).for_each(|(_, value)| value.zeroize());
+    if text.len() > CAPACITY || !is_plain(&text) {
+        return None;
+    }
+    let mut secret = Secret::new().ok()?;
+    text.as_bytes().iter().all(|&byte| secret.push(byte)).then_some(secret)
+}
+
+/// Returns the path of one of our pages, whatever a form or an address says.
+fn safe(path: &str) -> &str {
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_page = path.starts_with("/console/") && !path.starts_with("/console/log");
+    if is_plain && is_page && !path.contains("//") { path } else { HOME }
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn pending_cookie(value: &str, seconds: u32) -> String {
+    format!(
+        "{PENDING_COOKIE}={value}; Path=/console/login; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_pages_come_next() {
+        for path in ["/console/sessions?q=a%20b", "/console/profiles/x"] {
+            assert_eq!(safe(path), path);
+        }
+        for path in [
+            "",
+            "/",
+            "//evil.example",
+            "https://evil.example/console/",
+            "/console//evil.example",
+            "/console/\\evil.example",
+            "/console/a\r\nSet-Cookie: x",
+            "/console/login",
+            "/console/logout",
+            "/api/user",
+        ] {
+            assert_eq!(safe(path), HOME, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_left_in_the_form() {
+        let mut form = Form::parse(b"username=a&password=p&password=q");
+        assert_eq!(take_secret(&mut form, "password").unwrap().bytes(), b"p");
+        assert!(!format!("{form:?}").contains("\"q\"") && !format!("{form:?}").contains("\"p\""));
+        let long = format!("password={}", "x".repeat(CAPACITY + 1));
+        assert!(take_secret(&mut Form::parse(long.as_bytes()), "password").is_none());
+    }
+}
