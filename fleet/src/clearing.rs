@@ -196,7 +196,7 @@ async fn answer<E: Engine + 'static, L: Local + 'static>(member: &Member<E, L>, 
     for _ in 0..3 {
         match member.engine().write_note(request.lease, &answer).await {
             Err(EngineError::Unreachable(_)) => sleep(BREATHER).await,
-            // Written, or nobody waits any more.
+            // Written, or no caller waits any more.
             _ => return,
         }
     }

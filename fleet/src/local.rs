@@ -26,7 +26,7 @@ pub struct Row {
     pub uid: u32,
     /// The session's number.
     pub id: i64,
-    /// Open: it has been let in, whoever decided. Otherwise the login is still asking.
+    /// Open: it has been let in, whichever side decided. Otherwise the login is still asking.
     pub is_open: bool,
     /// For display.
     pub session: SessionInfo,

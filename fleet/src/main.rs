@@ -140,7 +140,7 @@ async fn run(
     tokio::task::spawn_local(async move { running.run().await });
     tokio::task::spawn_local(async move { clearing::serve(&clearing).await });
     tokio::task::spawn_local(server::serve(listener, member));
-    // Without systemd there is nobody to tell.
+    // Without systemd no service manager is told.
     let _ = sd_notify::notify(true, &[NotifyState::Ready]);
     tokio::select! {
         _ = terminate.recv() => {}

@@ -64,7 +64,7 @@ pub async fn serve<E: Engine + 'static, L: Local + 'static>(
     }
 }
 
-/// Returns whether the other side is root, or whoever runs this agent.
+/// Returns whether the other side is root, or the user who runs this agent.
 fn is_permitted(stream: &UnixStream) -> bool {
     let own = geteuid().as_raw();
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)

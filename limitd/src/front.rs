@@ -57,7 +57,7 @@ async fn serve() -> Result<(), String> {
     let (mut terminate, mut interrupt) =
         (stop(SignalKind::terminate())?, stop(SignalKind::interrupt())?);
     let mut reload = stop(SignalKind::hangup())?;
-    // Without systemd there is nobody to tell.
+    // Without systemd no service manager is told.
     let _ = sd_notify::notify(true, &[NotifyState::Ready]);
     loop {
         tokio::select! {

@@ -27,7 +27,7 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// Connects to the socket at `path`; whoever listens there starts a process for the connection.
+    /// Connects to the socket at `path`; the program that listens there starts a process for the connection.
     ///
     /// # Errors
     /// Those of socket(2) and connect(2).

@@ -24,7 +24,7 @@ use crate::sessions::{SessionView, is_held};
 use crate::status::{self, HostFiles};
 use crate::user_overview::UserOverview;
 
-/// With more sessions than these nobody waits for a look at all processes: idle times are left out.
+/// With more sessions than these, no look is taken at all processes: idle times are left out.
 const MAX_WITH_IDLE: usize = 1_000;
 
 /// A session, and what its user holds.

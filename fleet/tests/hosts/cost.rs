@@ -249,7 +249,7 @@ fn many_hosts_on_three_members() {
                         Answer::Granted(_) => times.push(began.elapsed()),
                         _ => unanswered += 1,
                     }
-                    // Open, whoever has decided.
+                    // Open, whichever side decided.
                     member.local().0.borrow_mut().push(row);
                 }
                 (times, unanswered)

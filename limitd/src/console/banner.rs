@@ -27,7 +27,7 @@ pub fn text() -> Option<String> {
 }
 
 fn text_of(path: &str) -> std::io::Result<String> {
-    // Opening what is no file may wait for somebody at its other end.
+    // Opening what is no file may wait for a process at its other end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("expected a regular file"));
     }

@@ -78,7 +78,7 @@ fn slow_and_many_connections_keep_no_client_out() {
     let url = format!("http://127.0.0.1:{}/healthz", world.port());
     assert_eq!(curl(&[&url]).status, 200);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    // And none of them stays for ever.
+    // And none of them stays open.
     let mut last = crowd.last().unwrap();
     last.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut rest = Vec::new();
