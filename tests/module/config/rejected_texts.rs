@@ -28,13 +28,13 @@ pub const TEXTS: &[(&[u8], &str)] = &[
     (b"\xef\xbb\xbf[policy]\non_limit = \"kick\"\n", "2:12: on_limit \"kick\", expected \"reject\" or \"ask\" or \"evict-oldest\" or \"log\""),
     (b"\xff\xfe[\x00p\x00", "1:1: not UTF-8, expected TOML text"),
     // Keys that do not exist.
-    (b"max_concurrent_sessions = 2\n", "1:1: unknown field `max_concurrent_sessions`, expected one of `useraccountprofile`, `user`, `group`, `policy`, `service`"),
+    (b"max_concurrent_sessions = 2\n", "1:1: unknown field `max_concurrent_sessions`, expected one of `useraccountprofile`, `user`, `group`, `policy`, `service`, `fleet`"),
     (b"[[useraccountprofile]]\nname = \"a\"\nmax_sesions = 2\n", "3:1: unknown field `max_sesions`, expected one of `uuid`, `name`, `max_password_history_count`, `max_login_failure_count`, `account_lock_timeout`, `max_concurrent_sessions`, `credentials_timeout_threshold`, `on_limit`"),
-    (b"[[useraccountprofiles]]\nname = \"a\"\n", "1:3: unknown field `useraccountprofiles`, expected one of `useraccountprofile`, `user`, `group`, `policy`, `service`"),
+    (b"[[useraccountprofiles]]\nname = \"a\"\n", "1:3: unknown field `useraccountprofiles`, expected one of `useraccountprofile`, `user`, `group`, `policy`, `service`, `fleet`"),
     (b"[[user]]\nname = \"alice\"\nuser_profile = \"a\"\n", "2:1: unknown field `name`, expected `username` or `user_profile`"),
     (b"[[group]]\ngroupname = \"g\"\nuser_profile = \"a\"\n", "2:1: unknown field `groupname`, expected `name` or `user_profile`"),
     (b"[policy]\non_limits = \"ask\"\n", "2:1: unknown field `on_limits`, expected one of `counted_services`, `on_limit`, `on_clear`, `tell`, `hint`, `notice`, `admin_groups`"),
-    (b"[defaults]\n", "1:2: unknown field `defaults`, expected one of `useraccountprofile`, `user`, `group`, `policy`, `service`"),
+    (b"[defaults]\n", "1:2: unknown field `defaults`, expected one of `useraccountprofile`, `user`, `group`, `policy`, `service`, `fleet`"),
     // Wrong types.
     (b"[[useraccountprofile]]\nname = 7\n", "2:8: invalid type: integer `7`, expected a string"),
     (b"[[useraccountprofile]]\nname = \"a\"\nmax_concurrent_sessions = \"2\"\n", "3:27: invalid type: string \"2\", expected a whole number from 0 to 4294967295"),
