@@ -68,7 +68,7 @@ complete -c shell -n "__fish_shell_using_subcommand watch; and __fish_seen_subco
 complete -c shell -n "__fish_shell_using_subcommand status" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
-complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -f -a "useraccountprofile" -d 'whom a limit would refuse, now and in the last days; nothing is changed'
+complete -c shell -n "__fish_shell_using_subcommand check; and not __fish_seen_subcommand_from useraccountprofile" -f -a "useraccountprofile" -d 'whom a limit would refuse, now and in the last days'
 complete -c shell -n "__fish_shell_using_subcommand check; and __fish_seen_subcommand_from useraccountprofile" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -s h -l help -d 'Print help'
 complete -c shell -n "__fish_shell_using_subcommand configure; and not __fish_seen_subcommand_from useraccountprofile user group" -f -a "useraccountprofile" -d 'make or change a profile'

@@ -120,7 +120,7 @@ fn what_is_not_valid_is_named_and_not_saved() {
         let error = host.ask(Request::Create(Profiles, None, body.clone())).unwrap_err();
         assert_eq!(error.field.as_deref(), Some(field), "{body}");
     }
-    for body in [json!({"name": "Other"}), json!({"uuid": "other"})] {
+    for body in [json!({"name": "X\nY"}), json!({"uuid": "other"})] {
         let error = host.ask(Request::Replace(Profiles, PROFILE.to_owned(), body)).unwrap_err();
         assert_eq!(error.kind, AdminErrorKind::Invalid);
     }

@@ -148,7 +148,7 @@ pub const TOP: &[CommandSyntax<Command>] = &[
     },
     CommandSyntax {
         slots: &[Word("check"), Word("useraccountprofile"), One(Profile), Many(Assignments)],
-        help: "whom a limit would refuse, now and in the last days; nothing is changed",
+        help: "whom a limit would refuse, now and in the last days",
         make: check_limit,
     },
     CommandSyntax {
@@ -423,7 +423,7 @@ pub fn is_for_administrators(slots: &[SyntaxElement]) -> bool {
     matches!(
         slots,
         [Word("status" | "check" | "configure" | "delete" | "unlock" | "import" | "export"), ..]
-            | [Word("show"), Word("group"), ..]
+            | [Word("show"), Word("group" | "fleet"), ..]
     )
 }
 

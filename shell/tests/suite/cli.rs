@@ -101,7 +101,7 @@ fn each_kind_of_failure_has_its_code_and_one_line() {
     plain(
         &["shew"],
         2,
-        "shell: unknown command `shew`, expected one of: show, watch, status, explain, check, configure, delete, clear, import, export, help, ?, history, exit, quit, logout\n",
+        "shell: unknown command `shew`, expected one of: show, watch, status, explain, check, configure, delete, clear, unlock, import, export, help, ?, history, exit, quit, logout\n",
     );
     plain(&["-c", "show user 'x"], 2, "shell: a quote is not closed, expected another '\n");
     plain(
@@ -220,7 +220,7 @@ fn a_script_ends_with_its_first_failure_and_names_the_line() {
     assert_eq!(text(&bad.stdout).lines().count(), 1);
     assert_eq!(
         text(&bad.stderr),
-        "shell: line 2: `nonsense` after `show`, expected one of: useraccountprofile, user, group, useractivity, session\n"
+        "shell: line 2: `nonsense` after `show`, expected one of: useraccountprofile, user, group, useractivity, session, fleet, refusal\n"
     );
     let open = scratch.script(&[], "configure useraccountprofile C\nmax_concurrent_sessions 9\n");
     assert_eq!(

@@ -27,9 +27,15 @@ fn help_lists_what_the_user_may_do_and_nothing_else() {
         assert!(!said.contains("only root and the members of"), "{command}: {said}");
     }
     // The other way round: what is not listed is not allowed.
-    for command in
-        ["configure user bob", "show group", "export limits", "delete user bob", "status"]
-    {
+    for command in [
+        "configure user bob",
+        "show group",
+        "show fleet",
+        "unlock user bob",
+        "export limits",
+        "delete user bob",
+        "status",
+    ] {
         let said = alice.command("alice", command);
         assert!(said.contains("only root and the members of"), "{command}: {said}");
     }

@@ -143,11 +143,11 @@ fn a_misfit_says_what_was_expected() {
     for (line, message) in [
         (
             "shoe",
-            "unknown command `shoe`, expected one of: show, watch, status, explain, check, configure, delete, clear, import, export, help, ?, history, exit, quit, logout",
+            "unknown command `shoe`, expected one of: show, watch, status, explain, check, configure, delete, clear, unlock, import, export, help, ?, history, exit, quit, logout",
         ),
         (
             "show",
-            "`show` is not complete, expected one of: useraccountprofile, user, group, useractivity, session",
+            "`show` is not complete, expected one of: useraccountprofile, user, group, useractivity, session, fleet, refusal",
         ),
         ("explain", "`explain` is not complete, expected USER"),
         ("explain a b c", "`c` after `explain a b`, expected nothing more"),
