@@ -1,7 +1,7 @@
 //! The session process of the `shell` that a user runs: it has all the rights, the `shell` has none.
 //!
 //! Every user may connect. What a client may do before its login is bounded in number
-//! ([`crate::acceptor::MAX_CONNECTIONS`]) and time ([`GRACE`]), and a failed login is told late; what it may do after
+//! ([`crate::acceptor::MAX_CONNECTIONS`]) and time (`GRACE`), and a failed login is told late; what it may do after
 //! its login is checked for each call.
 #![forbid(unsafe_code)]
 
