@@ -200,13 +200,26 @@ impl Administration {
     /// When the acting user may not see them, or the store fails.
     pub fn rows_of(&self, name: Option<&str>) -> Result<Found<Vec<Session>>, AdminError> {
         let known = self.known()?;
-        let uid = match (name, self.reach(&known.config)?) {
-            (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
-            (None, AccessScope::OwnUser(own)) => Some(own),
-            (None, AccessScope::All) => None,
-        };
+        let uid = self.visible_uid(&known.config, name)?;
         let rows = self.sessions.rows(uid)?;
         Ok(known.found(rows))
+    }
+
+    /// Returns whose sessions are meant: those of the user called `name`, or without a name all (`None`) or the acting
+    /// user's own, as far as the acting user may see.
+    ///
+    /// # Errors
+    /// When there is no such user, or the acting user may not ask.
+    pub(crate) fn visible_uid(
+        &self,
+        config: &Config,
+        name: Option<&str>,
+    ) -> Result<Option<u32>, AdminError> {
+        Ok(match (name, self.reach(config)?) {
+            (Some(name), _) => Some(self.visible_user(config, name)?.uid),
+            (None, AccessScope::OwnUser(own)) => Some(own),
+            (None, AccessScope::All) => None,
+        })
     }
 
     /// Looks a user up whom the acting user may see. The question itself is a right: who has it not
@@ -304,10 +317,7 @@ impl Administration {
     /// When there is none with this id that the acting user may see, or it could not be ended.
     pub fn clear_session(&self, id: i64) -> Result<Found<ClearSummary>, AdminError> {
         let known = self.known()?;
-        let uid = match self.reach(&known.config)? {
-            AccessScope::OwnUser(own) => Some(own),
-            AccessScope::All => None,
-        };
+        let uid = self.visible_uid(&known.config, None)?;
         let seen = self.sessions.seen(uid)?.into_iter().map(|seen| seen.session);
         let chosen: Vec<Session> = seen.filter(|session| session.id == id).collect();
         let Some(first) = chosen.first() else {

@@ -9,7 +9,7 @@ use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::fleet::{Agent, ClearAnswer, Request};
 
 use crate::administration::{Administration, Found};
-use crate::authorization::{AccessScope, Permission};
+use crate::authorization::Permission;
 use crate::error::{AdminError, AdminErrorKind};
 
 /// How long the agent is waited for: etcd may have to be asked once for each host.
@@ -118,11 +118,7 @@ impl Administration {
             let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname");
             kernel.unwrap_or_default().trim().to_owned()
         });
-        let uid = match (name, self.reach(&known.config)?) {
-            (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
-            (None, AccessScope::OwnUser(own)) => Some(own),
-            (None, AccessScope::All) => None,
-        };
+        let uid = self.visible_uid(&known.config, name)?;
         let mut sessions = sessions(self.sessions.path(), uid)?;
         sessions.retain(|session| session.host != own_host);
         Ok(Some(Elsewhere { own_host, sessions }))

@@ -3,7 +3,6 @@
 use session_limit_core::refusals::{Recorded, Refusals};
 
 use crate::administration::{Administration, Found};
-use crate::authorization::AccessScope;
 use crate::error::{AdminError, AdminErrorKind};
 
 impl Administration {
@@ -13,14 +12,10 @@ impl Administration {
     /// When the acting user may not see them, or the file cannot be used.
     pub fn refusals_of(&self, name: Option<&str>) -> Result<Found<Vec<Recorded>>, AdminError> {
         let known = self.known()?;
-        let uid = match (name, self.reach(&known.config)?) {
-            (Some(name), _) => Some(self.visible_user(&known.config, name)?.uid),
-            (None, AccessScope::OwnUser(own)) => Some(own),
-            (None, AccessScope::All) => None,
-        };
+        let uid = self.visible_uid(&known.config, name)?;
         let read = Refusals::beside(self.sessions.path()).read(uid);
         let value =
             read.map_err(|error| AdminError::new(AdminErrorKind::Store, error.to_string()))?;
-        Ok(Found { value, mistake: known.mistake, warnings: Vec::new() })
+        Ok(known.found(value))
     }
 }

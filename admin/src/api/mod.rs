@@ -193,9 +193,9 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             read::value(crate::impact::check(admin, &name, limit)?).map(Into::into)
         }
         Request::Explain(user, service) => {
-            overview::explain(admin, &user, &service).map(Into::into)
+            read::value(admin.explain(&user, &service)?).map(Into::into)
         }
-        Request::Status => overview::status(admin).map(Into::into),
+        Request::Status => read::value(admin.status()?).map(Into::into),
         Request::Version => Ok(overview::version(admin).into()),
         Request::Unattended(request) if request.only_reads() && request.is_attended() => {
             answer(admin, *request)

@@ -1,5 +1,5 @@
 //! What the pages of the console show beside the objects: sessions with what their users hold, users at their
-//! limit, why a profile holds, how the host stands, and whether anything has changed.
+//! limit, and whether anything has changed.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -17,11 +17,8 @@ use session_limit_core::system::clock;
 use super::objects::{UserActivity, UserSession};
 use super::{ListQuery, read};
 use crate::administration::{Administration, Known, profile_of, user_named};
-use crate::authorization::Permission;
-use crate::error::{AdminError, AdminErrorKind};
-use crate::explain;
+use crate::error::AdminError;
 use crate::sessions::{SessionView, is_held};
-use crate::status::{self, HostFiles};
 use crate::user_overview::UserOverview;
 
 /// With more sessions than these, no look is taken at all processes: idle times are left out.
@@ -129,32 +126,6 @@ fn free_slots(user: &UserOverview) -> Option<i64> {
     let limit = user.profile.as_ref()?.max_concurrent_sessions;
     let held = i64::try_from(user.concurrent_sessions()).unwrap_or(i64::MAX);
     (limit > 0).then(|| i64::from(limit) - held)
-}
-
-/// Says which profile holds for a user and why, and what would become of the user's next login.
-///
-/// # Errors
-/// When the acting user may not see the user, or something cannot be looked up.
-pub fn explain(admin: &Administration, name: &str, service: &str) -> Result<Value, AdminError> {
-    let config = admin.read()?;
-    let user = admin.visible_user(&config, name)?;
-    let (host, store) = (HostFiles::default(), admin.sessions.path());
-    read::value(explain::explain(&host, &config, store, &user, service)?)
-}
-
-/// Says whether limits take effect on this host.
-///
-/// # Errors
-/// When the acting user may not see that.
-pub fn status(admin: &Administration) -> Result<Value, AdminError> {
-    let known = admin.known()?;
-    let permitted = admin.reach(&known.config)?.check(Permission::SeeStatus);
-    if let (Err(_), Some(mistake)) = (&permitted, known.mistake) {
-        return Err(AdminError::new(AdminErrorKind::Configuration, mistake));
-    }
-    permitted?;
-    let host = HostFiles::default();
-    read::value(status::collect(&host, &admin.config, admin.sessions.path()))
 }
 
 /// Returns a text that changes whenever a session begins or ends, or the configuration is written: what a page
