@@ -12,11 +12,11 @@ use std::ffi::{CStr, CString};
 
 use pam::constants::{PamFlag, PamResultCode};
 use pam::module::PamHandle;
+use session_limit_core::admission::is_counted;
 use session_limit_core::config::{Config, assignment};
 use session_limit_core::log::{Level, Log};
 use session_limit_core::model::password_age::{PasswordAge, password_age};
 use session_limit_core::model::sanitize::printable;
-use session_limit_core::process;
 use session_limit_core::system::users::User;
 use session_limit_core::system::{self, clock, shadow};
 
@@ -244,7 +244,6 @@ fn find(call: &Call<'_>, options: &Options, log: &Log) -> Result<Option<Kept>, P
     for warning in &assigned.warnings {
         log.write(Level::Warning, warning);
     }
-    let is_unit = call.service == "login" && process::is_becoming_a_unit();
     Ok(Some(Kept {
         typed: call.user.clone(),
         config: options.config.clone(),
@@ -253,7 +252,7 @@ fn find(call: &Call<'_>, options: &Options, log: &Log) -> Result<Option<Kept>, P
         lock_minutes: assigned.profile.account_lock_timeout,
         history: assigned.profile.max_password_history_count,
         expiry_days: assigned.profile.credentials_timeout_threshold,
-        is_login: !is_unit && config.policy.counts(call.service),
+        is_login: is_counted(call.service, &config),
         is_authenticating: false,
     }))
 }

@@ -25,15 +25,15 @@ pub fn settings_for(
         Some(path) => Config::load(path)?,
         None => Config::load_default()?,
     };
-    if !is_counted(request, &config) {
+    if !is_counted(&request.origin.service, &config) {
         return Ok(None);
     }
     Ok(Some(assess(request, &config)?.settings))
 }
 
-/// Returns whether logins of the request's service count.
-pub fn is_counted(request: &LoginRequest, config: &Config) -> bool {
-    let service = request.origin.service.as_str();
+/// Returns whether a login of this process through `service` counts.
+#[must_use]
+pub fn is_counted(service: &str, config: &Config) -> bool {
     // `machinectl shell` asks for the service of login(1), but only switches the user.
     let is_unit = service == "login" && process::is_becoming_a_unit();
     !is_unit && config.policy.counts(service)

@@ -27,6 +27,7 @@ use crate::process::{self, HostIdentity, ssh};
 use crate::store::{Store, StoreError, Transaction, TransactionError};
 use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
+pub use context::is_counted;
 use denial::Denial;
 use eviction::{DenialReason, effective_on_limit, requested_eviction};
 use fleet::FleetProgress;

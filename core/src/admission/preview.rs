@@ -61,7 +61,7 @@ pub fn preview(
     let Assessment { settings, assigned } = assess(request, config)?;
     let live = live_sessions_of(settings.user.uid, store)?;
     let outcome = match requested_eviction(request, &settings, None, &live) {
-        _ if !is_counted(request, config) => ExpectedOutcome::NotCounted,
+        _ if !is_counted(&request.origin.service, config) => ExpectedOutcome::NotCounted,
         Ok(EvictionRequest::None) if settings.limit == Limit::Off => ExpectedOutcome::Unlimited,
         Ok(EvictionRequest::None)
             if decide(settings.limit, counted_sessions(&live)) == Decision::Deny =>
