@@ -24,10 +24,6 @@ const COMMANDS: [&str; 2] = ["/usr/sbin/faillock", "/sbin/faillock"];
 const RECORD: usize = 64;
 /// The bit of the status that says that the failure counts.
 const VALID: u16 = 1;
-/// pam_faillock knows no longer lock.
-const LONGEST_LOCK: u32 = 7 * 24 * 60;
-/// It keeps no more failures.
-const MOST_FAILURES: u32 = 1024;
 
 /// Whether an account is locked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,9 +63,9 @@ impl FailedLogins {
     }
 }
 
-/// What faillock.conf(5) says of the tally.
+/// Where the tallies of the host are and how they count, as faillock.conf(5) says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Settings {
+pub struct Settings {
     directory: PathBuf,
     /// Seconds within which failures add up.
     interval: i64,
@@ -108,33 +104,34 @@ impl Settings {
         settings
     }
 
-    fn read() -> Self {
+    /// Reads them; the defaults where there is no file.
+    #[must_use]
+    pub fn read() -> Self {
         std::fs::read_to_string(SETTINGS).map_or_else(|_| Self::default(), |text| Self::of(&text))
     }
-}
 
-/// Returns the failed logins of a user; none of them where no tally can be read.
-#[must_use]
-pub fn failed_logins(user: &User, profile: Option<&Profile>) -> FailedLogins {
-    let settings = Settings::read();
-    let tally = user
-        .name
-        .to_str()
-        .ok()
-        .filter(|name| !name.contains('/'))
-        .and_then(|name| std::fs::read(settings.directory.join(name)).ok())
-        .unwrap_or_default();
-    assessed(&times(&tally), &settings, user.uid == 0, profile, clock::epoch_seconds())
-}
+    /// Returns the failed logins of a user; none of them where no tally can be read.
+    #[must_use]
+    pub fn failed_logins(&self, user: &User, profile: Option<&Profile>) -> FailedLogins {
+        let tally = user
+            .name
+            .to_str()
+            .ok()
+            .filter(|name| !name.contains('/'))
+            .and_then(|name| std::fs::read(self.directory.join(name)).ok())
+            .unwrap_or_default();
+        assessed(&times(&tally), self, user.uid == 0, profile, clock::epoch_seconds())
+    }
 
-/// Returns the users of the host who have failed logins that count.
-#[must_use]
-pub fn users_with_failures() -> Vec<User> {
-    let directory = Settings::read().directory;
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let names = entries
-        .filter(|entry| std::fs::read(entry.path()).is_ok_and(|tally| !times(&tally).is_empty()));
-    names.filter_map(|entry| user_named(entry.file_name().to_str()?).ok()).collect()
+    /// Returns the users of the host who have failed logins that count.
+    #[must_use]
+    pub fn users_with_failures(&self) -> Vec<User> {
+        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let names = entries.filter(|entry| {
+            std::fs::read(entry.path()).is_ok_and(|tally| !times(&tally).is_empty())
+        });
+        names.filter_map(|entry| user_named(entry.file_name().to_str()?).ok()).collect()
+    }
 }
 
 /// Returns the times of the failures that count.
@@ -159,14 +156,14 @@ fn assessed(
     let count =
         times.iter().filter(|&&time| latest.saturating_sub(time) < settings.interval).count();
     let none = FailedLogins { count, lock: Lock::None };
-    let Some(profile) = profile.filter(|profile| profile.max_login_failure_count != 0) else {
+    let Some(profile) = profile.filter(|profile| profile.failures_that_lock() != 0) else {
         return none;
     };
-    let most = usize::try_from(profile.max_login_failure_count.min(MOST_FAILURES));
+    let most = usize::try_from(profile.failures_that_lock());
     if most.is_ok_and(|most| count < most) || (is_root && !settings.locks_root) {
         return none;
     }
-    let of_profile = i64::from(profile.account_lock_timeout.min(LONGEST_LOCK)) * 60;
+    let of_profile = i64::from(profile.lock_seconds());
     let seconds = settings.root_unlock.filter(|_| is_root).unwrap_or(of_profile);
     let until = latest.saturating_add(seconds);
     let lock = match seconds {
@@ -186,7 +183,7 @@ impl Administration {
         let known = self.known()?;
         self.reach(&known.config)?.check(Permission::Unlock)?;
         let user = self.visible_user(&known.config, name)?;
-        let before = failed_logins(&user, None).count;
+        let before = Settings::read().failed_logins(&user, None).count;
         reset(&user)?;
         self.log("unlock", &format!("{before} failed logins of {name:?} forgotten"));
         Ok(known.found(before))

@@ -10,7 +10,7 @@ use session_limit_core::store::last_login::LastLogin;
 use crate::administration::{Administration, Found, user_named};
 use crate::authorization::AccessScope;
 use crate::error::AdminError;
-use crate::lockout::{self, FailedLogins};
+use crate::lockout::{FailedLogins, Settings};
 use crate::sessions::{SessionView, count, is_held};
 
 /// A user with profile and sessions.
@@ -62,7 +62,7 @@ impl Administration {
         let name = user.name.to_string_lossy().into_owned();
         // An id may be given to another user in the course of time.
         let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
-        let failed = lockout::failed_logins(&user, profile.as_ref());
+        let failed = Settings::read().failed_logins(&user, profile.as_ref());
         Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept, failed }))
     }
 
@@ -94,7 +94,8 @@ impl Administration {
         for user in kept.keys() {
             by_user.entry(user.clone()).or_default();
         }
-        for user in lockout::users_with_failures() {
+        let settings = Settings::read();
+        for user in settings.users_with_failures() {
             let name = user.name.to_string_lossy().into_owned();
             by_user.entry((user.uid, name)).or_default();
         }
@@ -109,7 +110,7 @@ impl Administration {
             };
             let kept = kept.remove(&(uid, name.clone()));
             let failed = account
-                .map(|user| lockout::failed_logins(&user, profile.as_ref()))
+                .map(|user| settings.failed_logins(&user, profile.as_ref()))
                 .unwrap_or_default();
             all.push(UserOverview { name, uid, profile, sessions, kept, failed });
         }

@@ -18,8 +18,8 @@ pub struct Kept {
     pub user: User,
     /// Failures that lock the account; 0 = none do.
     pub deny: u32,
-    /// Minutes that a lock lasts; 0 = until it is removed.
-    pub lock_minutes: u32,
+    /// Seconds that a lock lasts; 0 = until it is removed.
+    pub lock_seconds: u32,
     /// Passwords remembered; 0 = none.
     pub history: u32,
     /// Days after which a password expires; 0 = never.

@@ -27,10 +27,6 @@ use options::{Action, CREDENTIALS, Line, Options};
 
 /// The flags of pam_sm_chauthtok(3) for its two calls.
 const PAM_PRELIM_CHECK: PamFlag = 0x4000;
-/// pam_faillock keeps no more failures than that: a larger number would never lock.
-const MOST_FAILURES: u32 = 1024;
-/// Minutes of the longest lock that pam_faillock knows: seven days.
-const LONGEST_LOCK: u32 = 7 * 24 * 60;
 
 /// A verdict, or the code of an error that has been logged.
 type Verdict = Result<PamResultCode, PamResultCode>;
@@ -128,8 +124,8 @@ fn faillock(
     // Ours come last, and override those of faillock.conf.
     let mut arguments = vec![action.word()];
     arguments.extend_from_slice(&options.others);
-    arguments.push(number("deny", profile.deny.min(MOST_FAILURES)));
-    arguments.push(number("unlock_time", profile.lock_minutes.min(LONGEST_LOCK) * 60));
+    arguments.push(number("deny", profile.deny));
+    arguments.push(number("unlock_time", profile.lock_seconds));
     let delegate = Delegate { file: "pam_faillock.so", path: options.module.as_deref() };
     let verdict = delegate.call(call.handle, Symbol::Authenticate, call.flags, &arguments);
     let verdict = verdict.map_err(|error| {
@@ -248,8 +244,8 @@ fn find(call: &Call<'_>, options: &Options, log: &Log) -> Result<Option<Kept>, P
         typed: call.user.clone(),
         config: options.config.clone(),
         user,
-        deny: assigned.profile.max_login_failure_count,
-        lock_minutes: assigned.profile.account_lock_timeout,
+        deny: assigned.profile.failures_that_lock(),
+        lock_seconds: assigned.profile.lock_seconds(),
         history: assigned.profile.max_password_history_count,
         expiry_days: assigned.profile.credentials_timeout_threshold,
         is_login: is_counted(call.service, &config),

@@ -58,7 +58,12 @@ pub fn decide(limit: Limit, held: usize) -> Decision {
     }
 }
 
-/// A `UserAccountProfile`. The module enforces `max_concurrent_sessions`, and `on_limit` with it.
+/// pam_faillock keeps no more failures than that: a larger number would never lock.
+const MOST_FAILURES: u32 = 1024;
+/// Minutes of the longest lock that pam_faillock knows: seven days.
+const LONGEST_LOCK: u32 = 7 * 24 * 60;
+
+/// A `UserAccountProfile`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// `useraccountprofile-` and a UUID; absent until something writes it.
@@ -80,6 +85,18 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Returns how many failures lock the account, as pam_faillock takes the number; 0 = none do.
+    #[must_use]
+    pub fn failures_that_lock(&self) -> u32 {
+        self.max_login_failure_count.min(MOST_FAILURES)
+    }
+
+    /// Returns how many seconds a lock lasts, as pam_faillock takes the number; 0 = until it is removed.
+    #[must_use]
+    pub fn lock_seconds(&self) -> u32 {
+        self.account_lock_timeout.min(LONGEST_LOCK) * 60
+    }
+
     /// Returns the built-in profile, under `name`: its values are the defaults of every other one.
     #[must_use]
     pub fn built_in(name: &str) -> Self {
