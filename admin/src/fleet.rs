@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use session_limit_core::admission::clear::ClearSummary;
-use session_limit_core::fleet::{Agent, ClearAnswer, Request};
+use session_limit_core::admission::clear_fleet;
+use session_limit_core::fleet::{self, Agent, Request};
 
 use crate::administration::{Administration, Found};
 use crate::authorization::Permission;
@@ -80,25 +81,6 @@ fn sessions(state: &Path, uid: Option<u32>) -> Result<Vec<FleetSession>, AdminEr
     objects(state, &Request::Sessions { uid })
 }
 
-/// Ends the sessions of a user on the other hosts, and adds what came of it to `summary`; returns what did not work, a
-/// line each.
-fn clear(state: &Path, uid: u32, by: &str, summary: &mut ClearSummary) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for answer in Agent::beside(state).clear(uid, None, by) {
-        match answer {
-            ClearAnswer::Host(host) => summary.add_host(&host),
-            ClearAnswer::Silent(host) => warnings.push(format!(
-                "host {host} has not answered: sessions there may not have been ended"
-            )),
-            ClearAnswer::Down(why) => {
-                warnings.push(format!("sessions of other hosts have not been ended: {why}"));
-            }
-            ClearAnswer::End => {}
-        }
-    }
-    warnings
-}
-
 fn objects<T: DeserializeOwned>(state: &Path, request: &Request) -> Result<Vec<T>, AdminError> {
     let failed = |why: String| AdminError::new(AdminErrorKind::Io, format!("fleet: {why}"));
     let lines = Agent::beside(state).lines(request, Instant::now() + DEADLINE).map_err(failed)?;
@@ -114,10 +96,7 @@ impl Administration {
     pub fn fleet_sessions(&self, name: Option<&str>) -> Result<Option<Elsewhere>, AdminError> {
         let known = self.known()?;
         let Some(fleet) = &known.config.fleet else { return Ok(None) };
-        let own_host = fleet.host.clone().unwrap_or_else(|| {
-            let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname");
-            kernel.unwrap_or_default().trim().to_owned()
-        });
+        let own_host = fleet::own_host(fleet);
         let uid = self.visible_uid(&known.config, name)?;
         let mut sessions = sessions(self.sessions.path(), uid)?;
         sessions.retain(|session| session.host != own_host);
@@ -149,7 +128,8 @@ pub(crate) fn clear_too(
     ended: Result<Found<ClearSummary>, AdminError>,
 ) -> Result<Found<ClearSummary>, AdminError> {
     let mut elsewhere = ClearSummary::default();
-    let warnings = clear(admin.sessions.path(), uid, &admin.ended_by(), &mut elsewhere);
+    let (state, by) = (admin.sessions.path(), admin.ended_by());
+    let warnings = clear_fleet(state, uid, None, &by, &mut elsewhere);
     let mut ended = ended?;
     ended.value.add_all(&elsewhere);
     ended.warnings.extend(warnings);
@@ -184,7 +164,7 @@ mod tests {
         assert_eq!((found[0].host.as_str(), found[0].sessions), ("web1", 3));
         assert_eq!(sessions(&state, None).unwrap_err().message, "fleet: etcd gave no answer");
         let mut summary = ClearSummary::default();
-        let warnings = clear(&state, 1, "root", &mut summary);
+        let warnings = clear_fleet(&state, 1, None, "root", &mut summary);
         assert_eq!((summary.terminated, summary.killed), (1, 1));
         assert_eq!(
             warnings,

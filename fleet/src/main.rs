@@ -82,10 +82,7 @@ fn configured(path: Option<&Path>) -> Result<(Fleet, Identity, EtcdEngine), Stri
     let fleet = fleet.ok_or_else(|| {
         format!("{shown}: no [fleet] table, expected one with the endpoints of etcd")
     })?;
-    let host = fleet
-        .host
-        .clone()
-        .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    let host = session_limit_core::fleet::own_host(&fleet);
     if !is_host_name(&host) {
         return Err(format!(
             "{shown}: the host is called {host:?}, expected host = \"NAME\" in [fleet]"

@@ -3,6 +3,8 @@
 //! The agent is asked outside any transaction: other logins of this host do not wait for its answer. If there
 //! is no slot, what was reserved is given back.
 
+use std::path::Path;
+
 use super::clear::ClearSummary;
 use super::eviction::effective_on_limit;
 use super::live::{LivenessCheck, live_sessions};
@@ -72,7 +74,7 @@ impl FleetProgress {
         };
         if eviction == EvictionRequest::ClearAll && !self.has_cleared {
             self.has_cleared = true;
-            login.clear_fleet(None, ended_by, cleared, &mut self.warnings);
+            self.clear(login, None, ended_by, cleared);
         }
         loop {
             match login.ask_fleet(&login.take_request(id)) {
@@ -90,7 +92,7 @@ impl FleetProgress {
                         self.has_cleared = true;
                         let too_many = counts.total().saturating_add(1);
                         let too_many = too_many.saturating_sub(login.settings.limit.number());
-                        login.clear_fleet(Some(too_many), ended_by, cleared, &mut self.warnings);
+                        self.clear(login, Some(too_many), ended_by, cleared);
                         continue;
                     }
                     _ => return denied(FleetDenialReason::Full(counts), cleared),
@@ -101,6 +103,17 @@ impl FleetProgress {
         }
         self.token = Some(token);
         None
+    }
+
+    fn clear(
+        &mut self,
+        login: &Login,
+        oldest: Option<u32>,
+        ended_by: &str,
+        cleared: &mut ClearSummary,
+    ) {
+        let (state, uid) = (&login.request.state, login.settings.user.uid);
+        self.warnings.extend(clear_fleet(state, uid, oldest, ended_by, cleared));
     }
 
     /// Adds to an outcome what the fleet has said.
@@ -116,6 +129,31 @@ impl FleetProgress {
         }
         Outcome::Opened { token, held, limit, over_limit, cleared }
     }
+}
+
+/// Has a user's sessions on the other hosts ended, or the `oldest` of all hosts, by the agent beside the store at
+/// `state`. Adds what came of it to `cleared`; returns what did not work, a line each.
+pub fn clear_fleet(
+    state: &Path,
+    uid: u32,
+    oldest: Option<u32>,
+    ended_by: &str,
+    cleared: &mut ClearSummary,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for answer in Agent::beside(state).clear(uid, oldest, ended_by) {
+        match answer {
+            ClearAnswer::Host(host) => cleared.add_host(&host),
+            ClearAnswer::Silent(host) => warnings.push(format!(
+                "host {host} has not answered: sessions there may not have been ended"
+            )),
+            ClearAnswer::Down(why) => {
+                warnings.push(format!("sessions of other hosts have not been ended: {why}"));
+            }
+            ClearAnswer::End => {}
+        }
+    }
+    warnings
 }
 
 impl Login<'_> {
@@ -187,30 +225,6 @@ impl Login<'_> {
             id,
             limit: self.settings.limit.number(),
             login,
-        }
-    }
-
-    /// Has the user's sessions on the other hosts ended, or the `oldest` of all hosts.
-    fn clear_fleet(
-        &self,
-        oldest: Option<u32>,
-        ended_by: &str,
-        cleared: &mut ClearSummary,
-        warnings: &mut Vec<String>,
-    ) {
-        let agent = Agent::beside(&self.request.state);
-        let uid = self.settings.user.uid;
-        for answer in agent.clear(uid, oldest, ended_by) {
-            match answer {
-                ClearAnswer::Host(host) => cleared.add_host(&host),
-                ClearAnswer::Silent(host) => warnings.push(format!(
-                    "host {host} has not answered: sessions there may not have been ended"
-                )),
-                ClearAnswer::Down(why) => {
-                    warnings.push(format!("sessions of other hosts have not been ended: {why}"))
-                }
-                ClearAnswer::End => {}
-            }
         }
     }
 

@@ -31,6 +31,7 @@ pub use context::is_counted;
 use denial::Denial;
 use eviction::{DenialReason, effective_on_limit, requested_eviction};
 use fleet::FleetProgress;
+pub use fleet::clear_fleet;
 use live::{LivenessCheck, counted_sessions, live_sessions};
 pub use request::{
     AdmissionError, Answer, FleetSlot, LoginRequest, LoginSettings, Outcome, Question,

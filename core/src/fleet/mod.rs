@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use protocol::{Answer, ClearAnswer, HostCounts, Request};
 
+use crate::model::fleet_settings::Fleet;
 use crate::system;
 use crate::system::socket::{self, LineReader};
 
@@ -23,6 +24,15 @@ pub const DEADLINE: Duration = Duration::from_millis(500);
 pub const CLEAR_DEADLINE: Duration = Duration::from_secs(8);
 /// Exists while the fleet cannot be asked, so that this is logged once and not by every login.
 const DOWN: &str = "fleet.down";
+
+/// Returns the name of this host in its fleet: the configured one, or the kernel's.
+#[must_use]
+pub fn own_host(fleet: &Fleet) -> String {
+    fleet.host.clone().unwrap_or_else(|| {
+        let kernel = fs::read_to_string("/proc/sys/kernel/hostname");
+        kernel.unwrap_or_default().trim().to_owned()
+    })
+}
 
 /// The agent of this host, beside the store at one path.
 #[derive(Debug)]
