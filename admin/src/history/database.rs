@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use session_limit_core::store::StoreError;
-use session_limit_core::store::secure_file::{self, with_suffix};
+use session_limit_core::store::header::{Header, header};
+use session_limit_core::store::secure_file::{self, SUFFIXES, with_suffix};
 
 use super::{MAX_BYTES, Sample};
 use crate::error::{AdminError, AdminErrorKind};
@@ -117,14 +118,10 @@ impl Database {
 
     /// Returns whether there is no table yet; refuses what is not ours, or of another version.
     fn is_empty(&self) -> Result<bool, Unusable> {
-        let number = |name: &str| {
-            self.sql(|connection| {
-                connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0))
-            })
-        };
-        match (number("application_id")?, number("user_version")?) {
-            (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
-            (APPLICATION_ID, version) => {
+        match self.sql(|connection| header(connection, APPLICATION_ID, SCHEMA_VERSION))? {
+            Header::Ours => Ok(false),
+            Header::Empty => Ok(true),
+            Header::OtherVersion(version) => {
                 let text = format!(
                     "{}: version {version} of the history, expected {SCHEMA_VERSION}: another version of this \
                      program wrote it, nothing was changed",
@@ -132,9 +129,8 @@ impl Database {
                 );
                 Err(Unusable::Other(AdminError::new(AdminErrorKind::Io, text)))
             }
-            (0, 0) if number("schema_version")? == 0 => Ok(true),
-            (id, version) => Err(Unusable::Damaged(format!(
-                "not a history of this program (application id {id:#x}, version {version})"
+            Header::Foreign { application_id, version } => Err(Unusable::Damaged(format!(
+                "not a history of this program (application id {application_id:#x}, version {version})"
             ))),
         }
     }
@@ -156,9 +152,9 @@ impl Database {
     }
 }
 
-/// Removes a damaged file; its journal first, which must never meet another database.
+/// Removes a damaged file.
 fn remove(path: &Path) -> Result<(), AdminError> {
-    for suffix in ["-journal", "-wal", "-shm", ""] {
+    for suffix in SUFFIXES {
         let path = with_suffix(path, suffix);
         match fs::remove_file(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::refusal::Refusal;
 use crate::model::session::Origin;
-use crate::store::secure_file::{self, with_suffix};
+use crate::store::header::{Header, header};
+use crate::store::secure_file::{self, SUFFIXES, with_suffix};
 use crate::store::{self, Lock, StoreError, TransactionError};
 use crate::system::std_descriptors::StdFdGuard;
 
@@ -177,23 +178,19 @@ impl Refusals {
 
     /// Returns whether a database has no table yet; refuses what is not ours, or of another version.
     fn is_empty(&self, connection: &Connection) -> Result<bool, TransactionError> {
-        let number = |name: &str| {
-            connection
-                .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
-                .map_err(|e| store::sqlite_error(&self.path, &e))
-        };
-        match (number("application_id")?, number("user_version")?) {
-            (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
-            (APPLICATION_ID, version) => {
+        let header = header(connection, APPLICATION_ID, SCHEMA_VERSION);
+        match header.map_err(|e| store::sqlite_error(&self.path, &e))? {
+            Header::Ours => Ok(false),
+            Header::Empty => Ok(true),
+            Header::OtherVersion(version) => {
                 let reason = format!(
                     "version {version} of the refusals, expected {SCHEMA_VERSION}: another version of this \
                      program wrote it, nothing was changed"
                 );
                 Err(StoreError::at(&self.path, &reason).into())
             }
-            (0, 0) if number("schema_version")? == 0 => Ok(true),
-            (id, version) => Err(TransactionError::Damaged(format!(
-                "not the refusals of this program (application id {id:#x}, version {version})"
+            Header::Foreign { application_id, version } => Err(TransactionError::Damaged(format!(
+                "not the refusals of this program (application id {application_id:#x}, version {version})"
             ))),
         }
     }
@@ -208,9 +205,9 @@ impl Refusals {
         work(&lock)
     }
 
-    /// Removes a damaged file; its journal first, which must never meet another database.
+    /// Removes a damaged file.
     fn remove(&self) -> Result<(), StoreError> {
-        for suffix in ["-journal", "-wal", "-shm", ""] {
+        for suffix in SUFFIXES {
             let path = with_suffix(&self.path, suffix);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}

@@ -10,6 +10,7 @@
 
 mod error;
 mod examine;
+pub mod header;
 pub mod last_login;
 mod lock;
 mod migration;
@@ -35,7 +36,7 @@ pub use transaction::Transaction;
 
 use crate::system::clock;
 use crate::system::std_descriptors::StdFdGuard;
-use secure_file::with_suffix;
+use secure_file::{SUFFIXES, with_suffix};
 
 /// Where the store is unless a module argument names another file.
 ///
@@ -220,8 +221,7 @@ impl Store {
     fn quarantine(&self, reason: String) -> Result<(), StoreError> {
         let time = format!(".damaged-{}-{}", clock::epoch_seconds(), clock::boot_ms());
         let to = with_suffix(&self.path, &time);
-        // Journals go first: they must never meet a database that they do not belong to.
-        for suffix in ["-journal", "-wal", "-shm", ""] {
+        for suffix in SUFFIXES {
             let from = with_suffix(&self.path, suffix);
             match fs::rename(&from, with_suffix(&to, suffix)) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound && !suffix.is_empty() => {}

@@ -56,6 +56,10 @@ pub fn check_directory_of(file: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// What the names of a database's files end with. Journals come first: they must never meet a database that they do
+/// not belong to.
+pub const SUFFIXES: [&str; 4] = ["-journal", "-wal", "-shm", ""];
+
 /// Returns the file called as `path` with `suffix` behind it.
 #[must_use]
 pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
