@@ -124,9 +124,7 @@ async fn begin(app: &App, client: &Client, headers: &HeaderMap, mut form: Form) 
             An administrator can correct it on the host; `shell --check-config` names the place.";
         return screen.refused(StatusCode::SERVICE_UNAVAILABLE, problem);
     }
-    let service = app.settings().service;
-    let (each, all) = (service.login_attempts_per_address, service.login_attempts);
-    let Some(attempt) = app.attempts.begin(client.address, each, all, Instant::now()) else {
+    let Some(attempt) = app.begin_attempt(client) else {
         let problem = "Too many failed logins. Try again in a minute.";
         let mut response = screen.refused(StatusCode::TOO_MANY_REQUESTS, problem);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));

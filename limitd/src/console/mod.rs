@@ -31,11 +31,10 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 
-use crate::connections::Connection;
-use crate::routes::App;
+use crate::routes::{App, counted};
 
 pub use banner::read as read_banner;
 pub use conversation::Pending;
@@ -80,18 +79,12 @@ pub fn router(app: App) -> Router {
 
 /// What is the same for all pages.
 async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<Connection>().cloned();
-    let mut response = next.run(request).await;
-    if let Some(connection) = connection {
-        connection.set_idle();
-    }
-    app.metrics.call(response.status().as_u16());
+    let mut response = counted(&app, request, next).await;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
     set(header::CONTENT_SECURITY_POLICY, POLICY);
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::X_FRAME_OPTIONS, "DENY");
     set(header::REFERRER_POLICY, "same-origin");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
@@ -99,5 +92,5 @@ async fn around(State(app): State<App>, request: Request, next: Next) -> Respons
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    response.into_response()
+    response
 }

@@ -9,7 +9,7 @@ mod session;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -26,7 +26,7 @@ use session_limit_core::model::service_settings::Service;
 pub use access::{Client, is_of_host};
 pub use session::{is_plain, refuse_while_broken, set_cookies};
 
-use crate::attempts::Attempts;
+use crate::attempts::{Attempt, Attempts};
 use crate::connections::Connection;
 use crate::console;
 use crate::failure::Failure;
@@ -67,6 +67,13 @@ impl App {
     /// Returns the settings in use.
     pub fn settings(&self) -> Settings {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins a login attempt of a client; nothing where there were too many.
+    pub fn begin_attempt(&self, client: &Client) -> Option<Attempt> {
+        let service = self.settings().service;
+        let (each, all) = (service.login_attempts_per_address, service.login_attempts);
+        self.attempts.begin(client.address, each, all, Instant::now())
     }
 
     /// Takes settings into use. Those of a file that is refused change nothing but what is said.
@@ -137,21 +144,28 @@ async fn method_not_allowed() -> Failure {
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
 }
 
-/// What is the same for all calls: the count, and headers that keep answers out of caches and frames.
+/// What is the same for all calls: headers that keep answers out of caches and frames.
 async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = counted(&app, request, next).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    response
+}
+
+/// Answers a request of the API or for a page, counts it, and lets its connection rest.
+pub async fn counted(app: &App, request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Connection>().cloned();
     let mut response = next.run(request).await;
     if let Some(connection) = connection {
         connection.set_idle();
     }
     app.metrics.call(response.status().as_u16());
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    let nosniff = HeaderValue::from_static("nosniff");
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
     response
 }
 

@@ -46,8 +46,7 @@ pub async fn log_in(
     drop(body);
     refuse_while_broken(&app).await?;
     let service = app.settings().service;
-    let (each, all) = (service.login_attempts_per_address, service.login_attempts);
-    let Some(attempt) = app.attempts.begin(client.address, each, all, Instant::now()) else {
+    let Some(attempt) = app.begin_attempt(&client) else {
         let mut response =
             Failure::new(StatusCode::TOO_MANY_REQUESTS, "too many failed logins, try again later")
                 .into_response();
