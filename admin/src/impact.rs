@@ -81,7 +81,8 @@ pub fn check(admin: &Administration, name: &str, limit: u32) -> Result<LimitChec
     let config = admin.read()?;
     admin.reach(&config)?.check(Permission::Configure)?;
     config.profile(name).ok_or_else(|| absent(ObjectKind::Profile, name))?;
-    let now = of_limit(&config, &admin.sessions.seen(None)?, name, limit)?;
+    let seen = admin.sessions.seen(None)?;
+    let now = of_limit(&config, &seen, name, limit)?;
     let recent = history::recent(admin, limit)?;
     let mut users: Vec<CheckedUser> = now
         .into_iter()
@@ -103,7 +104,9 @@ pub fn check(admin: &Administration, name: &str, limit: u32) -> Result<LimitChec
         let assigned = assignment::profile_for(&config, &user).map_err(failed)?;
         if assigned.profile.name == name {
             let user = user.name.to_string_lossy().into_owned();
-            let sessions = count(&admin.sessions.seen(Some(uid))?);
+            let own: Vec<SessionView> =
+                seen.iter().filter(|seen| seen.session.uid == uid).cloned().collect();
+            let sessions = count(&own);
             users.push(CheckedUser { user, uid, limit, sessions, above_by: 0, recent_refusals });
         }
     }
