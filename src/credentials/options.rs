@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use session_limit_core::model::sanitize::printable;
 
-use crate::delegate::absolute;
+use session_limit_core::admission::options::absolute;
 
 /// The argument that makes an account line check the account instead of counting its sessions.
 pub const CREDENTIALS: &[u8] = b"credentials";
@@ -125,9 +125,7 @@ impl Options {
 
     fn take(&mut self, line: Line, word: &CStr) -> Result<(), &'static str> {
         let bytes = word.to_bytes();
-        let path = |prefix: &[u8]| {
-            bytes.strip_prefix(prefix).map(|path| absolute(path).ok_or("an absolute path"))
-        };
+        let path = |prefix: &[u8]| bytes.strip_prefix(prefix).map(absolute);
         let module: &[u8] = if line == Line::Password { b"pwhistory=" } else { b"faillock=" };
         let action = Action::WORDS.iter().find(|(name, _)| *name == word && line == Line::Auth);
         if let Some(path) = path(b"config=") {

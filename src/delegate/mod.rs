@@ -4,7 +4,7 @@
 //! history, messages, log lines and audit records stay theirs, and so do the `faillock` command and the file
 //! of old passwords.
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -156,9 +156,4 @@ fn last_error() -> String {
     }
     // SAFETY: dlerror returns a terminated string.
     printable(unsafe { CStr::from_ptr(text) }.to_bytes())
-}
-
-/// Returns a path of a module argument.
-pub fn absolute(word: &[u8]) -> Option<PathBuf> {
-    word.starts_with(b"/").then(|| PathBuf::from(OsStr::from_bytes(word)))
 }

@@ -69,7 +69,12 @@ impl Options {
     }
 }
 
-fn absolute(path: &[u8]) -> Result<PathBuf, &'static str> {
+/// Reads the path of an argument.
+///
+/// # Errors
+///
+/// What was expected.
+pub fn absolute(path: &[u8]) -> Result<PathBuf, &'static str> {
     if path.starts_with(b"/") {
         Ok(PathBuf::from(OsStr::from_bytes(path)))
     } else {
