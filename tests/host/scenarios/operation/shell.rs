@@ -15,7 +15,8 @@ group!("shell":
 );
 
 const EXAMPLES: &str = "/usr/share/doc/pam_session_limit/examples";
-const PROMPT: &str = "]: > ";
+/// What the prompt ends with.
+pub const PROMPT: &str = "]: > ";
 const INSIDE: &str = "]: useraccountprofile> ";
 
 /// `shell` on a terminal of root, at its first question.
@@ -26,11 +27,12 @@ fn shell(host: &Host, words: &[&str]) -> Terminal {
 }
 
 /// Answers the questions.
-fn log_in<'t>(terminal: &'t mut Terminal, user: &str) -> &'t mut Terminal {
+pub fn log_in<'t>(terminal: &'t mut Terminal, user: &str) -> &'t mut Terminal {
     terminal.send(user).expect("Password: ").send(&format!("password-of-{user}"))
 }
 
-fn exits(terminal: &mut Terminal) {
+/// Waits for the program to end.
+pub fn exits(terminal: &mut Terminal) {
     until("the program ends", seconds(20), || !terminal.is_running());
 }
 

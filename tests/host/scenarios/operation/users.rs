@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::host::{Host, Rules};
 use crate::scenario::group;
+use crate::scenarios::operation::shell::{PROMPT, exits, log_in};
 use crate::terminal::Terminal;
 use crate::wait::{seconds, until};
 
@@ -15,8 +16,6 @@ group!("shell of users":
     a_failed_login_is_told_late_and_logged_with_the_user_who_tried,
     the_session_process_of_an_earlier_version_is_met_with_a_clear_line,
 );
-
-const PROMPT: &str = "]: > ";
 
 fn start(host: &Host) {
     host.run(
@@ -31,14 +30,6 @@ fn shell(host: &Host, user: &str, words: &[&str]) -> Terminal {
     let mut terminal = host.ssh(user).on_a_terminal(&[&["shell"], words].concat());
     terminal.expect("Login: ");
     terminal
-}
-
-fn log_in<'t>(terminal: &'t mut Terminal, user: &str) -> &'t mut Terminal {
-    terminal.send(user).expect("Password: ").send(&format!("password-of-{user}"))
-}
-
-fn exits(terminal: &mut Terminal) {
-    until("the program ends", seconds(20), || !terminal.is_running());
 }
 
 /// One command of a user in a session that counts for nobody: the test is about what happens in it.
