@@ -140,25 +140,12 @@ fn duration(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::session::{EvictionRequest, Leader, Origin, SessionState};
+    use crate::model::session::{EvictionRequest, Origin, SessionState, open_session};
 
     fn session(tty: Option<&str>, rhost: Option<&str>) -> Session {
-        Session {
-            id: 1,
-            uid: 1000,
-            user: "alice".into(),
-            origin: Origin {
-                service: "sshd".into(),
-                tty: tty.map(str::to_owned),
-                rhost: rhost.map(str::to_owned),
-            },
-            leader: Leader { pid: 1, start_time: 0, pid_ns: 0, boot_id: String::new() },
-            process_session: 1,
-            audit_session: None,
-            state: SessionState::Open,
-            over_limit: false,
-            since: 1_795_632_125,
-        }
+        let (tty, rhost) = (tty.map(str::to_owned), rhost.map(str::to_owned));
+        let origin = Origin { service: "sshd".into(), tty, rhost };
+        Session { origin, since: 1_795_632_125, ..open_session() }
     }
 
     #[test]

@@ -79,25 +79,11 @@ fn kind_of(origin: &Origin) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::session::{Leader, SessionState};
+    use crate::model::session::open_session;
 
     fn session(service: &str, tty: Option<&str>, rhost: Option<&str>) -> Session {
-        Session {
-            id: 1,
-            uid: 1000,
-            user: "alice".into(),
-            origin: Origin {
-                service: service.into(),
-                tty: tty.map(str::to_owned),
-                rhost: rhost.map(str::to_owned),
-            },
-            leader: Leader { pid: 1, start_time: 0, pid_ns: 0, boot_id: String::new() },
-            process_session: 1,
-            audit_session: None,
-            state: SessionState::Open,
-            over_limit: false,
-            since: 0,
-        }
+        let (tty, rhost) = (tty.map(str::to_owned), rhost.map(str::to_owned));
+        Session { origin: Origin { service: service.into(), tty, rhost }, ..open_session() }
     }
 
     #[test]

@@ -118,6 +118,23 @@ impl Session {
     }
 }
 
+/// Returns an open session of alice by sshd; tests change what they look at.
+#[cfg(test)]
+pub(crate) fn open_session() -> Session {
+    Session {
+        id: 1,
+        uid: 1000,
+        user: "alice".into(),
+        origin: Origin { service: "sshd".into(), tty: None, rhost: None },
+        leader: Leader { pid: 1, start_time: 0, pid_ns: 0, boot_id: String::new() },
+        process_session: 1,
+        audit_session: None,
+        state: SessionState::Open,
+        over_limit: false,
+        since: 0,
+    }
+}
+
 impl fmt::Display for Origin {
     /// Writes `service sshd, tty ssh, rhost 192.0.2.7`, leaving out what is not known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
