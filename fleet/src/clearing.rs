@@ -82,38 +82,48 @@ async fn ask<E: Engine + 'static, L: Local + 'static>(
         answers.push(ClearAnswer::Host(end(member, uid, &ids, by).await));
     }
     if let Some(lease) = lease {
-        let prefix = format!("a/{lease}/");
-        let mut moment = 0;
-        while !silent.is_empty() {
-            // What was written before the wait began is read, what comes later is waited for.
-            let found = match moment {
-                0 => timeout_at(deadline, engine.notes(&prefix)).await,
-                _ => timeout_at(deadline, engine.notes_after(&prefix, moment)).await,
-            };
-            let Ok(found) = found else { break };
-            match found {
-                Err(_) => {
-                    sleep(BREATHER.min(deadline.saturating_duration_since(Instant::now()))).await
-                }
-                Ok((notes, now)) => {
-                    moment = now;
-                    for note in notes {
-                        let Some(host) = note.name.strip_prefix(&prefix) else { continue };
-                        if silent.remove(host) {
-                            answers.push(ClearAnswer::Host(read_answer(host, &note.text)));
-                        }
-                    }
-                }
-            }
-            if Instant::now() >= deadline {
-                break;
-            }
-        }
+        hear(engine, lease, &mut silent, answers, deadline).await;
         // If this fails it expires.
         let _ = engine.revoke(lease).await;
     }
     answers.extend(silent.into_iter().map(ClearAnswer::Silent));
     Ok(())
+}
+
+/// Waits for the answers of the hosts that are `silent` so far.
+async fn hear(
+    engine: &impl Engine,
+    lease: Lease,
+    silent: &mut BTreeSet<String>,
+    answers: &mut Vec<ClearAnswer>,
+    deadline: Instant,
+) {
+    let prefix = format!("a/{lease}/");
+    let mut moment = 0;
+    while !silent.is_empty() {
+        // What was written before the wait began is read, what comes later is waited for.
+        let found = match moment {
+            0 => timeout_at(deadline, engine.notes(&prefix)).await,
+            _ => timeout_at(deadline, engine.notes_after(&prefix, moment)).await,
+        };
+        let Ok(found) = found else { return };
+        match found {
+            Err(_) => {
+                sleep(BREATHER.min(deadline.saturating_duration_since(Instant::now()))).await;
+            }
+            Ok((notes, now)) => {
+                moment = now;
+                let heard =
+                    notes.iter().filter_map(|note| Some((note.name.strip_prefix(&prefix)?, note)));
+                for (host, note) in heard.filter(|(host, _)| silent.remove(*host)) {
+                    answers.push(ClearAnswer::Host(read_answer(host, &note.text)));
+                }
+            }
+        }
+        if Instant::now() >= deadline {
+            return;
+        }
+    }
 }
 
 /// Returns the sessions that are to be ended, by host.
