@@ -98,13 +98,14 @@
     screen.prepend(line);
   };
 
-  // Shows the login screen that the service answers with; anything else means that the user is logged in.
+  // Shows the login screen, or the form that changes an expired password, that the service answers with; anything else means that the user is logged in.
   const show = async (answer) => {
     const page = parse(await answer.text());
     const login = page.getElementById("login");
     if (!login) return unlock(page);
     const title = document.createElement("h1");
-    title.textContent = `Log in to ${document.querySelector(".host strong").textContent}`;
+    title.textContent = page.querySelector("h1").textContent;
+    if (title.textContent === "Log in") title.textContent += ` to ${document.querySelector(".host strong").textContent}`;
     screen.replaceChildren(title, ...document.importNode(login, true).childNodes);
     const field = screen.querySelector("[autofocus]") || screen.querySelector("input:not([type=hidden])");
     field.focus();
@@ -116,7 +117,7 @@
     const fields = new URLSearchParams(new FormData(form, event.submitter));
     for (const button of form.querySelectorAll("button")) button.disabled = true;
     try {
-      await show(await fetch("/console/login", { method: "POST", body: fields }));
+      await show(await fetch(form.action, { method: "POST", body: fields }));
     } catch {
       for (const button of form.querySelectorAll("button")) button.disabled = false;
       say("The service cannot be reached. Try again.");

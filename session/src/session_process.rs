@@ -24,7 +24,7 @@ use session_limit_core::config::{self, Config};
 use session_limit_core::log::Log;
 use session_limit_core::model::sanitize::printable;
 use session_limit_core::store;
-use session_limit_core::system::own_pid;
+use session_limit_core::system::{own_pid, shadow};
 
 use crate::ipc::{self, Beginning, HolderMessage};
 use crate::pam_client::{
@@ -128,7 +128,7 @@ fn hold(connection: &Connection<'_>, start: &LoginStart) -> io::Result<()> {
                 end_chosen(&user, &start.end_sessions);
             }
             let _ = ipc::send(socket, &HolderMessage::Opened(user.clone()));
-            let account = HeldAccount { start, user, is_expired: expired };
+            let account = HeldAccount::new(start, user, expired);
             let served = serve(connection, account, &Lifetime::of(&start.service));
             drop(transaction);
             served
@@ -207,17 +207,36 @@ struct HeldAccount<'a> {
     start: &'a LoginStart,
     user: String,
     is_expired: bool,
+    has_local_password: bool,
 }
 
-impl HeldAccount<'_> {
+impl<'a> HeldAccount<'a> {
+    fn new(start: &'a LoginStart, user: String, is_expired: bool) -> Self {
+        // Where the file cannot be read the page of the change is not offered; the call is there all the same.
+        let has_local_password = shadow::has_password(user.as_bytes()).unwrap_or(false);
+        Self { start, user, is_expired, has_local_password }
+    }
+
+    /// Returns the account, with what is known here only.
+    fn account(&self) -> Result<api::Answer, AdminError> {
+        let mut answer = api::answer(&administration(&self.user)?, Request::Account)?;
+        if let Some(account) = answer.body.as_object_mut() {
+            account.insert("password_expired".to_owned(), self.is_expired.into());
+            account.insert("has_local_password".to_owned(), self.has_local_password.into());
+        }
+        Ok(answer)
+    }
+
     fn answer(&mut self, request: Request) -> Result<api::Answer, AdminError> {
         match request {
             Request::ChangePassword(change) => {
                 password_change::change(self.start, &self.user, &change)?;
                 self.is_expired = false;
-                api::answer(&administration(&self.user)?, Request::Account)
+                self.account()
             }
-            Request::Account => api::answer(&administration(&self.user)?, request),
+            Request::Account => self.account(),
+            // A page that looks by itself whether the session is open.
+            Request::Unattended(request) if matches!(*request, Request::Account) => self.account(),
             _ if self.is_expired => {
                 let message = "the password has expired, expected PUT /api/useraccount with \
                                old_password and password";

@@ -2,7 +2,7 @@
 //!
 //! [`Host`] is a scratch directory with users, groups, PAM stacks, a configuration and a store of its
 //! own; nothing of the machine is changed. [`Login`] is one ordinary application in a process of its
-//! own (see [`actor`]) that goes through the phases it is told.
+//! own (see [`actor`]) that goes through the phases it is told. [`browser`] is Chromium.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
 )]
 
 pub mod actor;
+pub mod browser;
 mod built;
 pub mod hex;
 mod host;

@@ -126,7 +126,7 @@ impl Request {
     pub fn only_reads(&self) -> bool {
         match self {
             Self::Create(..) | Self::Replace(..) | Self::Patch(..) | Self::Delete(..) => false,
-            Self::Clear(_) => false,
+            Self::Clear(_) | Self::Unlock(_) | Self::ChangePassword(_) => false,
             Self::Unattended(request) => request.only_reads(),
             _ => true,
         }

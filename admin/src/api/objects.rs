@@ -219,6 +219,10 @@ pub struct UserAccount {
     pub concurrent_sessions: usize,
     /// Whether every call is allowed, not only those about one's own sessions.
     pub is_administrator: bool,
+    /// Whether the password has to be changed before anything else can be called.
+    pub password_expired: bool,
+    /// Whether the password is one of this host, in `/etc/shadow`.
+    pub has_local_password: bool,
 }
 
 /// What clearing sessions came to.

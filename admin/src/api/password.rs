@@ -43,14 +43,28 @@ impl PasswordChange {
                 _ => return Err(AdminError::field(&name, "expected text")),
             }
         }
-        for (name, text) in [("old_password", &change.old_password), ("password", &change.password)]
-        {
+        change.check()?;
+        Ok(change)
+    }
+
+    /// Makes the change that a form asks for.
+    ///
+    /// # Errors
+    /// The field that is not valid.
+    pub fn new(old_password: String, password: String) -> Result<Self, AdminError> {
+        let change = Self { old_password, password };
+        change.check()?;
+        Ok(change)
+    }
+
+    fn check(&self) -> Result<(), AdminError> {
+        for (name, text) in [("old_password", &self.old_password), ("password", &self.password)] {
             if text.is_empty() || text.len() > MAX_BYTES || text.contains('\0') {
                 let expected = format!("expected text of 1 to {MAX_BYTES} bytes without NUL");
                 return Err(AdminError::field(name, &expected));
             }
         }
-        Ok(change)
+        Ok(())
     }
 }
 

@@ -105,6 +105,9 @@ pub fn account(admin: &Administration) -> Result<Value, AdminError> {
         username: own.name.clone(),
         name: own.name,
         is_administrator: admin.administers(),
+        // What only the process that holds the session knows: it sets both.
+        password_expired: false,
+        has_local_password: false,
     })
 }
 

@@ -51,19 +51,31 @@ pub fn password_age(dates: PasswordDates, most: u32, now: i64) -> PasswordAge {
 /// all), or where the line leaves the date of the change open, which turns the age off.
 #[must_use]
 pub fn dates_in(shadow: &[u8], user: &[u8]) -> Option<PasswordDates> {
-    let mut fields = shadow.split(|&byte| byte == b'\n').find_map(|line| {
-        let mut fields = line.split(|&byte| byte == b':');
-        (fields.next() == Some(user)).then_some(fields)
-    })?;
-    let hash = fields.next()?;
-    if matches!(hash.first(), None | Some(b'!' | b'*')) {
-        return None;
-    }
+    let mut fields = after_password(shadow, user)?;
     let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse::<i64>().ok();
     let last_change = number(fields.next()?).filter(|&day| day >= 0)?;
     // Minimum and maximum are between them.
     let warning = fields.nth(2).and_then(number).filter(|&days| days >= 0);
     Some(PasswordDates { last_change, warning })
+}
+
+/// Returns whether `user` has a password in the text of shadow(5) that could be changed.
+#[must_use]
+pub fn has_password_in(shadow: &[u8], user: &[u8]) -> bool {
+    after_password(shadow, user).is_some()
+}
+
+/// Returns the fields behind the password; nothing where there is no password that could be changed.
+fn after_password<'s>(
+    shadow: &'s [u8],
+    user: &[u8],
+) -> Option<impl Iterator<Item = &'s [u8]> + use<'s>> {
+    let mut fields = shadow.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|&byte| byte == b':');
+        (fields.next() == Some(user)).then_some(fields)
+    })?;
+    let hash = fields.next()?;
+    (!matches!(hash.first(), None | Some(b'!' | b'*'))).then_some(fields)
 }
 
 #[cfg(test)]
@@ -128,6 +140,9 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(dates_in(text, user.as_bytes()), expected, "{user}");
+            // A password whose change has no date can be changed all the same.
+            let has_password = expected.is_some() || matches!(user, "erin" | "al");
+            assert_eq!(has_password_in(text, user.as_bytes()), has_password, "{user}");
         }
     }
 }

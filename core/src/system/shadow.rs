@@ -1,10 +1,10 @@
-//! The dates of passwords in `/etc/shadow`, which only root may read.
+//! The passwords in `/etc/shadow`, which only root may read.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
-use crate::model::password_age::{PasswordDates, dates_in};
+use crate::model::password_age::{PasswordDates, dates_in, has_password_in};
 
 const PATH: &str = "/etc/shadow";
 /// Bytes of the longest file that is read: hundreds of thousands of users.
@@ -20,6 +20,20 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 ///
 /// The file cannot be read for another reason.
 pub fn password_dates(user: &[u8]) -> io::Result<Option<PasswordDates>> {
+    Ok(read()?.and_then(|text| dates_in(&text.0, user)))
+}
+
+/// Returns whether a user has a local password that could be changed; see [`password_dates`].
+///
+/// # Errors
+///
+/// The file cannot be read for another reason.
+pub fn has_password(user: &[u8]) -> io::Result<bool> {
+    Ok(read()?.is_some_and(|text| has_password_in(&text.0, user)))
+}
+
+/// Returns the text of the file; nothing where there is none for the caller.
+fn read() -> io::Result<Option<Wiped>> {
     let file = match File::open(PATH) {
         Ok(file) => file,
         Err(error)
@@ -38,7 +52,7 @@ pub fn password_dates(user: &[u8]) -> io::Result<Option<PasswordDates>> {
     }
     let mut text = Wiped(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
     file.take(MAX_BYTES).read_to_end(&mut text.0)?;
-    Ok(dates_in(&text.0, user))
+    Ok(Some(text))
 }
 
 /// Hashes of passwords, which must not stay in the memory of the application.

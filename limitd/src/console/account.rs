@@ -8,6 +8,7 @@ use session_limit_admin::api::overview::SessionPage;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::field::Field;
 
+use super::PASSWORD;
 use super::form::Form;
 use super::limits;
 use super::page::{self, Page};
@@ -32,6 +33,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
     let others = list.count.saturating_sub(1);
     let body = html! {
         (sessions::done(form.get("done")))
+        @if form.get("done") == "password" { (page::notice("Your password is changed.")) }
         div #live {
             p {
                 "Sessions in use: "
@@ -53,6 +55,9 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
             h2 { "Refused logins" }
             p { "The newest of your logins that found no slot since this host was started." }
             (limits::refused(&refusals))
+        }
+        @if visitor.account.has_local_password {
+            p { a.button href=(PASSWORD) { "Change password" } }
         }
         h2 { "Your profile" }
         @match &profile {

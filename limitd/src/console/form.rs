@@ -5,16 +5,22 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use zeroize::Zeroizing;
 
-use super::login;
 use super::problem::Problem;
 use super::visitor::{Visitor, known};
+use super::{login, password};
 use crate::connections::Connection;
 use crate::cookies::Hash;
 use crate::routes::{App, is_of_host, read_body};
 
 /// The field that holds the session's word.
 pub const CSRF: &str = "csrf";
+
+/// The fields of the form that changes a password.
+pub const OLD_PASSWORD: &str = "old_password";
+pub const NEW_PASSWORD: &str = "password";
+pub const AGAIN: &str = "again";
 
 /// The fields of a form, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +40,11 @@ impl Form {
     /// Returns the value of a field.
     pub fn find(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns whether there are passwords in it, which are not kept.
+    pub fn has_secrets(&self) -> bool {
+        [OLD_PASSWORD, NEW_PASSWORD, AGAIN].iter().any(|name| self.find(name).is_some())
     }
 
     /// Returns the form as a browser would send it, without the session's word.
@@ -64,6 +75,8 @@ impl FromRequest<App> for Posted {
         check_origin(&parts.headers).map_err(IntoResponse::into_response)?;
         let connection = parts.extensions.get::<Connection>().cloned().unwrap_or_default();
         let body = read_body(&connection, body).await.map_err(IntoResponse::into_response)?;
+        // It may be a password.
+        let body = Zeroizing::new(body);
         let form = Form::parse(&body);
         // What was typed is kept until the user has logged in again.
         let Some(known) = known(app, &parts.headers) else {
@@ -74,6 +87,9 @@ impl FromRequest<App> for Posted {
             return Err(Problem::Request(StatusCode::FORBIDDEN, text.to_owned()).into_response());
         }
         match Visitor::of(known.session, known.csrf, path.clone(), false).await {
+            Ok(visitor) if visitor.has_to_change_password() => {
+                Err(password::screen_with(&visitor, &form))
+            }
             Ok(visitor) => Ok(Self { visitor, form }),
             Err(Problem::Over(_)) => Err(login::screen_with(&path, &form)),
             Err(problem) => Err(problem.into_response()),

@@ -76,11 +76,20 @@ pub fn asked_again(path: &str) -> Response {
 
 /// Shows the login screen to a user who has sent a form; the form is kept.
 pub fn screen_with(path: &str, form: &Form) -> Response {
-    let kept = form.encoded();
-    let kept = if kept.len() <= MAX_KEPT { kept.as_str() } else { "" };
-    let problem = "Your session is over. Log in again: what you have entered is kept.";
-    let page = Screen { next: safe(path), kept, problem, ..Screen::default() }.page();
+    let kept = kept(form);
+    let problem = if kept.is_empty() {
+        "Your session is over. Log in again."
+    } else {
+        "Your session is over. Log in again: what you have entered is kept."
+    };
+    let page = Screen { next: safe(path), kept: &kept, problem, ..Screen::default() }.page();
     (StatusCode::UNAUTHORIZED, page).into_response()
+}
+
+/// Returns what is kept of a form while its user does something else first; nothing of one with passwords in it.
+pub fn kept(form: &Form) -> String {
+    let kept = form.encoded();
+    if kept.len() <= MAX_KEPT && !form.has_secrets() { kept } else { String::new() }
 }
 
 /// Takes name and password, or an answer.
@@ -365,7 +374,7 @@ fn question_page(question: &Question, next: &str) -> Response {
 }
 
 /// Offers to send a form that was sent when the session was over.
-fn resume(action: &str, kept: &str, csrf: &str) -> Response {
+pub fn resume(action: &str, kept: &str, csrf: &str) -> Response {
     let fields = Form::parse(kept.as_bytes()).0;
     let body = html! {
         p { "You are logged in again. What you had entered has not been sent yet:" }
@@ -397,7 +406,7 @@ fn take_secret(form: &mut Form, name: &str) -> Option<Secret> {
 }
 
 /// Returns the path of one of our pages, whatever a form or an address says.
-fn safe(path: &str) -> &str {
+pub fn safe(path: &str) -> &str {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let is_page = path.starts_with("/console/") && !path.starts_with("/console/log");
     if is_plain && is_page && !path.contains("//") { path } else { HOME }

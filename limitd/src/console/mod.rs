@@ -1,7 +1,7 @@
 //! The web console: the same session processes, rights and checks as the API, as pages.
 //!
 //! ```text
-//! mod (paths, headers) -> login, sessions, account, limits, profiles, assignments, history, status
+//! mod (paths, headers) -> login, password, sessions, account, limits, profiles, assignments, history, status
 //!                            -> visitor (who asks), form (what is sent) -> page (how it looks)
 //! ```
 //!
@@ -20,6 +20,7 @@ mod history;
 mod limits;
 mod login;
 mod page;
+mod password;
 mod problem;
 mod profile_form;
 mod profiles;
@@ -41,6 +42,10 @@ pub use conversation::Pending;
 
 /// Where the console begins.
 pub const HOME: &str = "/console/sessions";
+/// Where the user's own password is changed.
+const PASSWORD: &str = "/console/password";
+/// Where a session ends.
+const LOGOUT: &str = "/console/logout";
 
 /// Nothing is loaded but our own style sheet and script, and no page is shown inside another.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
@@ -52,7 +57,8 @@ pub fn router(app: App) -> Router {
         .route("/", get(async || Redirect::to(HOME)))
         .route("/console", get(async || Redirect::to(HOME)))
         .route("/console/login", get(login::show).post(login::submit))
-        .route("/console/logout", post(login::log_out))
+        .route(LOGOUT, post(login::log_out))
+        .route(PASSWORD, get(password::show).post(password::change))
         .route("/console/pulse", get(sessions::pulse))
         .route("/console/sessions", get(sessions::show))
         .route("/console/sessions/end", get(confirm::show).post(confirm::end))

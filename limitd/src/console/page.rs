@@ -83,7 +83,9 @@ impl<'a> Page<'a> {
                             }
                         }
                     }
-                    @if let Some(visitor) = self.visitor { (navigation(visitor)) }
+                    @if let Some(visitor) = self.visitor.filter(|one| !one.account.password_expired) {
+                        (navigation(visitor))
+                    }
                     main id="main" tabindex="-1" data-version=[self.version] {
                         h1 { (self.title) }
                         (content)

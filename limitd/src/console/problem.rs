@@ -6,13 +6,15 @@ use maud::html;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
 use super::page::{self, Page};
-use super::{HOME, login};
+use super::{HOME, login, password};
 
 /// Why a page cannot be shown.
 #[derive(Debug)]
 pub enum Problem {
     /// The session is over; where the user was.
     Over(String),
+    /// The password has expired and has to be changed first; where the user was.
+    Expired(String),
     /// The session process says no.
     Admin(AdminError),
     /// The request is not as a page of ours sends it.
@@ -36,6 +38,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
             Self::Over(path) => login::screen(&path),
+            Self::Expired(path) => password::detour(&path),
             Self::Admin(error) => of_admin(&error),
             Self::Request(status, text) => shown(
                 status,

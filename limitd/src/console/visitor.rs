@@ -1,6 +1,7 @@
 //! Who looks at a page: the session behind the cookies, and what it may ask.
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -9,8 +10,8 @@ use session_limit_admin::api::objects::UserAccount;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
-use super::login;
 use super::problem::Problem;
+use super::{LOGOUT, PASSWORD, login};
 use crate::cookies::{self, Hash};
 use crate::routes::App;
 use crate::table::Session;
@@ -63,7 +64,16 @@ impl FromRequestParts<App> for Visitor {
                 Problem::Over(path).into_response()
             });
         };
-        Self::of(session, csrf, path, is_unattended).await.map_err(IntoResponse::into_response)
+        let visitor = Self::of(session, csrf, path, is_unattended).await;
+        let visitor = visitor.map_err(IntoResponse::into_response)?;
+        match visitor.has_to_change_password() {
+            false => Ok(visitor),
+            true if is_unattended => {
+                let text = "The password has expired and has to be changed first.".to_owned();
+                Err(Problem::Request(StatusCode::FORBIDDEN, text).into_response())
+            }
+            true => Err(Problem::Expired(visitor.path).into_response()),
+        }
     }
 }
 
@@ -80,6 +90,11 @@ impl Visitor {
     ) -> Result<Self, Problem> {
         let account = ask(&session, &path, Request::Account, is_unattended).await?;
         Ok(Self { session, csrf, account: read(account)?, path, is_unattended })
+    }
+
+    /// Returns whether the password has expired and what was asked for is not the change of it.
+    pub fn has_to_change_password(&self) -> bool {
+        self.account.password_expired && ![PASSWORD, LOGOUT].contains(&self.place())
     }
 
     /// Asks the session process.

@@ -7,7 +7,6 @@
 )]
 
 mod access;
-mod browser;
 mod desk;
 mod ending;
 mod hostile;
@@ -19,3 +18,5 @@ mod visit;
 #[allow(dead_code, reason = "the suite of the API has other needs")]
 #[path = "../suite/world.rs"]
 mod world;
+
+use testkit::browser;

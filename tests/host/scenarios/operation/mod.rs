@@ -1,6 +1,7 @@
-//! What an administrator does and sees: installation, faults, the journal, the command line.
+//! What an administrator does and sees: installation, faults, the journal, the command line, the console.
 
 pub mod api;
+pub mod browser;
 pub mod faults;
 pub mod hostile;
 pub mod install;

@@ -1,7 +1,9 @@
 //! Chromium, driven as the WebDriver standard says (W3C Recommendation), over HTTP.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -9,8 +11,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::world::free_port;
 
 /// How long a page may take for what is waited for.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -26,11 +26,13 @@ pub struct Manner {
     pub size: (u32, u32),
     /// The zone of the browser's clock.
     pub zone: &'static str,
+    /// A process in whose network the browser is to be.
+    pub network_of: Option<u32>,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { script: true, size: (1280, 900), zone: "UTC" }
+        Self { script: true, size: (1280, 900), zone: "UTC", network_of: None }
     }
 }
 
@@ -38,6 +40,7 @@ impl Default for Manner {
 pub struct Browser {
     driver: Child,
     port: u16,
+    network_of: Option<u32>,
     session: String,
     _home: TempDir,
 }
@@ -69,24 +72,43 @@ impl Browser {
     /// Starts a browser.
     pub fn start(manner: Manner) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let driver = Command::new("chromedriver")
+        let network_of = manner.network_of;
+        let port = in_network(network_of, || {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+        });
+        let mut driver = match network_of {
+            Some(pid) => {
+                let mut enter = Command::new("nsenter");
+                enter.args(["-n", "-t", &pid.to_string(), "unshare"]);
+                enter
+            }
+            None => Command::new("unshare"),
+        };
+        // Processes of its own: all of them end with the first one, and that one with this thread.
+        driver
+            .args(["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"])
+            .arg("chromedriver")
             .arg(format!("--port={port}"))
             .env("HOME", home.path())
             .env("TZ", manner.zone)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // A group of its own: all of it is ended at once.
-            .process_group(0)
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        let die_with_this_thread = || {
+            // SAFETY: prctl takes two integers here.
+            match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: between fork and exec only an async-signal-safe call is made.
+        let driver = unsafe { driver.pre_exec(die_with_this_thread) }.spawn().unwrap();
+        let mut browser = Self { driver, port, network_of, session: String::new(), _home: home };
         let began = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while browser.connect().is_err() {
             assert!(began.elapsed() < DEADLINE, "chromedriver does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
-        let mut browser = Self { driver, port, session: String::new(), _home: home };
         let (width, height) = manner.size;
         let scripts = if manner.script { 1 } else { 2 };
         let profile = browser._home.path().join("profile");
@@ -234,9 +256,13 @@ impl Browser {
         self.call("POST", path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}"))
     }
 
+    fn connect(&self) -> io::Result<TcpStream> {
+        in_network(self.network_of, || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)))
+    }
+
     fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let mut stream = self.connect().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let head = format!(
             "{method} /session{}{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -253,6 +279,19 @@ impl Browser {
             None => Ok(value),
         }
     }
+}
+
+/// Runs `work` in the network of a process; what it opens stays there.
+fn in_network<T: Send>(network_of: Option<u32>, work: impl FnOnce() -> T + Send) -> T {
+    let Some(pid) = network_of else { return work() };
+    let network = File::open(format!("/proc/{pid}/ns/net")).unwrap();
+    let enter_and_work = || {
+        // SAFETY: the descriptor is open for as long as the call lasts; the call changes this thread alone.
+        let entered = unsafe { libc::setns(network.as_raw_fd(), libc::CLONE_NEWNET) };
+        assert_eq!(entered, 0, "setns: {}", io::Error::last_os_error());
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(enter_and_work).join().unwrap())
 }
 
 fn read_answer(stream: &mut TcpStream) -> String {
@@ -332,8 +371,7 @@ impl Element<'_> {
 impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.call("DELETE", "", &Value::Null);
-        let group = format!("-{}", self.driver.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
