@@ -1,10 +1,12 @@
 //! What users do in the console, step by step.
 
+use std::process::Command;
+
 use crate::browser::{self, Browser, Manner};
 use crate::world::{PASSWORD, Service, World};
 
 /// The pages of an administrator.
-pub const PAGES: [&str; 7] = [
+pub const PAGES: [&str; 8] = [
     "/console/sessions",
     "/console/limits",
     "/console/history",
@@ -12,6 +14,7 @@ pub const PAGES: [&str; 7] = [
     "/console/assignments",
     "/console/status",
     "/console/account",
+    "/console/password",
 ];
 
 /// Makes a host, if this machine has what it takes.
@@ -23,6 +26,14 @@ pub fn world() -> Option<World> {
     let demanded = std::env::var_os("HOST_TESTS_REQUIRED").is_some();
     assert!(world.is_some() || !demanded, "the test may not be skipped");
     world
+}
+
+/// Runs SQL on the store of sessions and returns what comes back.
+pub fn sqlite(world: &World, sql: &str) -> String {
+    let database = world.path("run/session-limit/live-sessions.db");
+    let output = Command::new("sqlite3").arg(&database).arg(sql).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A browser at the service of a host.

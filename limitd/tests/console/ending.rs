@@ -1,10 +1,11 @@
 //! Sessions that are ended, from outside and at the limit.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::desk::{Desk, world};
+use crate::desk::{Desk, sqlite, world};
 
 /// The promise: the login screen is there within this time after the call that ends the session.
 const PROMISE: Duration = Duration::from_secs(1);
@@ -62,6 +63,39 @@ fn the_login_screen_is_there_within_a_second_without_a_click() {
     }
     println!("the login screen is there after {times:?}");
     assert!(times.iter().any(|took| *took < PROMISE), "{times:?}");
+}
+
+/// A page that refreshes itself is no user who does something.
+#[test]
+fn an_idle_session_ends_under_an_open_page_and_nothing_typed_is_lost() {
+    let Some(world) = world() else { return };
+    world.configure(5, "api_idle_timeout = 1\n");
+    let service = world.serve();
+    let desk = Desk::of(&service, "admin");
+    let browser = &desk.browser;
+    let began = Instant::now();
+    browser.find("#q").type_in("half a wo");
+    browser.says("1 session of 1 user.");
+    let leader = sqlite(&world, "SELECT leader_pid FROM session WHERE user = 'admin'");
+    std::thread::sleep(Duration::from_secs(20));
+    // The page shows what happens, by itself.
+    let alice = service.log_in("alice");
+    browser.says("2 sessions of 2 users.");
+    assert_eq!(alice.call("POST", "/logout", None).status, 200);
+    browser.says("1 session of 1 user.");
+    while Path::new("/proc").join(&leader).exists() {
+        assert!(began.elapsed() < Duration::from_secs(90), "the session is not over");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (idle, ended) = (began.elapsed(), Instant::now());
+    browser.find("dialog #username");
+    println!("ended after {idle:?}, the login screen is there {:?} later", ended.elapsed());
+    assert!(idle > Duration::from_secs(55) && idle < Duration::from_secs(66), "{idle:?}");
+    // The machine may be busy with other tests.
+    assert!(ended.elapsed() < PROMISE * 3, "{:?}", ended.elapsed());
+    desk.log_in("admin");
+    browser.wait("the page", || browser.find("#q").is_seen().then_some(()));
+    assert_eq!(browser.find("#q").property("value"), "half a wo");
 }
 
 #[test]

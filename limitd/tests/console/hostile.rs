@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
 use std::thread;
 
 use serde_json::json;
 
-use crate::desk::{Desk, PAGES, world};
+use crate::desk::{Desk, PAGES, sqlite, world};
 use crate::world::{PASSWORD, World, curl};
 
 /// What every text that a user can influence is set to.
@@ -33,13 +32,7 @@ fn elsewhere(page: String) -> String {
 fn hostile_rows(world: &World) {
     let text = SCRIPT.replace('\'', "''");
     let columns = "(SELECT group_concat(name) FROM pragma_table_info('session'))";
-    let database = world.path("run/session-limit/live-sessions.db");
-    let sqlite = |sql: &str| {
-        let output = Command::new("sqlite3").arg(&database).arg(sql).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    let columns = sqlite(&format!("SELECT {columns}"));
+    let columns = sqlite(world, &format!("SELECT {columns}"));
     let values: Vec<String> = columns
         .split(',')
         .map(|column| match column {
@@ -49,7 +42,7 @@ fn hostile_rows(world: &World) {
         })
         .collect();
     let values = values.join(", ");
-    sqlite(&format!("INSERT INTO session ({columns}) SELECT {values} FROM session LIMIT 1"));
+    sqlite(world, &format!("INSERT INTO session ({columns}) SELECT {values} FROM session LIMIT 1"));
 }
 
 #[test]

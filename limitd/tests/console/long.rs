@@ -1,12 +1,11 @@
 //! Long lists, and what administrators are asked about.
 
 use std::fs;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::desk::{Desk, world};
+use crate::desk::{Desk, sqlite, world};
 use crate::world::{PASSWORD, World, curl, eventually};
 
 /// Sessions of the long list, and users who hold them.
@@ -22,13 +21,7 @@ fn many_rows(world: &World) {
     let passwd = fs::read_to_string(world.path("etc/passwd")).unwrap();
     let users = (0..USERS).map(|n| format!("user{n}:x:{0}:{0}::/:/bin/sh\n", 10_000 + n));
     world.write("etc/passwd", &format!("{passwd}{}", users.collect::<String>()));
-    let database = world.path("run/session-limit/live-sessions.db");
-    let sqlite = |sql: &str| {
-        let output = Command::new("sqlite3").arg(&database).arg(sql).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    let columns = sqlite("SELECT group_concat(name) FROM pragma_table_info('session')");
+    let columns = sqlite(world, "SELECT group_concat(name) FROM pragma_table_info('session')");
     let values = columns.split(',').map(|column| match column {
         "id" => "id + 1000 + n".to_owned(),
         "user" => format!("'user' || (n % {USERS})"),
@@ -38,11 +31,14 @@ fn many_rows(world: &World) {
     });
     let values: Vec<String> = values.collect();
     let values = values.join(", ");
-    sqlite(&format!(
-        "WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < {SESSIONS} - 1) \
+    sqlite(
+        world,
+        &format!(
+            "WITH RECURSIVE count(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM count WHERE n < {SESSIONS} - 1) \
          INSERT INTO session ({columns}) \
          SELECT {values} FROM count, (SELECT * FROM session ORDER BY id LIMIT 1)"
-    ));
+        ),
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod desk;
 mod ending;
 mod hostile;
 mod long;
+mod password;
 mod pictures;
 mod plain;
 mod profiles;

@@ -50,7 +50,16 @@ fn pictures_of_each_page() {
     picture("login");
     desk.log_in("admin");
     browser.says("Logged in as admin");
-    for page in ["sessions", "limits", "history", "profiles", "assignments", "status", "account"] {
+    for page in [
+        "sessions",
+        "limits",
+        "history",
+        "profiles",
+        "assignments",
+        "status",
+        "account",
+        "password",
+    ] {
         desk.go(&format!("/console/{page}"));
         browser.find("h1");
         picture(page);

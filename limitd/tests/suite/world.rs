@@ -158,7 +158,12 @@ impl World {
 
     /// Starts the service and waits until it answers.
     pub fn serve(&self) -> Service<'_> {
-        let process = self.service().spawn().unwrap();
+        self.serve_by(self.service())
+    }
+
+    /// Starts the service by a command and waits until it answers.
+    pub fn serve_by(&self, mut command: Command) -> Service<'_> {
+        let process = command.spawn().unwrap();
         let mut service = Service { world: self, process };
         let began = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
