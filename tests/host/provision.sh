@@ -20,6 +20,9 @@ done
     cat /etc/ssh/ssh_host_ed25519_key.pub
 } >/root/.ssh/known_hosts
 
+# There for one scenario, which enables them.
+pam-auth-update --disable pwquality sss
+
 # Limits that protect a host from floods would refuse the storms before the module sees them.
 # PerSourcePenalties (OpenSSH 9.8 and later) has scenarios of its own.
 {

@@ -89,12 +89,13 @@ fn a_user_at_the_limit_logs_in_by_clearing_the_ssh_session(host: &mut Host) -> S
     if !browser::is_there() {
         return "no Chromium here".to_owned();
     }
-    host.limit("alice", 1);
+    host.rules(Rules::default().user("alice", 1).policy("tell = \"sessions\""));
     let mut ssh = host.ssh("alice").log_in();
     let browser = at_the_login_screen(host);
     log_in(&browser, "alice");
     browser.says("WARNING: Maximum concurrent session count has been reached.");
-    browser.says("sshd");
+    browser.says("1 of 1 sessions in use:");
+    browser.says("sshd from 127.0.0.1");
     assert!(ssh.is_running());
     browser.find("#password").fill("password-of-alice");
     browser.named("Clear my other sessions and log in").click();
