@@ -13,6 +13,7 @@
 )]
 
 pub mod actor;
+pub mod audit;
 pub mod browser;
 mod built;
 pub mod hex;

@@ -7,6 +7,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod audit;
 mod bounded;
 mod cli;
 mod config;

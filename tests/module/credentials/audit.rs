@@ -1,7 +1,6 @@
-//! What is sent to the audit trail, byte by byte.
+//! What is sent to the audit trail, byte by byte, and what the kernel makes of it where its audit is on.
 
-use std::fs;
-
+use testkit::audit::{self, KernelTrail};
 use testkit::{Host, Stack, code, default_limit, example};
 
 use crate::host;
@@ -15,21 +14,9 @@ fn recorded_host() -> Host {
         .with_environment("SHIM_AUDIT_TRAIL", &trail.display().to_string())
 }
 
-/// The records of the types that this module writes: type and text.
+/// The records that were sent, type and text.
 fn records(host: &Host) -> Vec<(u16, String)> {
-    let bytes = fs::read(host.path("trail")).unwrap_or_default();
-    let mut rest = bytes.as_slice();
-    let mut found = Vec::new();
-    // A message of netlink(7): length, type, flags, sequence, port, then the text.
-    while rest.len() >= 16 {
-        let length = u32::from_ne_bytes(rest[..4].try_into().unwrap()) as usize;
-        let kind = u16::from_ne_bytes(rest[4..6].try_into().unwrap());
-        let text = String::from_utf8_lossy(&rest[16..length]);
-        found.push((kind, text.trim_end_matches('\0').to_owned()));
-        rest = &rest[length.next_multiple_of(4).min(rest.len())..];
-    }
-    found.retain(|(kind, _)| matches!(kind, 2102 | 2203 | 1111));
-    found
+    audit::sent(&host.path("trail"))
 }
 
 #[test]
@@ -78,4 +65,27 @@ fn a_host_without_an_audit_trail_decides_the_same() {
     let mut second = host.login("login", "alice");
     assert_eq!(second.acct(), code::PERM_DENIED);
     assert_eq!(host.stderr(), "");
+}
+
+#[test]
+fn the_kernel_writes_a_refusal_into_its_trail() {
+    let Some(trail) = KernelTrail::open() else {
+        eprintln!(
+            "SKIPPED: needs root, and a kernel whose audit is on, as auditd or `auditctl -e 1` has it"
+        );
+        return;
+    };
+    let host = host();
+    host.limit(1);
+    let _first = host.logged_in("login", "alice");
+    let mut second = host.login("login", "alice");
+    second.item(4, Some(b"192.0.2.77"));
+    assert_eq!(second.acct(), code::PERM_DENIED);
+    let record = trail.wait(2102, "192.0.2.77");
+    // Who did it, by the kernel's knowledge, then our fields.
+    let (kernel, ours) = record.split_once(" msg='").unwrap();
+    assert!(kernel.starts_with("audit(") && kernel.contains(" auid="), "{record}");
+    assert!(ours.starts_with("op=pam_session_limit acct=\"alice\" exe="), "{record}");
+    let after = ours.split_once(" hostname=").unwrap().1;
+    assert_eq!(after.trim_end(), "192.0.2.77 addr=192.0.2.77 terminal=? res=failed'", "{record}");
 }

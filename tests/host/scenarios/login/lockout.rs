@@ -14,8 +14,8 @@ group!("lockout":
 
 const CONFIG: &str = "/etc/session-limit/config.toml";
 
-/// Puts the lines into the stacks and gives alice, bob and carol profiles of these fields.
-pub fn enable(host: &Host, fields: [&str; 3]) {
+/// Gives alice, bob and carol profiles of these fields.
+pub fn profiles(host: &Host, fields: [&str; 3]) {
     let mut text = String::new();
     for (user, fields) in ["alice", "bob", "carol"].into_iter().zip(fields) {
         text += &format!(
@@ -24,6 +24,11 @@ pub fn enable(host: &Host, fields: [&str; 3]) {
         );
     }
     host.write(CONFIG, &text);
+}
+
+/// Puts the lines into the stacks and gives alice, bob and carol profiles of these fields.
+pub fn enable(host: &Host, fields: [&str; 3]) {
+    profiles(host, fields);
     host.run(
         "printf 'nodelay\\n' >/etc/security/faillock.conf
          pam-auth-update --enable session-limit-account session-limit-account-failures
@@ -36,7 +41,7 @@ pub fn enable(host: &Host, fields: [&str; 3]) {
 }
 
 /// Failures of the user that count, by the command of Linux-PAM.
-fn failures(host: &Host, user: &str) -> usize {
+pub fn failures(host: &Host, user: &str) -> usize {
     let listed = host.ok(&format!("faillock --user {user}"));
     listed.lines().filter(|line| line.trim_end().ends_with(" V")).count()
 }
