@@ -113,12 +113,13 @@ fn an_opasswd_that_cannot_be_used_is_named_in_the_log_and_crashes_nothing(
 fn with_pwquality_and_the_lines_of_sssd_passwd_does_the_same(host: &mut Host) -> String {
     enable(host, ["", "", ""]);
     // sssd does not run: its module finds no server, as on a host that has lost it.
-    for lines in ["pwquality", "sss"] {
+    let histories = [(0, true), (24, false), (1, true), (5, false)];
+    for (lines, histories) in [("pwquality", &histories[..]), ("sss", &histories[..2])] {
         host.run(&format!("pam-auth-update --enable {lines}")).ok();
         let stack = host.ok("grep -v '^#' /etc/pam.d/common-password");
         assert!(stack.contains("pam_pwquality.so"), "{stack}");
         assert_eq!(stack.contains("pam_sss.so"), lines == "sss", "{stack}");
-        for (history, first_again) in [(0, true), (1, true), (5, false), (24, false)] {
+        for &(history, first_again) in histories {
             let what = format!("{lines}, {history}");
             profiles(host, [&format!("max_password_history_count = {history}"), "", ""]);
             host.run(&format!("echo alice:{STRONG} | chpasswd; rm -f /etc/security/opasswd")).ok();
@@ -157,7 +158,7 @@ max_login_failure_count = 2",
     host.ok("faillock --user alice --reset; pam-auth-update --disable pwquality sss");
     let stack = host.ok("cat /etc/pam.d/common-*");
     assert!(!stack.contains("pam_pwquality.so") && !stack.contains("pam_sss.so"), "{stack}");
-    "histories of 0, 1, 5 and 24 in two stacks; root; the limit and 2 of 2 wrong passwords"
+    "histories of 0, 1, 5 and 24, with sssd of 0 and 24; root; the limit and 2 of 2 wrong passwords"
         .to_owned()
 }
 
