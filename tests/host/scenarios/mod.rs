@@ -23,7 +23,7 @@ pub const ALL: &[Group] = &[
     login::telling::GROUP,
     login::refusals::GROUP,
     login::lockout::GROUP,
-    operation::passwords::GROUP,
+    login::passwords::GROUP,
     operation::faults::GROUP,
     operation::shell::GROUP,
     operation::users::GROUP,

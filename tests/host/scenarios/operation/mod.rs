@@ -6,7 +6,6 @@ pub mod faults;
 pub mod hostile;
 pub mod install;
 pub mod journal;
-pub mod passwords;
 pub mod penalties;
 pub mod service;
 pub mod shell;

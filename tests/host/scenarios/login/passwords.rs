@@ -1,10 +1,10 @@
-//! passwd(1) with a history of each length, and passwords that have expired.
+//! passwd(1) with a history of each length and what else may be in its stack, and passwords that have expired.
 
 use std::time::Instant;
 
+use super::lockout::{enable, failures, profiles};
 use crate::host::Host;
 use crate::scenario::group;
-use crate::scenarios::login::lockout::{enable, failures, profiles};
 use crate::wait::{seconds, until};
 
 group!("passwords":
@@ -15,12 +15,12 @@ group!("passwords":
 );
 
 const FIRST: &str = "password-of-alice";
-/// What pam_pwquality takes, as it does the two that follow,
-const STRONG: &str = "Violet-harbour-4471";
-/// and what it does not.
-const WEAK: &str = "abc1";
 const SECOND: &str = "Quite-other-7712";
 const THIRD: &str = "Nothing-alike-3391";
+/// Strong enough for pam_pwquality, as the two above are.
+const STRONG: &str = "Violet-harbour-4471";
+/// Refused by it.
+const WEAK: &str = "abc1";
 
 /// Changes the password of alice as alice does; returns what passwd said, and whether it did.
 fn passwd(host: &Host, old: &str, new: &str) -> (bool, String) {
