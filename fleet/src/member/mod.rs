@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! takes      logins ask: the fleet's slots decide
+//! ended      slots of this host whose sessions are over
 //! upkeep     joins, renews the lease, and compares the slots with the store
 //! health     whether the engine answers
 //! ```
@@ -10,6 +11,7 @@
 //! or is put there as soon as that is possible; what is not is removed. The lease is the engine's to measure: no
 //! decision compares clocks.
 
+mod ended;
 mod health;
 mod takes;
 mod upkeep;
@@ -187,6 +189,10 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             && state.doubtful.is_empty()
             && state.claims.values().all(|claim| claim.is_written);
         (state.claims.len(), is_settled)
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        host == self.inner.identity.host
     }
 
     fn key(&self, (uid, id): Claim) -> SlotKey {
