@@ -82,7 +82,8 @@ struct State {
     claims: BTreeMap<Claim, Claimed>,
     /// What may be in the engine without being claimed; removed from there once the session is over.
     doubtful: BTreeSet<Claim>,
-    /// Whether a call that may still be committed has to be fenced off first.
+    /// Whether the host has to register again: a call that may still be committed has to be fenced off, or the
+    /// registration is no longer the one that is known.
     needs_fence: bool,
     /// Users whose sessions were taken in, and who may be above their limit.
     unreported: BTreeSet<u32>,
@@ -116,6 +117,8 @@ struct Inner<E, L> {
     health: Health,
     /// One comparison with the store at a time.
     upkeep: tokio::sync::Mutex<()>,
+    /// One registration at a time: the fence that is known has to be that of the last one.
+    registering: tokio::sync::Mutex<()>,
     /// Something has to be repaired now.
     wanted: tokio::sync::Notify,
 }
@@ -146,6 +149,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                 state: RefCell::default(),
                 health: Health::default(),
                 upkeep: tokio::sync::Mutex::default(),
+                registering: tokio::sync::Mutex::default(),
                 wanted: tokio::sync::Notify::new(),
             }),
         }

@@ -176,7 +176,12 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                         Err(error) => return self.give_up(waiters, &error.to_string()),
                     }
                 }
-                Ok(Taken::No(now)) => (waiters, seen) = (all_of(granted, refused), now),
+                Ok(Taken::No(now)) => {
+                    (waiters, seen) = (all_of(granted, refused), now);
+                    if let Err(error) = self.fence(lease.0).await {
+                        return self.give_up(waiters, &error.to_string());
+                    }
+                }
                 Err(EngineError::LeaseGone) => waiters = all_of(granted, refused),
                 Err(error) => return self.give_up(all_of(granted, refused), &error.to_string()),
             }
@@ -222,7 +227,13 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                     state.claims.remove(claim);
                 }
             }
-            Ok(Taken::No(_)) => state.counters.overtaken += 1,
+            Ok(Taken::No(now)) => {
+                state.counters.overtaken += 1;
+                // No slot is newer: a registration that was given up has arrived late, or the keys were changed by
+                // other means.
+                let is_fenced = !now.slots.iter().any(|slot| slot.created > revision);
+                state.needs_fence |= is_fenced && state.lease == Some((lease, fence));
+            }
             Err(EngineError::Unreachable(_)) => {
                 // It may be committed all the same.
                 state.needs_fence = true;
@@ -271,7 +282,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
     /// Tells a login that it has its slot.
     fn tell(&self, waiter: Waiter, in_use: u32) {
         if waiter.answer.send(Answer::Granted(in_use)).is_err() {
-            // Nobody waits any more: if the session is not open, the next comparison frees it.
+            // No login waits any more: if the session is not open, the next comparison frees it.
             self.inner.wanted.notify_one();
         }
     }

@@ -28,6 +28,9 @@ fn run(kind: Kind) {
         sum.add(&Schedule::new(kind, seed).run());
     }
     println!("{kind:?}: {sum:?}");
+    if kind == Kind::LeasesHeld && only.is_none() {
+        assert!(sum.leases_lost * 50 <= sum.schedules, "leases were not held: {sum:?}");
+    }
     assert!(sum.logins == 0 || sum.granted > 0 && sum.refused > 0, "nothing was tried: {sum:?}");
 }
 

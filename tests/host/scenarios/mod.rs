@@ -30,6 +30,7 @@ pub const ALL: &[Group] = &[
     operation::status::GROUP,
     operation::api::GROUP,
     operation::service::GROUP,
+    operation::fleet::GROUP,
     operation::hostile::GROUP,
     operation::penalties::GROUP,
     operation::journal::GROUP,

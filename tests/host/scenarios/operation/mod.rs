@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod faults;
+pub mod fleet;
 pub mod hostile;
 pub mod install;
 pub mod journal;
