@@ -139,7 +139,7 @@ fn objects<T: DeserializeOwned>(
     request: &Request,
     within: Duration,
 ) -> Result<Vec<T>, AdminError> {
-    let failed = |why: String| AdminError::new(AdminErrorKind::Io, format!("fleet: {why}"));
+    let failed = |why: String| AdminError::new(AdminErrorKind::Fleet, format!("fleet: {why}"));
     let lines = Agent::beside(state).lines(request, Instant::now() + within).map_err(failed)?;
     let object = |line: &String| serde_json::from_str(line);
     lines.iter().map(object).collect::<Result<_, _>>().map_err(|error| failed(error.to_string()))

@@ -58,7 +58,7 @@ async fn fleet(visitor: &Visitor) -> Result<Markup, Problem> {
         Ok(hosts) => hosts,
         Err(Problem::Admin(error)) => {
             return Ok(match error.kind {
-                AdminErrorKind::Io => html! {
+                AdminErrorKind::Fleet => html! {
                     h2 { "Fleet" }
                     p { "The hosts of the fleet are not known: " (error.message) "." }
                 },

@@ -109,3 +109,31 @@ fn drawing(path: &Path, error: &ConfigError) -> Option<String> {
     let report = [Level::ERROR.primary_title(printable(&mistake.message)).element(snippet)];
     Some(format!("{}\n", Renderer::plain().render(&report)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn an_engine_is_tried_by_the_agent_with_the_file_that_is_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let (agent, file) = (directory.path().join("agent"), directory.path().join("x.toml"));
+        let plays = |script: &str| {
+            fs::write(&agent, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        fs::write(&file, "").unwrap();
+        let failure = check(&file, Some(&agent)).unwrap_err();
+        assert!(failure.message.ends_with("expected one with the engine to try"), "{failure:?}");
+        fs::write(&file, "[fleet]\nendpoints = [\"http://127.0.0.1:2379\"]\n").unwrap();
+        let failure = check(&file, Some(&agent)).unwrap_err();
+        assert!(failure.message.contains("agent: No such file"), "{failure:?}");
+        plays("echo \"$*\"");
+        let text = check(&file, Some(&agent)).unwrap().text;
+        assert!(text.ends_with(&format!("\n--config {} --try\n", file.display())), "{text}");
+        plays("echo session-limit-agent: etcd: no lease: why >&2; exit 1");
+        assert_eq!(check(&file, Some(&agent)).unwrap_err().message, "etcd: no lease: why");
+    }
+}
