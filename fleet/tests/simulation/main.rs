@@ -50,6 +50,11 @@ fn hosts_that_decide_alone_stay_within_their_own_limit() {
 }
 
 #[test]
+fn a_registration_that_arrives_late_keeps_no_login_out() {
+    schedule::late_registration();
+}
+
+#[test]
 fn an_agent_that_dies_at_any_step_leaves_nothing_behind() {
     let mut steps = 0;
     for before in [true, false] {

@@ -281,21 +281,38 @@ impl Schedule {
     }
 }
 
+/// A host without faults, at limit 1.
+fn calm_host(name: &str, engine: &MemoryEngine) -> Host {
+    let network = Network {
+        host: name.to_owned(),
+        random: Random::new(1),
+        faults: 0,
+        is_cut_off: false.into(),
+    };
+    Host::new(name.to_owned(), 1, engine.clone(), Rc::new(network))
+}
+
+/// The registration of a host is written once more, as one does that was given up and was on its way.
+pub fn late_registration() {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let engine = MemoryEngine::default();
+        let host = calm_host("host1", &engine);
+        host.start_agent();
+        sleep(Duration::from_secs(2)).await;
+        let record = engine.hosts(None).await.unwrap().remove(0);
+        engine.register(&record).await.unwrap();
+        assert!(matches!(host.log_in(1, 1, false).await, Login::Open(_)));
+        assert_eq!(host.member().unwrap().counters().overtaken, 1);
+    });
+}
+
 /// An agent dies at a step of its life, in which one session is opened and closed; returns whether it came so far.
 pub fn death_at(step: u64, before: bool) -> bool {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let engine = MemoryEngine::default();
-        let host = |name: &str| {
-            let network = Network {
-                host: name.to_owned(),
-                random: Random::new(1),
-                faults: 0,
-                is_cut_off: false.into(),
-            };
-            Host::new(name.to_owned(), 1, engine.clone(), Rc::new(network))
-        };
-        let (host, other) = (host("host1"), host("host2"));
+        let (host, other) = (calm_host("host1", &engine), calm_host("host2", &engine));
         let life = host.start_agent();
         life.dies_at.set(Some((step, before)));
         other.start_agent();
