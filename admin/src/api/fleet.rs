@@ -71,7 +71,7 @@ pub fn hosts(admin: &Administration) -> Result<Vec<Value>, AdminError> {
     values(admin.fleet_hosts()?.iter().map(host))
 }
 
-/// Returns a page of the sessions of all hosts; users who are no administrators see their own.
+/// Returns the sessions of all hosts; users who are no administrators see their own.
 ///
 /// # Errors
 /// When there is no fleet, or the agent cannot be asked.
