@@ -153,6 +153,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                         return self.give_up(waiters, &why);
                     }
                 }
+                continue;
             }
             let wanted = Wanted::of(&waiters);
             let ended = self.leave_out_ended(uid, &mut seen, &wanted, &mut has_looked).await;
@@ -178,8 +179,9 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                 }
                 Ok(Taken::No(now)) => {
                     (waiters, seen) = (all_of(granted, refused), now);
-                    if let Err(error) = self.fence(lease.0).await {
-                        return self.give_up(waiters, &error.to_string());
+                    match self.fence(lease.0).await {
+                        Ok(()) | Err(EngineError::LeaseGone) => {}
+                        Err(error) => return self.give_up(waiters, &error.to_string()),
                     }
                 }
                 Err(EngineError::LeaseGone) => waiters = all_of(granted, refused),
