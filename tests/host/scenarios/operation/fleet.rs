@@ -13,11 +13,26 @@ group!("fleet":
 /// The table of a fleet whose etcd is on the host itself.
 const FLEET: &str = "[fleet]\nendpoints = [\"http://127.0.0.1:2379\"]\nhost = \"web1\"\n";
 
+/// `/etc/default/etcd`: addresses, for the host has no names.
+const ETCD: &str = "ETCD_NAME=one
+ETCD_INITIAL_CLUSTER=one=http://127.0.0.1:2380
+ETCD_INITIAL_ADVERTISE_PEER_URLS=http://127.0.0.1:2380
+ETCD_LISTEN_PEER_URLS=http://127.0.0.1:2380
+ETCD_LISTEN_CLIENT_URLS=http://127.0.0.1:2379
+ETCD_ADVERTISE_CLIENT_URLS=http://127.0.0.1:2379
+";
+
+fn start_etcd(host: &Host) {
+    host.write("/etc/default/etcd", ETCD);
+    let started = host.run("systemctl daemon-reload && systemctl restart etcd");
+    assert_eq!(started.status, 0, "{}", host.run("journalctl -n 20 -u etcd").stdout);
+    until("etcd answers", seconds(30), || etcdctl(host, "endpoint health").0 == 0);
+}
+
 /// Starts etcd and the agent; alice may have two sessions.
 fn start(host: &Host, policy: &str) {
     host.rules(Rules::default().user("alice", 2).policy(&format!("\n{FLEET}{policy}")));
-    host.run("systemctl daemon-reload && systemctl restart etcd").ok();
-    until("etcd answers", seconds(30), || etcdctl(host, "endpoint health").0 == 0);
+    start_etcd(host);
     host.run("systemctl restart session-limit-agent").ok();
     assert_eq!(host.ok("systemctl is-active session-limit-agent"), "active");
 }
@@ -42,8 +57,7 @@ fn slots(host: &Host) -> usize {
 
 fn a_login_takes_a_slot_of_the_fleet_and_gives_it_back(host: &mut Host) -> String {
     host.rules(Rules::default().user("alice", 2).policy(&format!("\n{FLEET}")));
-    host.run("systemctl daemon-reload && systemctl restart etcd").ok();
-    until("etcd answers", seconds(30), || etcdctl(host, "endpoint health").0 == 0);
+    start_etcd(host);
     let tried = host.ok("shell --check-config --engine");
     assert!(tried.contains("etcd answers: 0 hosts, 0 sessions"), "{tried}");
     // One that was open before the host joined counts.
