@@ -131,7 +131,7 @@ mod tests {
         let failure = check(&file, Some(&agent)).unwrap_err();
         assert!(failure.message.contains("agent: No such file"), "{failure:?}");
         plays("echo \"$*\"");
-        let text = check(&file, Some(&agent)).unwrap().text;
+        let text = check(&file, Some(&agent)).unwrap().text().to_owned();
         assert!(text.ends_with(&format!("\n--config {} --try\n", file.display())), "{text}");
         plays("echo session-limit-agent: etcd: no lease: why >&2; exit 1");
         assert_eq!(check(&file, Some(&agent)).unwrap_err().message, "etcd: no lease: why");
