@@ -24,6 +24,8 @@ pub enum AdminErrorKind {
     Configuration,
     /// The store of sessions cannot be used.
     Store,
+    /// The agent or the engine of the fleet cannot be asked.
+    Fleet,
     /// A file or a name service failed.
     Io,
 }

@@ -15,10 +15,11 @@ use crate::error::{AdminError, AdminErrorKind};
 
 /// How long the agent is waited for: etcd may have to be asked once for each host.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The same for monitoring, which asks again.
+const MONITORING: Duration = Duration::from_secs(2);
 
 /// A session on any host of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FleetSession {
     /// The host.
     pub host: String,
@@ -39,7 +40,7 @@ pub struct FleetSession {
 }
 
 /// The sessions of the other hosts, beside this one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
     /// The name of this host.
     pub own_host: String,
@@ -49,7 +50,6 @@ pub struct Elsewhere {
 
 /// A host of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FleetHost {
     /// Its name.
     pub host: String,
@@ -65,12 +65,65 @@ pub struct FleetHost {
     pub is_self: bool,
 }
 
+/// How the agent of this host stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct AgentStatus {
+    /// Whether etcd answers.
+    answers: bool,
+    /// Logins that were granted a slot since the agent was started.
+    granted: u64,
+    /// Logins that found none.
+    refused: u64,
+    /// Logins that could not be answered.
+    unanswered: u64,
+    /// Leases that have expired.
+    leases_lost: u64,
+}
+
+/// A fleet in numbers, as one host sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetStatistics {
+    /// The hosts, and the sessions of all; absent while the agent or etcd cannot be asked.
+    pub hosts_and_sessions: Option<(usize, usize)>,
+    /// What the agent has counted since it was started; absent where there is none.
+    pub counted: Option<FleetCounts>,
+}
+
+/// What an agent has counted since it was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetCounts {
+    /// Logins of this host that were granted a slot.
+    pub granted: u64,
+    /// Logins that found none.
+    pub refused: u64,
+    /// Logins that could not be answered.
+    pub unanswered: u64,
+    /// Leases of this host that have expired.
+    pub leases_lost: u64,
+}
+
+/// Asks the agent for numbers. What is not known is absent.
+fn statistics(state: &Path) -> FleetStatistics {
+    let Ok(status) = objects::<AgentStatus>(state, &Request::Status, MONITORING) else {
+        return FleetStatistics::default();
+    };
+    let Some(status) = status.into_iter().next() else { return FleetStatistics::default() };
+    let hosts = status.answers.then(|| objects::<FleetHost>(state, &Request::Hosts, MONITORING));
+    let hosts = hosts.and_then(Result::ok);
+    let AgentStatus { granted, refused, unanswered, leases_lost, .. } = status;
+    FleetStatistics {
+        hosts_and_sessions: hosts
+            .map(|hosts| (hosts.len(), hosts.iter().map(|host| host.sessions).sum())),
+        counted: Some(FleetCounts { granted, refused, unanswered, leases_lost }),
+    }
+}
+
 /// Returns the hosts of the fleet.
 ///
 /// # Errors
 /// When the agent or etcd cannot be asked.
 fn hosts(state: &Path) -> Result<Vec<FleetHost>, AdminError> {
-    objects(state, &Request::Hosts)
+    objects(state, &Request::Hosts, DEADLINE)
 }
 
 /// Returns the sessions of all hosts, or those of one user; the oldest first.
@@ -78,12 +131,16 @@ fn hosts(state: &Path) -> Result<Vec<FleetHost>, AdminError> {
 /// # Errors
 /// When the agent or etcd cannot be asked.
 fn sessions(state: &Path, uid: Option<u32>) -> Result<Vec<FleetSession>, AdminError> {
-    objects(state, &Request::Sessions { uid })
+    objects(state, &Request::Sessions { uid }, DEADLINE)
 }
 
-fn objects<T: DeserializeOwned>(state: &Path, request: &Request) -> Result<Vec<T>, AdminError> {
-    let failed = |why: String| AdminError::new(AdminErrorKind::Io, format!("fleet: {why}"));
-    let lines = Agent::beside(state).lines(request, Instant::now() + DEADLINE).map_err(failed)?;
+fn objects<T: DeserializeOwned>(
+    state: &Path,
+    request: &Request,
+    within: Duration,
+) -> Result<Vec<T>, AdminError> {
+    let failed = |why: String| AdminError::new(AdminErrorKind::Fleet, format!("fleet: {why}"));
+    let lines = Agent::beside(state).lines(request, Instant::now() + within).map_err(failed)?;
     let object = |line: &String| serde_json::from_str(line);
     lines.iter().map(object).collect::<Result<_, _>>().map_err(|error| failed(error.to_string()))
 }
@@ -111,11 +168,25 @@ impl Administration {
         let config = self.read()?;
         self.reach(&config)?.check(Permission::SeeOthers)?;
         if config.fleet.is_none() {
-            let message = "this host is in no fleet: the configuration has no [fleet] table";
-            return Err(AdminError::new(AdminErrorKind::NotFound, message.to_owned()));
+            return Err(no_fleet());
         }
         hosts(self.sessions.path())
     }
+
+    /// Returns the fleet in numbers; `None` where this host is in none.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    pub(crate) fn fleet_statistics(&self) -> Result<Option<FleetStatistics>, AdminError> {
+        let is_in_fleet = self.known()?.config.fleet.is_some();
+        Ok(is_in_fleet.then(|| statistics(self.sessions.path())))
+    }
+}
+
+/// The error of what asks for a fleet where there is none.
+pub(crate) fn no_fleet() -> AdminError {
+    let message = "this host is in no fleet: the configuration has no [fleet] table";
+    AdminError::new(AdminErrorKind::NotFound, message)
 }
 
 /// Adds to what a clearing of this host came to what it comes to on the others.

@@ -14,7 +14,7 @@ session-limit-agent(8).
 
   --config PATH  another configuration
   --state PATH   another store; the socket is fleet.sock beside it
-  --try          join, say whether that works, and end
+  --try          use etcd once, say whether that works, and end
   --help, --version
 ";
 

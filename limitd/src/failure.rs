@@ -58,7 +58,7 @@ impl From<AdminError> for Failure {
             AdminErrorKind::Invalid => StatusCode::BAD_REQUEST,
             AdminErrorKind::Conflict => StatusCode::PRECONDITION_FAILED,
             AdminErrorKind::InUse => StatusCode::CONFLICT,
-            AdminErrorKind::Configuration | AdminErrorKind::Store => {
+            AdminErrorKind::Configuration | AdminErrorKind::Store | AdminErrorKind::Fleet => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             AdminErrorKind::Io => StatusCode::INTERNAL_SERVER_ERROR,

@@ -88,6 +88,28 @@ impl Metrics {
                 at_limit,
             );
         }
+        if let Some(fleet) = store.and_then(|store| store.fleet.as_ref()) {
+            let is_up = one(u8::from(fleet.hosts_and_sessions.is_some()).to_string());
+            family("fleet_up", "gauge", "Whether the agent of this host and etcd answer.", is_up);
+            if let Some((hosts, sessions)) = fleet.hosts_and_sessions {
+                family("fleet_hosts", "gauge", "Hosts in the fleet.", one(hosts.to_string()));
+                let help = "Open sessions on all hosts of the fleet.";
+                family("fleet_sessions", "gauge", help, one(sessions.to_string()));
+            }
+            if let Some(counted) = &fleet.counted {
+                let results = [
+                    ("granted", counted.granted),
+                    ("refused", counted.refused),
+                    ("unanswered", counted.unanswered),
+                ];
+                let results = results.map(|(word, n)| (label("result", word), n.to_string()));
+                let help = "Logins of this host by what its agent said.";
+                family("fleet_logins_total", "counter", help, results.to_vec());
+                let help = "Leases of this host that have expired.";
+                let lost = one(counted.leases_lost.to_string());
+                family("fleet_leases_lost_total", "counter", help, lost);
+            }
+        }
         let sessions = one(api_sessions.to_string());
         family("api_sessions", "gauge", "Sessions that are open through this service.", sessions);
         let calls = counters.calls.iter();
@@ -115,6 +137,8 @@ fn label(name: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use session_limit_admin::fleet::{FleetCounts, FleetStatistics};
+
     use super::*;
 
     #[test]
@@ -124,10 +148,18 @@ mod tests {
         metrics.call(200);
         metrics.login(LoginResult::Refused, Duration::from_millis(1500));
         let open_sessions = BTreeMap::from([("a\"b".to_owned(), 3)]);
-        let text = metrics.text(4, Some(&Statistics { open_sessions, users_at_limit: 1 }));
+        let counted = FleetCounts { refused: 7, ..FleetCounts::default() };
+        let fleet =
+            FleetStatistics { hosts_and_sessions: Some((3, 17)), counted: Some(counted.clone()) };
+        let mut store = Statistics { open_sessions, users_at_limit: 1, fleet: Some(fleet) };
+        let text = metrics.text(4, Some(&store));
         for line in [
             "session_limit_open_sessions{service=\"a\\\"b\"} 3",
             "session_limit_users_at_limit 1",
+            "session_limit_fleet_up 1",
+            "session_limit_fleet_hosts 3",
+            "session_limit_fleet_sessions 17",
+            "session_limit_fleet_logins_total{result=\"refused\"} 7",
             "session_limit_api_sessions 4",
             "session_limit_api_calls_total{status=\"200\"} 2",
             "session_limit_api_logins_total{result=\"refused\"} 1",
@@ -136,5 +168,13 @@ mod tests {
         ] {
             assert!(text.lines().any(|written| written == line), "{line} in {text}");
         }
+        store.fleet = Some(FleetStatistics { hosts_and_sessions: None, counted: Some(counted) });
+        let text = metrics.text(4, Some(&store));
+        assert!(
+            text.contains("session_limit_fleet_up 0") && !text.contains("fleet_hosts"),
+            "{text}"
+        );
+        store.fleet = None;
+        assert!(!metrics.text(4, Some(&store)).contains("fleet"));
     }
 }

@@ -119,7 +119,7 @@ _shell() {
 
     case "${cmd}" in
         shell)
-            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --config --state --socket --help show watch status explain check configure delete clear unlock import export help"
+            opts="-c -o -h --clear-sessions --user --command --output --json --check-config --engine --config --state --socket --help show watch status explain check configure delete clear unlock import export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

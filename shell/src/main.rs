@@ -30,6 +30,8 @@ use shell::program::caller::{self, Caller};
 use shell::program::completion_scripts;
 
 const SET_USER_ID: &str = "is installed set-user-ID, expected a program without rights of its own";
+/// The engine is tried with the password and the key of the host.
+const TRIES_ENGINE: &str = "only root may try the engine of the fleet";
 /// What a user may not do without the rights of root.
 const NAMES_FILES: &str = "only root may name --config, --state or a file to check";
 
@@ -134,14 +136,20 @@ fn help(args: &Args) -> ExitCode {
 
 /// Checks a configuration file, with the caller's own rights unless they are root's.
 fn check_config(args: &Args, file: Option<&Path>) -> ExitCode {
-    if rustix::process::geteuid().is_root() && args.names_files() {
-        match Caller::identify() {
-            Ok(caller) if caller.is_root() => {}
-            Ok(_) => return fail(args, CommandError::new(ExitCode::NotAllowed, NAMES_FILES)),
+    let is_root = rustix::process::geteuid().is_root();
+    let forbidden = match args.engine {
+        true => Some(TRIES_ENGINE),
+        false => (is_root && args.names_files()).then_some(NAMES_FILES),
+    };
+    if let Some(forbidden) = forbidden {
+        match is_root.then(Caller::identify).transpose() {
+            Ok(Some(caller)) if caller.is_root() => {}
+            Ok(_) => return fail(args, CommandError::new(ExitCode::NotAllowed, forbidden)),
             Err(failure) => return fail(args, failure),
         }
     }
-    match check::check(file.unwrap_or(args.config())) {
+    let agent = args.engine.then_some(Path::new(check::AGENT));
+    match check::check(file.unwrap_or(args.config()), agent) {
         Ok(reply) => print(&reply.render(args.format(), &Pipeline::default())),
         Err(failure) => fail(args, without_drawing(failure)),
     }

@@ -37,3 +37,5 @@ printf '[Unit]\nStartLimitIntervalSec=0\n' >/etc/systemd/system/container-getty@
 # Timers and downloads have no place in a measurement.
 systemctl mask -q apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
     e2scrub_all.timer man-db.timer systemd-tmpfiles-clean.timer
+# A scenario of its own starts it.
+systemctl disable -q etcd

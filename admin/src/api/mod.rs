@@ -5,6 +5,7 @@
 
 mod at_limit;
 mod changes;
+pub mod fleet;
 mod history;
 pub mod objects;
 pub mod overview;
@@ -43,17 +44,23 @@ pub enum Resource {
     UserSession,
     /// Logins that found no slot.
     Refusal,
+    /// Hosts of the fleet.
+    FleetHost,
+    /// Sessions of all hosts of the fleet.
+    FleetSession,
 }
 
 impl Resource {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::UserAccountProfile,
         Self::User,
         Self::UserGroup,
         Self::UserActivity,
         Self::UserSession,
         Self::Refusal,
+        Self::FleetHost,
+        Self::FleetSession,
     ];
 
     /// Returns the word in URLs, which identifiers begin with too.
@@ -66,6 +73,8 @@ impl Resource {
             Self::UserActivity => "useractivity",
             Self::UserSession => "usersession",
             Self::Refusal => "refusal",
+            Self::FleetHost => "fleethost",
+            Self::FleetSession => "fleetsession",
         }
     }
 

@@ -14,10 +14,12 @@ use session_limit_core::process::terminal;
 use session_limit_core::process::{HostIdentity, Liveness};
 use session_limit_core::system::clock;
 
-use super::objects::{UserActivity, UserSession};
+use super::fleet::{FleetSession, on_other, on_self};
+use super::objects::UserActivity;
 use super::{ListQuery, read};
 use crate::administration::{Administration, Known, profile_of, user_named};
 use crate::error::AdminError;
+use crate::fleet::{self, Elsewhere};
 use crate::sessions::{SessionView, is_held};
 use crate::user_overview::UserOverview;
 
@@ -27,14 +29,14 @@ const MAX_WITH_IDLE: usize = 1_000;
 /// A session, and what its user holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRow {
-    /// The session.
+    /// The session; its host is empty where this host is in no fleet.
     #[serde(flatten)]
-    pub session: UserSession,
+    pub session: FleetSession,
     /// Seconds since something was typed, where the session has a terminal.
     pub idle: Option<u64>,
     /// Whether the limit would have refused it, had `on_limit` not been `log`.
     pub over_limit: bool,
-    /// Open sessions of the user.
+    /// Open sessions of the user, those on other hosts included.
     pub user_sessions: usize,
     /// The user's limit; absent where it is not known.
     pub user_limit: Option<u32>,
@@ -43,6 +45,10 @@ pub struct SessionRow {
 /// One page of sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionPage {
+    /// Whether the sessions are those of all hosts of a fleet.
+    pub is_of_fleet: bool,
+    /// Why those of other hosts are missing, where they should be there.
+    pub warning: Option<String>,
     /// Sessions on all pages.
     pub count: usize,
     /// Users who hold them.
@@ -60,8 +66,52 @@ pub struct AtLimitPage {
     pub results: Vec<UserActivity>,
 }
 
-/// Returns a page of the sessions of a user, or of all whom the acting user may see; `query.name` is any part of
-/// a user, service, terminal or address.
+/// A session as it is searched and sorted.
+struct Listed<'a> {
+    host: &'a str,
+    id: i64,
+    uid: u32,
+    user: &'a str,
+    service: &'a str,
+    tty: Option<&'a str>,
+    rhost: Option<&'a str>,
+    since: i64,
+    /// The session itself where it is on another host.
+    elsewhere: Option<&'a fleet::FleetSession>,
+}
+
+impl<'a> Listed<'a> {
+    fn here(session: &'a Session, host: &'a str) -> Self {
+        Self {
+            host,
+            id: session.id,
+            uid: session.uid,
+            user: &session.user,
+            service: &session.origin.service,
+            tty: session.origin.tty.as_deref(),
+            rhost: session.origin.rhost.as_deref(),
+            since: session.since,
+            elsewhere: None,
+        }
+    }
+
+    fn elsewhere(session: &'a fleet::FleetSession) -> Self {
+        Self {
+            host: &session.host,
+            id: session.id,
+            uid: session.uid,
+            user: &session.user,
+            service: &session.service,
+            tty: session.tty.as_deref(),
+            rhost: session.rhost.as_deref(),
+            since: session.since,
+            elsewhere: Some(session),
+        }
+    }
+}
+
+/// Returns a page of the sessions of a user, or of all whom the acting user may see, on all hosts of the fleet where
+/// there is one; `query.name` is any part of a user, host, service, terminal or address.
 ///
 /// # Errors
 /// When the store or the name services fail, or a parameter is not valid.
@@ -74,11 +124,20 @@ pub fn sessions(
     let all = admin.rows_of(user)?.value;
     let with_idle = all.len() <= MAX_WITH_IDLE;
     let part = query.name.as_deref().map(str::to_lowercase).filter(|part| !part.is_empty());
-    let mut rows: Vec<&Session> =
-        all.iter().filter(|row| part.as_ref().is_none_or(|part| has(row, part))).collect();
+    let (fleet, warning) = match admin.fleet_sessions(user) {
+        Ok(fleet) => (fleet, None),
+        Err(error) => (None, Some(error.message)),
+    };
+    let is_of_fleet = fleet.is_some();
+    let Elsewhere { own_host, sessions: others } = fleet.unwrap_or_default();
+    let listed = all.iter().map(|row| Listed::here(row, &own_host));
+    let mut rows: Vec<Listed> = listed
+        .chain(others.iter().map(Listed::elsewhere))
+        .filter(|row| part.as_ref().is_none_or(|part| has(row, part)))
+        .collect();
     sort(&mut rows, query.sort.as_deref())?;
     let (count, users) = (rows.len(), rows.iter().map(|row| row.uid).collect::<HashSet<_>>().len());
-    let shown: Vec<&Session> =
+    let shown: Vec<Listed> =
         rows.into_iter().skip((page - 1).saturating_mul(size)).take(size).collect();
     // Only the users of this page are looked at: a look at a process for each of their sessions.
     let uids: HashSet<u32> = shown.iter().map(|row| row.uid).collect();
@@ -86,25 +145,35 @@ pub fn sessions(
     let seen: HashMap<i64, SessionView> =
         admin.sessions.look(of_users)?.into_iter().map(|seen| (seen.session.id, seen)).collect();
     let mut held: HashMap<u32, usize> = HashMap::new();
-    for seen in seen.values().filter(|seen| is_held(seen)) {
-        *held.entry(seen.session.uid).or_default() += 1;
+    let here = seen.values().filter(|seen| is_held(seen)).map(|seen| seen.session.uid);
+    for uid in here.chain(others.iter().map(|session| session.uid)) {
+        *held.entry(uid).or_default() += 1;
     }
     let processes = if with_idle { all_processes() } else { Vec::new() };
     let host = HostIdentity::current().ok();
     let known = admin.known()?;
     let mut limits: HashMap<u32, Option<u32>> = HashMap::new();
-    let results = shown.iter().filter_map(|row| seen.get(&row.id)).map(|seen| {
-        let session = &seen.session;
-        let limit = limits.entry(session.uid).or_insert_with(|| limit_of(&known, session));
-        SessionRow {
-            session: read::session(admin, seen),
-            idle: host.as_ref().and_then(|host| idle(session, host, &processes)),
-            over_limit: session.over_limit,
-            user_sessions: held.get(&session.uid).copied().unwrap_or(0),
+    let results = shown.iter().filter_map(|row| {
+        let here = seen.get(&row.id).filter(|_| row.elsewhere.is_none());
+        let session = match (row.elsewhere, here) {
+            (Some(session), _) => on_other(session),
+            (None, Some(seen)) => on_self(admin, seen, &own_host),
+            // Over since the rows were read.
+            (None, None) => return None,
+        };
+        let here = here.map(|seen| &seen.session);
+        let idle = host.as_ref().zip(here);
+        let limit = limits.entry(row.uid).or_insert_with(|| limit_of(&known, row.user, row.uid));
+        Some(SessionRow {
+            session,
+            idle: idle.and_then(|(host, session)| self::idle(session, host, &processes)),
+            over_limit: here.is_some_and(|session| session.over_limit),
+            user_sessions: held.get(&row.uid).copied().unwrap_or(0),
             user_limit: *limit,
-        }
+        })
     });
-    read::value(SessionPage { count, users, results: results.collect() })
+    let results = results.collect();
+    read::value(SessionPage { is_of_fleet, warning, count, users, results })
 }
 
 /// Returns a page of the users who can open no further session.
@@ -143,24 +212,24 @@ pub fn version(admin: &Administration) -> Value {
     json!(format!("{} {} {slow}", stamp(admin.sessions.path()), stamp(admin.config.path())))
 }
 
-fn has(session: &Session, part: &str) -> bool {
-    let origin = &session.origin;
-    [Some(&session.user), Some(&origin.service), origin.tty.as_ref(), origin.rhost.as_ref()]
+fn has(row: &Listed, part: &str) -> bool {
+    [Some(row.user), Some(row.host), Some(row.service), row.tty, row.rhost]
         .into_iter()
         .flatten()
         .any(|text| text.to_lowercase().contains(part))
 }
 
 /// Sorts by a column, and by the beginning within it; `-` in front reverses the column.
-fn sort(rows: &mut [&Session], by: Option<&str>) -> Result<(), AdminError> {
+fn sort(rows: &mut [Listed], by: Option<&str>) -> Result<(), AdminError> {
     let by = by.unwrap_or("name");
     let (column, reverse) = by.strip_prefix('-').map_or((by, false), |column| (column, true));
-    let compare: fn(&Session, &Session) -> Ordering = match column {
-        "name" => |a, b| a.user.cmp(&b.user).then(a.uid.cmp(&b.uid)),
-        "service" => |a, b| a.origin.service.cmp(&b.origin.service),
-        "rhost" => |a, b| a.origin.rhost.cmp(&b.origin.rhost),
+    let compare: fn(&Listed, &Listed) -> Ordering = match column {
+        "name" => |a, b| a.user.cmp(b.user).then(a.uid.cmp(&b.uid)),
+        "service" => |a, b| a.service.cmp(b.service),
+        "rhost" => |a, b| a.rhost.cmp(&b.rhost),
+        "host" => |a, b| a.host.cmp(b.host),
         "since" => |a, b| a.since.cmp(&b.since),
-        _ => return Err(AdminError::field("sort", "expected name, service, rhost or since")),
+        _ => return Err(AdminError::field("sort", "expected name, host, service, rhost or since")),
     };
     rows.sort_by(|a, b| {
         let order = compare(a, b);
@@ -171,8 +240,8 @@ fn sort(rows: &mut [&Session], by: Option<&str>) -> Result<(), AdminError> {
 }
 
 /// Returns the limit of a session's user; nothing while the configuration is refused, or the account is gone.
-fn limit_of(known: &Known, session: &Session) -> Option<u32> {
-    let user = user_named(&session.user).ok().filter(|user| user.uid == session.uid)?;
+fn limit_of(known: &Known, name: &str, uid: u32) -> Option<u32> {
+    let user = user_named(name).ok().filter(|user| user.uid == uid)?;
     let profile = known.mistake.is_none().then(|| profile_of(&known.config, &user).ok()).flatten();
     profile.map(|profile| profile.max_concurrent_sessions)
 }
@@ -212,7 +281,7 @@ mod tests {
     fn a_column_sorts_and_the_beginning_within_it() {
         let all = [session(1, "b", "x", 5), session(2, "a", "y", 9), session(3, "a", "x", 7)];
         let order = |by: Option<&str>| {
-            let mut rows: Vec<&Session> = all.iter().collect();
+            let mut rows: Vec<Listed> = all.iter().map(|row| Listed::here(row, "")).collect();
             sort(&mut rows, by).map(|()| rows.iter().map(|row| row.id).collect::<Vec<_>>())
         };
         assert_eq!(order(None).unwrap(), [3, 2, 1]);
@@ -225,9 +294,9 @@ mod tests {
     #[test]
     fn any_part_of_a_text_finds_a_session() {
         let one = session(1, "Alice", "192.0.2.7", 5);
-        for part in ["alice", "lic", "0.2.7", "ssh"] {
-            assert!(has(&one, part), "{part}");
+        for part in ["alice", "lic", "0.2.7", "ssh", "web"] {
+            assert!(has(&Listed::here(&one, "web1"), part), "{part}");
         }
-        assert!(!has(&one, "bob"));
+        assert!(!has(&Listed::here(&one, "web1"), "bob"));
     }
 }

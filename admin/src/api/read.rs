@@ -9,7 +9,7 @@ use super::objects::{
     UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession, assignment_version,
     profile_ref, timestamp, url, uuid_of,
 };
-use super::{ListQuery, Resource, objects, refusals};
+use super::{ListQuery, Resource, fleet, objects, refusals};
 use crate::administration::{Administration, is_known, profile_of};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::object::ObjectKind;
@@ -49,6 +49,8 @@ pub fn list(
             Some(found) => values(found.value.iter().map(refusals::object)),
             None => Ok(Vec::new()),
         },
+        (Resource::FleetHost, _) => fleet::hosts(admin),
+        (Resource::FleetSession, _) => fleet::sessions(admin, query),
     }?;
     query.apply(objects)
 }
@@ -85,6 +87,8 @@ pub fn get(
             value(session(admin, found.ok_or_else(|| absent(resource, id))?))
         }
         Resource::Refusal => refusals::get(admin, id),
+        Resource::FleetHost => fleet::one_host(admin, id),
+        Resource::FleetSession => fleet::one_session(admin, id),
     }
 }
 
@@ -260,7 +264,7 @@ pub(super) fn session(admin: &Administration, seen: &SessionView) -> UserSession
 }
 
 /// A name that the host does not know is no error in a search: nothing is found.
-fn found<T>(result: Result<T, AdminError>) -> Result<Option<T>, AdminError> {
+pub(super) fn found<T>(result: Result<T, AdminError>) -> Result<Option<T>, AdminError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind == AdminErrorKind::NotFound => Ok(None),
@@ -273,7 +277,9 @@ pub(super) fn absent(resource: Resource, id: &str) -> AdminError {
     AdminError::new(AdminErrorKind::NotFound, message)
 }
 
-fn values<T: Serialize>(objects: impl IntoIterator<Item = T>) -> Result<Vec<Value>, AdminError> {
+pub(super) fn values<T: Serialize>(
+    objects: impl IntoIterator<Item = T>,
+) -> Result<Vec<Value>, AdminError> {
     objects.into_iter().map(value).collect()
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::administration::Administration;
 use crate::error::AdminError;
+use crate::fleet::FleetStatistics;
 use crate::sessions::is_held;
 
 /// What the store says, in numbers.
@@ -15,6 +16,8 @@ pub struct Statistics {
     pub open_sessions: BTreeMap<String, usize>,
     /// Users who hold as many sessions as they may.
     pub users_at_limit: usize,
+    /// The fleet; absent where this host is in none.
+    pub fleet: Option<FleetStatistics>,
 }
 
 /// Counts the sessions of all users, with the rights of an administrator.
@@ -22,7 +25,7 @@ pub struct Statistics {
 /// # Errors
 /// When the store or the name services fail.
 pub fn collect(admin: &Administration) -> Result<Statistics, AdminError> {
-    let mut statistics = Statistics::default();
+    let mut statistics = Statistics { fleet: admin.fleet_statistics()?, ..Statistics::default() };
     for user in admin.overviews()?.value {
         let limit = user.profile.as_ref().map_or(0, |profile| profile.max_concurrent_sessions);
         let held = user.concurrent_sessions();

@@ -27,6 +27,8 @@ struct State {
     slots: BTreeMap<SlotKey, Entry<SessionInfo>>,
     hosts: BTreeMap<String, Entry<HostRecord>>,
     notes: BTreeMap<String, Entry<String>>,
+    /// Hosts whose lease has expired.
+    expired: u64,
 }
 
 struct Entry<T> {
@@ -42,6 +44,8 @@ impl State {
         let now = Instant::now();
         self.leases.retain(|_, (until, _)| *until > now);
         let leases = &self.leases;
+        let lost = self.hosts.values().filter(|entry| !leases.contains_key(&entry.lease)).count();
+        self.expired += u64::try_from(lost).unwrap_or(0);
         self.slots.retain(|_, entry| leases.contains_key(&entry.lease));
         self.hosts.retain(|_, entry| leases.contains_key(&entry.lease));
         self.notes.retain(|_, entry| leases.contains_key(&entry.lease));
@@ -81,6 +85,12 @@ impl MemoryEngine {
         let mut state = self.state.borrow_mut();
         state.expire();
         work(&mut state)
+    }
+
+    /// Returns how often a host has lost its lease.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.state(|state| state.expired)
     }
 
     /// Ends a lease from outside, as a time of silence does.

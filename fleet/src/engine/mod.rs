@@ -68,6 +68,14 @@ pub struct Seen {
     pub slots: Vec<Slot>,
 }
 
+impl Seen {
+    /// Returns how many slots are taken.
+    #[must_use]
+    pub fn in_use(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+}
+
 /// How a [`Engine::take`] ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! takes      logins ask: the fleet's slots decide
+//! ended      slots of this host whose sessions are over
 //! upkeep     joins, renews the lease, and compares the slots with the store
 //! health     whether the engine answers
 //! ```
@@ -10,6 +11,7 @@
 //! or is put there as soon as that is possible; what is not is removed. The lease is the engine's to measure: no
 //! decision compares clocks.
 
+mod ended;
 mod health;
 mod takes;
 mod upkeep;
@@ -80,7 +82,8 @@ struct State {
     claims: BTreeMap<Claim, Claimed>,
     /// What may be in the engine without being claimed; removed from there once the session is over.
     doubtful: BTreeSet<Claim>,
-    /// Whether a call that may still be committed has to be fenced off first.
+    /// Whether the host has to register again: a call that may still be committed has to be fenced off, or the
+    /// registration is no longer the one that is known.
     needs_fence: bool,
     /// Users whose sessions were taken in, and who may be above their limit.
     unreported: BTreeSet<u32>,
@@ -114,6 +117,8 @@ struct Inner<E, L> {
     health: Health,
     /// One comparison with the store at a time.
     upkeep: tokio::sync::Mutex<()>,
+    /// One registration at a time: the fence that is known has to be that of the last one.
+    registering: tokio::sync::Mutex<()>,
     /// Something has to be repaired now.
     wanted: tokio::sync::Notify,
 }
@@ -144,6 +149,7 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                 state: RefCell::default(),
                 health: Health::default(),
                 upkeep: tokio::sync::Mutex::default(),
+                registering: tokio::sync::Mutex::default(),
                 wanted: tokio::sync::Notify::new(),
             }),
         }
@@ -187,6 +193,10 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             && state.doubtful.is_empty()
             && state.claims.values().all(|claim| claim.is_written);
         (state.claims.len(), is_settled)
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        host == self.inner.identity.host
     }
 
     fn key(&self, (uid, id): Claim) -> SlotKey {

@@ -5,17 +5,15 @@ use std::collections::BTreeSet;
 
 use session_limit_core::fleet::{Answer, HostCounts};
 use tokio::sync::oneshot;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant};
 
+use super::ended::Wanted;
 use super::{Claim, Claimed, Member};
-use crate::engine::{Engine, EngineError, Hold, Seen, SessionInfo, Taken};
-use crate::local::{Local, Row};
+use crate::engine::{Engine, EngineError, Fence, Hold, Lease, Seen, SessionInfo, Taken};
+use crate::local::Local;
 
 /// How long a login is made to wait: less than the module does.
 const DEADLINE: Duration = Duration::from_millis(450);
-
-/// How long the store is looked at before a login is refused: a session that was killed may still have its slot.
-const LOOK: Duration = Duration::from_millis(150);
 
 /// Why a login gets no answer.
 pub type GrantError = String;
@@ -27,6 +25,16 @@ pub(super) struct Waiter {
     session: SessionInfo,
     since: Instant,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Wanted {
+    fn of(waiters: &[Waiter]) -> Self {
+        Self {
+            ids: waiters.iter().map(|waiter| waiter.id).collect(),
+            slots: u32::try_from(waiters.len()).unwrap_or(u32::MAX),
+            limit: waiters.iter().map(|waiter| waiter.limit).min().unwrap_or(u32::MAX),
+        }
+    }
 }
 
 impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
@@ -64,22 +72,16 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         if let Some(why) = self.inner.health.is_down() {
             return Answer::Down(why);
         }
-        match self.note(self.inner.engine.list(Some(uid)).await) {
-            Err(error) => Answer::Down(error.to_string()),
-            Ok(mut seen) => {
-                if u32::try_from(seen.slots.len()).unwrap_or(u32::MAX) >= limit {
-                    self.find_ended(uid, &seen, &BTreeSet::new()).await;
-                }
-                let dead = self.dead(uid, &seen, &BTreeSet::new());
-                seen.slots.retain(|slot| {
-                    !dead.contains(&(uid, slot.key.id)) || !self.is_own(&slot.key.host)
-                });
-                let counts = self.counts(&seen);
-                match counts.total() {
-                    in_use if in_use < limit => Answer::Granted(in_use),
-                    _ => Answer::Refused(counts),
-                }
-            }
+        let mut seen = match self.slots_of(uid).await {
+            Ok(seen) => seen,
+            Err(error) => return Answer::Down(error.to_string()),
+        };
+        let wanted = Wanted { ids: BTreeSet::new(), slots: 1, limit };
+        self.leave_out_ended(uid, &mut seen, &wanted, &mut false).await;
+        let counts = self.counts(&seen);
+        match counts.total() {
+            in_use if in_use < limit => Answer::Granted(in_use),
+            _ => Answer::Refused(counts),
         }
     }
 
@@ -107,8 +109,9 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         self.inner.health.note(result, &*self.inner.report)
     }
 
-    fn is_own(&self, host: &str) -> bool {
-        host == self.inner.identity.host
+    /// Returns the user's slots on all hosts.
+    async fn slots_of(&self, uid: u32) -> Result<Seen, EngineError> {
+        self.note(self.inner.engine.list(Some(uid)).await)
     }
 
     /// Decides until no login of the user waits.
@@ -133,17 +136,13 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         }
         let until = waiters.iter().map(|waiter| waiter.since).max().unwrap_or_else(Instant::now);
         let (mut has_joined, mut has_looked) = (false, false);
-        let mut seen = match self.note(self.inner.engine.list(Some(uid)).await) {
+        let mut seen = match self.slots_of(uid).await {
             Ok(seen) => seen,
             Err(error) => return self.give_up(waiters, &error.to_string()),
         };
         loop {
             waiters = self.answer_held(uid, waiters, &seen);
-            let ready = {
-                let state = self.inner.state.borrow();
-                state.lease.filter(|_| state.is_ready)
-            };
-            let Some(lease) = ready else {
+            if self.ready_lease().is_none() {
                 // The lease has just expired, or the agent was just started.
                 let joined =
                     if has_joined { Err("not yet".to_owned()) } else { self.rejoin(uid).await };
@@ -155,65 +154,16 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                     }
                 }
                 continue;
-            };
-            let asking: BTreeSet<i64> = waiters.iter().map(|waiter| waiter.id).collect();
-            let count = |seen: &Seen| u32::try_from(seen.slots.len()).unwrap_or(u32::MAX);
-            let is_short = |in_use| waiters.iter().any(|waiter| in_use >= waiter.limit);
-            // A session that was killed still has its slot: what is over here does not count.
-            let asked = u32::try_from(asking.len()).unwrap_or(u32::MAX);
-            let dead = match is_short(count(&seen).saturating_add(asked.saturating_sub(1))) {
-                true => self.dead(uid, &seen, &asking),
-                false => BTreeSet::new(),
-            };
-            seen.slots.retain(|slot| {
-                !(self.is_own(&slot.key.host) && dead.contains(&(uid, slot.key.id)))
-            });
-            let mut in_use = count(&seen);
-            let (mut granted, mut refused) = (Vec::new(), Vec::new());
-            for waiter in waiters {
-                if in_use < waiter.limit {
-                    in_use += 1;
-                    granted.push((waiter, in_use));
-                } else {
-                    refused.push(waiter);
-                }
             }
-            if !refused.is_empty() && !has_looked {
-                has_looked = true;
-                if self.find_ended(uid, &seen, &asking).await {
-                    waiters =
-                        granted.into_iter().map(|(waiter, _)| waiter).chain(refused).collect();
-                    continue;
-                }
-            }
+            let wanted = Wanted::of(&waiters);
+            let ended = self.leave_out_ended(uid, &mut seen, &wanted, &mut has_looked).await;
+            let Some(lease) = self.ready_lease() else { continue };
+            let (granted, refused) = share_out(waiters, &seen);
             if granted.is_empty() {
                 return self.refuse(refused, &self.counts(&seen));
             }
-            let add: Vec<_> = granted
-                .iter()
-                .map(|(waiter, _)| self.new_slot((uid, waiter.id), &waiter.session))
-                .collect();
-            let remove: Vec<_> = dead.iter().map(|&claim| self.key(claim)).collect();
-            let hold =
-                Hold { host: &self.inner.identity.host, lease: lease.0, fence: lease.1, uid };
-            let taken =
-                self.note(self.inner.engine.take(&hold, seen.revision, &add, &remove).await);
-            match taken {
+            match self.write(uid, lease, seen.revision, &granted, &ended).await {
                 Ok(Taken::Yes) => {
-                    {
-                        let mut state = self.inner.state.borrow_mut();
-                        // Lost while the answer was on its way.
-                        let is_written = state.lease.is_some_and(|(now, _)| now == lease.0);
-                        for slot in add {
-                            let claimed = Claimed { session: slot.session, is_written };
-                            state.claims.insert((uid, slot.key.id), claimed);
-                            state.doubtful.remove(&(uid, slot.key.id));
-                        }
-                        for claim in &dead {
-                            state.claims.remove(claim);
-                        }
-                        state.counters.granted += u64::try_from(granted.len()).unwrap_or(0);
-                    }
                     for (waiter, in_use) in granted {
                         self.tell(waiter, in_use);
                     }
@@ -222,39 +172,83 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
                     }
                     // Decided by what is there now, the slots granted here included.
                     waiters = refused;
-                    match self.note(self.inner.engine.list(Some(uid)).await) {
+                    match self.slots_of(uid).await {
                         Ok(now) => seen = now,
                         Err(error) => return self.give_up(waiters, &error.to_string()),
                     }
                 }
                 Ok(Taken::No(now)) => {
-                    self.inner.state.borrow_mut().counters.overtaken += 1;
-                    waiters =
-                        granted.into_iter().map(|(waiter, _)| waiter).chain(refused).collect();
-                    seen = now;
-                }
-                Err(error) => {
-                    if matches!(error, EngineError::Unreachable(_)) {
-                        let mut state = self.inner.state.borrow_mut();
-                        state.needs_fence = true;
-                        state.doubtful.extend(add.iter().map(|slot| (uid, slot.key.id)));
-                        drop(state);
-                        self.inner.wanted.notify_one();
-                    } else if error == EngineError::LeaseGone {
-                        self.lose_lease(lease.0);
-                        waiters =
-                            granted.into_iter().map(|(waiter, _)| waiter).chain(refused).collect();
-                        continue;
+                    (waiters, seen) = (all_of(granted, refused), now);
+                    match self.fence(lease.0).await {
+                        Ok(()) | Err(EngineError::LeaseGone) => {}
+                        Err(error) => return self.give_up(waiters, &error.to_string()),
                     }
-                    waiters =
-                        granted.into_iter().map(|(waiter, _)| waiter).chain(refused).collect();
-                    return self.give_up(waiters, &error.to_string());
                 }
+                Err(EngineError::LeaseGone) => waiters = all_of(granted, refused),
+                Err(error) => return self.give_up(all_of(granted, refused), &error.to_string()),
             }
             if until.elapsed() >= DEADLINE {
                 return self.give_up(waiters, "the engine is too slow");
             }
         }
+    }
+
+    /// Returns the lease of this host, where its logins can be counted.
+    fn ready_lease(&self) -> Option<(Lease, Fence)> {
+        let state = self.inner.state.borrow();
+        state.lease.filter(|_| state.is_ready)
+    }
+
+    /// Writes slots in place of those that have `ended`, if nothing has changed since `revision`; keeps in mind what
+    /// the engine has then.
+    async fn write(
+        &self,
+        uid: u32,
+        (lease, fence): (Lease, Fence),
+        revision: i64,
+        granted: &[(Waiter, u32)],
+        ended: &BTreeSet<Claim>,
+    ) -> Result<Taken, EngineError> {
+        let slot = |waiter: &Waiter| self.new_slot((uid, waiter.id), &waiter.session);
+        let add: Vec<_> = granted.iter().map(|(waiter, _)| slot(waiter)).collect();
+        let remove: Vec<_> = ended.iter().map(|&claim| self.key(claim)).collect();
+        let hold = Hold { host: &self.inner.identity.host, lease, fence, uid };
+        let taken = self.note(self.inner.engine.take(&hold, revision, &add, &remove).await);
+        let mut state = self.inner.state.borrow_mut();
+        match &taken {
+            Ok(Taken::Yes) => {
+                // Lost while the answer was on its way.
+                let is_written = state.lease.is_some_and(|(now, _)| now == lease);
+                state.counters.granted += u64::try_from(add.len()).unwrap_or(0);
+                for slot in add {
+                    let claim = (uid, slot.key.id);
+                    state.claims.insert(claim, Claimed { session: slot.session, is_written });
+                    state.doubtful.remove(&claim);
+                }
+                for claim in ended {
+                    state.claims.remove(claim);
+                }
+            }
+            Ok(Taken::No(now)) => {
+                state.counters.overtaken += 1;
+                // No slot is newer: a registration that was given up has arrived late, or the keys were changed by
+                // other means.
+                let is_fenced = !now.slots.iter().any(|slot| slot.created > revision);
+                state.needs_fence |= is_fenced && state.lease == Some((lease, fence));
+            }
+            Err(EngineError::Unreachable(_)) => {
+                // It may be committed all the same.
+                state.needs_fence = true;
+                state.doubtful.extend(add.iter().map(|slot| (uid, slot.key.id)));
+                self.inner.wanted.notify_one();
+            }
+            Err(EngineError::LeaseGone) => {
+                drop(state);
+                self.lose_lease(lease);
+            }
+            Err(EngineError::Refused(_)) => {}
+        }
+        taken
     }
 
     /// Joins, and takes the sessions of this host in; returns the user's slots then.
@@ -263,12 +257,12 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             self.renew().await.map_err(|error| error.to_string())?;
         }
         self.sweep().await.map_err(|error| error.to_string())?;
-        self.note(self.inner.engine.list(Some(uid)).await).map_err(|error| error.to_string())
+        self.slots_of(uid).await.map_err(|error| error.to_string())
     }
 
     /// Answers the logins that have their slots already; returns the others.
     fn answer_held(&self, uid: u32, waiters: Vec<Waiter>, seen: &Seen) -> Vec<Waiter> {
-        let in_use = u32::try_from(seen.slots.len()).unwrap_or(u32::MAX);
+        let in_use = seen.in_use();
         let (held, others): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|waiter| {
             seen.slots.iter().any(|slot| self.is_own(&slot.key.host) && slot.key.id == waiter.id)
         });
@@ -290,47 +284,9 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
     /// Tells a login that it has its slot.
     fn tell(&self, waiter: Waiter, in_use: u32) {
         if waiter.answer.send(Answer::Granted(in_use)).is_err() {
-            // Nobody waits any more: if the session is not open, the next comparison frees it.
+            // No login waits any more: if the session is not open, the next comparison frees it.
             self.inner.wanted.notify_one();
         }
-    }
-
-    /// Looks for slots of this host whose sessions are over; returns whether there are any that were not known.
-    async fn find_ended(&self, uid: u32, seen: &Seen, asking: &BTreeSet<i64>) -> bool {
-        let own: Vec<Claim> = {
-            let state = self.inner.state.borrow();
-            let own = seen.slots.iter().filter(|slot| self.is_own(&slot.key.host));
-            own.map(|slot| (uid, slot.key.id))
-                .filter(|claim| !asking.contains(&claim.1) && !state.ended.contains(claim))
-                .collect()
-        };
-        if own.is_empty() {
-            return false;
-        }
-        let Ok(Ok(rows)) = timeout(LOOK, self.inner.local.rows()).await else { return false };
-        let is_over = |claim: &&Claim| !rows.iter().any(|row| (row.uid, row.id) == **claim);
-        let over: Vec<Claim> = own.iter().filter(is_over).copied().collect();
-        let mut state = self.inner.state.borrow_mut();
-        state.doubtful.extend(&over);
-        for claim in &over {
-            state.claims.remove(claim);
-        }
-        state.ended.extend(&over);
-        !over.is_empty()
-    }
-
-    /// Returns the slots of this host whose sessions are over, as far as that is seen at a look: the store is not
-    /// read, for that could mean to wait with all the others of a storm.
-    fn dead(&self, uid: u32, seen: &Seen, asking: &BTreeSet<i64>) -> BTreeSet<Claim> {
-        let state = self.inner.state.borrow();
-        let own = seen.slots.iter().filter(|slot| self.is_own(&slot.key.host));
-        own.map(|slot| (uid, slot.key.id))
-            .filter(|claim| !asking.contains(&claim.1))
-            .filter(|claim| {
-                let is_dead = |row: &Row| !self.inner.local.lives(row);
-                state.ended.contains(claim) || state.rows.get(claim).is_some_and(is_dead)
-            })
-            .collect()
     }
 
     fn refuse(&self, waiters: Vec<Waiter>, counts: &HostCounts) {
@@ -348,4 +304,25 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
             let _gone = waiter.answer.send(Answer::Down(why.to_owned()));
         }
     }
+}
+
+/// Shares out the slots that are left, in the order in which the logins came; returns those that have one, each with
+/// how many are in use then, and those that have none.
+fn share_out(waiters: Vec<Waiter>, seen: &Seen) -> (Vec<(Waiter, u32)>, Vec<Waiter>) {
+    let mut in_use = seen.in_use();
+    let (mut granted, mut refused) = (Vec::new(), Vec::new());
+    for waiter in waiters {
+        if in_use < waiter.limit {
+            in_use += 1;
+            granted.push((waiter, in_use));
+        } else {
+            refused.push(waiter);
+        }
+    }
+    (granted, refused)
+}
+
+/// Returns the logins of which nothing has come yet.
+fn all_of(granted: Vec<(Waiter, u32)>, refused: Vec<Waiter>) -> Vec<Waiter> {
+    granted.into_iter().map(|(waiter, _)| waiter).chain(refused).collect()
 }

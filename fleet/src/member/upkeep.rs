@@ -66,6 +66,10 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
 
     /// Joins the fleet: with the lease that an earlier agent of this boot has left, or with a new one.
     async fn join(&self) -> Result<(), EngineError> {
+        let _alone = self.inner.registering.lock().await;
+        if self.inner.state.borrow().lease.is_some() {
+            return Ok(());
+        }
         let identity = &self.inner.identity;
         let hosts = self.note(self.inner.engine.hosts(Some(&identity.host)).await)?;
         let mut adopted = None;
@@ -232,8 +236,9 @@ impl<E: Engine + 'static, L: Local + 'static> Member<E, L> {
         (over, missing)
     }
 
-    /// Makes sure that no call whose answer was lost can be committed any more.
-    async fn fence(&self, lease: Lease) -> Result<(), EngineError> {
+    /// Registers again where that is needed: no call whose answer was lost can be committed any more then.
+    pub(super) async fn fence(&self, lease: Lease) -> Result<(), EngineError> {
+        let _alone = self.inner.registering.lock().await;
         if !self.inner.state.borrow().needs_fence {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use session_limit_core::fleet::Answer;
 use session_limit_core::fleet::protocol::HostCleared;
 use tokio::time::{sleep, timeout};
 
-use crate::faulty_engine::{FaultyEngine, Life, Network};
+use crate::faulty_engine::{FaultyEngine, Life, Network, trace};
 
 pub const TTL: u32 = 10;
 const MODULE_WAITS: Duration = Duration::from_millis(500);
@@ -52,13 +52,11 @@ impl Local for Rows {
     }
 }
 
-struct Quiet;
+struct Quiet(String);
 
 impl Report for Quiet {
     fn warn(&self, text: &str) {
-        if std::env::var_os("SEED").is_some() {
-            println!("{:?} warning: {text}", tokio::time::Instant::now());
-        }
+        trace(|| format!("{} says: {text}", self.0));
     }
 
     fn info(&self, text: &str) {
@@ -118,7 +116,13 @@ impl Host {
             machine_id: self.name.clone(),
             since: 0,
         };
-        let member = Member::new(engine, self.rows.clone(), identity, TTL, Box::new(Quiet));
+        let member = Member::new(
+            engine,
+            self.rows.clone(),
+            identity,
+            TTL,
+            Box::new(Quiet(self.name.clone())),
+        );
         let running = member.clone();
         tokio::task::spawn_local(async move { running.run().await });
         *self.agent.borrow_mut() = Some((member, Rc::clone(&life)));
@@ -127,6 +131,7 @@ impl Host {
 
     pub fn kill_agent(&self) {
         if let Some((member, life)) = self.agent.take() {
+            trace(|| format!("{} agent killed", self.name));
             life.is_over.set(true);
             self.over_limit.set(self.over_limit.get() + member.counters().over_limit);
         }
@@ -172,6 +177,7 @@ impl Host {
                 .await
                 .unwrap_or(Answer::Down("no answer".to_owned())),
         };
+        trace(|| format!("{} login {uid} {id}: {answer:?}", self.name));
         if boot != self.boots.get() {
             // The login has ended with its host.
             return Login::RefusedDown;
@@ -197,6 +203,7 @@ impl Host {
     }
 
     pub async fn log_out(&self, uid: u32, id: i64, message_arrives: bool) {
+        trace(|| format!("{} logout {uid} {id}", self.name));
         let was_there = self.rows.0.borrow_mut().remove(&(uid, id)).is_some();
         if let Some(member) = self.member().filter(|_| was_there && message_arrives) {
             member.free(uid, id).await;

@@ -28,6 +28,9 @@ fn run(kind: Kind) {
         sum.add(&Schedule::new(kind, seed).run());
     }
     println!("{kind:?}: {sum:?}");
+    if kind == Kind::LeasesHeld && only.is_none() {
+        assert!(sum.leases_lost * 50 <= sum.schedules, "leases were not held: {sum:?}");
+    }
     assert!(sum.logins == 0 || sum.granted > 0 && sum.refused > 0, "nothing was tried: {sum:?}");
 }
 
@@ -44,6 +47,11 @@ fn what_is_lost_with_a_lease_is_bounded_and_reported() {
 #[test]
 fn hosts_that_decide_alone_stay_within_their_own_limit() {
     run(Kind::DecideAlone);
+}
+
+#[test]
+fn a_registration_that_arrives_late_keeps_no_login_out() {
+    schedule::late_registration();
 }
 
 #[test]

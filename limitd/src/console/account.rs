@@ -45,6 +45,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
                     ))
                 }
             }
+            @if let Some(warning) = &list.warning { (sessions::missing(warning)) }
             (table(&visitor, &list))
             (page::pager(PATH, &[], number, PAGE_SIZE, list.count))
             @if others > 0 {
@@ -79,12 +80,13 @@ fn table(visitor: &Visitor, list: &SessionPage) -> Markup {
     let content = html! {
         thead {
             tr {
+                @if list.is_of_fleet { th scope="col" { "Host" } }
                 @for title in ["User", "Service", "From", "Since", "State", "Idle", "Action"] {
                     th scope="col" { (title) }
                 }
             }
         }
-        tbody { @for row in &list.results { (sessions::row(visitor, row, false)) } }
+        tbody { @for row in &list.results { (sessions::row(visitor, row, false, list.is_of_fleet)) } }
     };
     page::table("My sessions", &content)
 }

@@ -68,6 +68,9 @@ pub fn advice(kind: AdminErrorKind) -> &'static str {
             "An administrator has to correct the configuration file; `shell --check-config` checks it."
         }
         AdminErrorKind::Store => "`shell status` on the host says what is wrong with the store.",
+        AdminErrorKind::Fleet => {
+            "Try again; if it stays, look how session-limit-agent stands on the host."
+        }
         AdminErrorKind::Io => "Try again; if it stays, look into the journal of the host.",
     }
 }
@@ -83,6 +86,7 @@ fn of_admin(error: &AdminError) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, "The configuration is not valid")
         }
         AdminErrorKind::Store => (StatusCode::SERVICE_UNAVAILABLE, "The sessions cannot be read"),
+        AdminErrorKind::Fleet => (StatusCode::SERVICE_UNAVAILABLE, "The fleet cannot be asked"),
         AdminErrorKind::Io => (StatusCode::INTERNAL_SERVER_ERROR, "This did not work"),
     };
     shown(status, title, &error.message, advice(error.kind))

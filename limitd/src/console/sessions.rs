@@ -21,6 +21,8 @@ const PAGE_SIZE: usize = 50;
 /// The columns that can be sorted by: key, and title.
 const SORTED: [(&str, &str); 4] =
     [("name", "User"), ("service", "Service"), ("rhost", "From"), ("since", "Since")];
+/// The one more that a fleet has.
+const HOST: (&str, &str) = ("host", "Host");
 
 /// Shows all sessions; a user who is no administrator their own.
 pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Response, Problem> {
@@ -46,12 +48,13 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
             input #q name="q" type="search" value=(part) aria-describedby="q-help";
             @if !sort.is_empty() { (hidden("sort", sort)) }
             button { "Search" }
-            span #q-help { "any part of a user, service, terminal or address" }
+            span #q-help { "any part of a user, host, service, terminal or address" }
         }
         div #live {
+            @if let Some(warning) = &list.warning { (missing(warning)) }
             p { (summary(&list, part)) }
             @if !list.results.is_empty() {
-                (rows(&visitor, &list.results, part, sort))
+                (rows(&visitor, &list, part, sort))
                 (page::pager(PATH, &[("q", part), ("sort", sort)], number, PAGE_SIZE, list.count))
             }
         }
@@ -87,13 +90,20 @@ fn summary(list: &SessionPage, part: &str) -> String {
     }
 }
 
-fn rows(visitor: &Visitor, rows: &[SessionRow], part: &str, sort: &str) -> Markup {
+/// Says that the sessions of other hosts are not shown.
+pub fn missing(why: &str) -> Markup {
+    page::notice(&format!("Sessions of other hosts are not shown: {why}."))
+}
+
+fn rows(visitor: &Visitor, list: &SessionPage, part: &str, sort: &str) -> Markup {
     let is_by_user = matches!(sort, "" | "name" | "-name");
-    let groups = rows.chunk_by(|a, b| is_by_user && a.session.uid == b.session.uid);
+    let columns = list.is_of_fleet.then_some(HOST).into_iter().chain(SORTED);
+    let width = if list.is_of_fleet { "8" } else { "7" };
+    let groups = list.results.chunk_by(|a, b| is_by_user && a.session.uid == b.session.uid);
     let content = html! {
         thead {
             tr {
-                @for (key, title) in SORTED { (heading(key, title, part, sort)) }
+                @for (key, title) in columns { (heading(key, title, part, sort)) }
                 th scope="col" { "State" }
                 th scope="col" { "Idle" }
                 th scope="col" { "Action" }
@@ -103,7 +113,7 @@ fn rows(visitor: &Visitor, rows: &[SessionRow], part: &str, sort: &str) -> Marku
             tbody {
                 @if let (true, Some(first)) = (is_by_user, group.first()) {
                     tr.group {
-                        th scope="rowgroup" colspan="7" {
+                        th scope="rowgroup" colspan=(width) {
                             span.name { (first.session.name) }
                             " "
                             span.in-use {
@@ -116,7 +126,7 @@ fn rows(visitor: &Visitor, rows: &[SessionRow], part: &str, sort: &str) -> Marku
                         }
                     }
                 }
-                @for row in group { (self::row(visitor, row, !is_by_user)) }
+                @for row in group { (self::row(visitor, row, !is_by_user, list.is_of_fleet)) }
             }
         }
     };
@@ -137,11 +147,14 @@ fn heading(key: &str, title: &str, part: &str, sort: &str) -> Markup {
     }
 }
 
-/// One session; with what its user holds where the table is not by user.
-pub fn row(visitor: &Visitor, row: &SessionRow, with_use: bool) -> Markup {
+/// One session; with what its user holds where the table is not by user, and with its host where it has a column.
+pub fn row(visitor: &Visitor, row: &SessionRow, with_use: bool, with_host: bool) -> Markup {
     let session = &row.session;
     html! {
         tr {
+            @if with_host {
+                td { (session.host) @if session.is_on_self { " (this host)" } }
+            }
             td {
                 (session.name)
                 @if with_use {
@@ -149,7 +162,7 @@ pub fn row(visitor: &Visitor, row: &SessionRow, with_use: bool) -> Markup {
                 }
             }
             td { (session.service) @if let Some(tty) = &session.tty { " (" (tty) ")" } }
-            td { @if let Some(rhost) = &session.rhost { (rhost) } @else { "this host" } }
+            td { @if let Some(rhost) = &session.rhost { (rhost) } @else { @if session.is_on_self { "this host" } @else { (session.host) } } }
             td { (page::time(&session.since)) }
             td {
                 (state(&session.state))
@@ -158,12 +171,14 @@ pub fn row(visitor: &Visitor, row: &SessionRow, with_use: bool) -> Markup {
             }
             td { @if let Some(idle) = row.idle { (duration(idle)) } @else { "not known" } }
             td {
-                form method="post" action="/console/sessions/end" {
-                    (page::word(visitor))
-                    (hidden("id", &session.id.to_string()))
-                    (hidden("back", &visitor.path))
-                    button.small aria-label=(format!("End session {} of {}", session.id, session.name)) {
-                        "End"
+                @if session.is_on_self {
+                    form method="post" action="/console/sessions/end" {
+                        (page::word(visitor))
+                        (hidden("id", &session.id.to_string()))
+                        (hidden("back", &visitor.path))
+                        button.small aria-label=(format!("End session {} of {}", session.id, session.name)) {
+                            "End"
+                        }
                     }
                 }
             }

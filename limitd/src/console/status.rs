@@ -1,9 +1,11 @@
 //! Whether limits take effect on this host.
 
 use axum::response::Response;
-use maud::html;
+use maud::{Markup, html};
 use serde::Deserialize;
-use session_limit_admin::api::Request;
+use session_limit_admin::api::fleet::FleetHost;
+use session_limit_admin::api::{Request, Resource};
+use session_limit_admin::error::AdminErrorKind;
 
 use super::page::{self, Page, counted};
 use super::problem::Problem;
@@ -37,13 +39,58 @@ pub async fn show(visitor: Visitor) -> Result<Response, Problem> {
             }
         }
     };
+    let fleet = fleet(&visitor).await?;
     let body = html! {
         p {
             @if problems == 0 { "Limits take effect on this host." }
             @else { "Limits do not take effect everywhere: " (counted(problems, "problem", "problems")) "." }
         }
         (page::table("Checks", &rows))
+        (fleet)
         p { "The same as " code { "shell status" } " on the host. Reload the page after a change." }
     };
     Ok(Page::of("Status", &visitor).render(&body))
+}
+
+/// The hosts of the fleet, where this host is in one.
+async fn fleet(visitor: &Visitor) -> Result<Markup, Problem> {
+    let hosts: Vec<FleetHost> = match visitor.all(Resource::FleetHost).await {
+        Ok(hosts) => hosts,
+        Err(Problem::Admin(error)) => {
+            return Ok(match error.kind {
+                AdminErrorKind::Fleet => html! {
+                    h2 { "Fleet" }
+                    p { "The hosts of the fleet are not known: " (error.message) "." }
+                },
+                // In no fleet, or not for this user to see.
+                _ => html! {},
+            });
+        }
+        Err(other) => return Err(other),
+    };
+    let rows = html! {
+        thead {
+            tr {
+                @for title in ["Host", "Since", "Last seen", "Sessions", "Version"] {
+                    th scope="col" { (title) }
+                }
+            }
+        }
+        tbody {
+            @for host in &hosts {
+                tr {
+                    td { (host.name) @if host.is_self { " (this host)" } }
+                    td { (page::time(&host.since)) }
+                    td { (host.last_seen_seconds) " s ago" }
+                    td { (host.sessions) }
+                    td { (host.version) }
+                }
+            }
+        }
+    };
+    Ok(html! {
+        h2 { "Fleet" }
+        p { "One limit holds over " (counted(hosts.len(), "host", "hosts")) "." }
+        (page::table("Hosts of the fleet", &rows))
+    })
 }

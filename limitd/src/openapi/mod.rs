@@ -2,6 +2,7 @@
 
 mod bodies;
 
+use session_limit_admin::api::fleet::{FleetHost, FleetSession};
 use session_limit_admin::api::objects::{
     Cleared, History, HistoryPoint, Refusal, Unlocked, User, UserAccount, UserAccountProfile,
     UserActivity, UserGroup, UserSession,
@@ -61,7 +62,10 @@ pub fn document() -> OpenApi {
             one.patch = Some(patch(resource));
         }
         one.delete = match resource {
-            Resource::UserActivity | Resource::Refusal => None,
+            Resource::UserActivity
+            | Resource::Refusal
+            | Resource::FleetHost
+            | Resource::FleetSession => None,
             Resource::UserSession => {
                 Some(answered(by_id(resource, true), "200", reference::<Cleared>()).build())
             }
@@ -100,6 +104,8 @@ pub fn document() -> OpenApi {
         .schema(UserSession::name(), UserSession::schema())
         .schema(UserAccount::name(), UserAccount::schema())
         .schema(Refusal::name(), Refusal::schema())
+        .schema(FleetHost::name(), FleetHost::schema())
+        .schema(FleetSession::name(), FleetSession::schema())
         .schema(History::name(), History::schema())
         .schema(HistoryPoint::name(), HistoryPoint::schema())
         .schema(Cleared::name(), Cleared::schema())
@@ -253,7 +259,7 @@ fn operation(summary: &str, needs_session: bool) -> OperationBuilder {
     let mut operation = OperationBuilder::new()
         .summary(Some(summary))
         .response("400", failure("A field or parameter is not valid."))
-        .response("503", failure("Configuration, store or login service cannot be used."));
+        .response("503", failure("Configuration, store, login service or fleet cannot be used."));
     if needs_session {
         operation = operation
             .security(SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, []))
@@ -332,6 +338,8 @@ fn schema_of(resource: Resource) -> RefOr<Schema> {
         Resource::UserActivity => reference::<UserActivity>(),
         Resource::UserSession => reference::<UserSession>(),
         Resource::Refusal => reference::<Refusal>(),
+        Resource::FleetHost => reference::<FleetHost>(),
+        Resource::FleetSession => reference::<FleetSession>(),
     }
 }
 

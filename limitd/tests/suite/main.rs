@@ -11,6 +11,7 @@ mod api;
 mod choice;
 mod clear;
 mod clients;
+mod fleet;
 mod hostile;
 mod limit;
 mod past;

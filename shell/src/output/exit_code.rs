@@ -92,7 +92,9 @@ impl std::error::Error for CommandError {}
 impl From<AdminError> for CommandError {
     fn from(error: AdminError) -> Self {
         let exit = match error.kind {
-            AdminErrorKind::NotFound | AdminErrorKind::Io => ExitCode::Failed,
+            AdminErrorKind::NotFound | AdminErrorKind::Fleet | AdminErrorKind::Io => {
+                ExitCode::Failed
+            }
             AdminErrorKind::Forbidden => ExitCode::NotAllowed,
             AdminErrorKind::Invalid | AdminErrorKind::InUse | AdminErrorKind::Configuration => {
                 ExitCode::Configuration

@@ -23,6 +23,7 @@ Examples:
   shell -o json show useractivity
   shell < script                            a command on each line
   shell --check-config                      check the configuration as the module would
+  shell --check-config --engine             and whether the engine of its [fleet] can be used
 
 Exit codes: 0 done, 1 failed, 2 not understood, 3 refused (limit), 4 not authenticated, 5 session
 program out of reach, 6 not allowed, 7 configuration, 8 changed meanwhile, 9 store; 128+N on signal N.
@@ -58,6 +59,10 @@ pub struct Args {
     /// Check a configuration file and exit; the file in use by default
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["command", "words"])]
     pub check_config: Option<Option<PathBuf>>,
+
+    /// With --check-config: also try the engine of [fleet]; only root may
+    #[arg(long, requires = "check_config")]
+    pub engine: bool,
 
     /// The configuration file [default: /etc/session-limit/config.toml]
     #[arg(long, value_name = "FILE")]
@@ -206,6 +211,9 @@ mod tests {
     #[test]
     fn check_config_takes_a_file_or_none() {
         assert_eq!(read(&["--check-config"]).unwrap().check_config, Some(None));
+        assert!(
+            read(&["--engine"]).is_err() && read(&["--check-config", "--engine"]).unwrap().engine
+        );
         assert_eq!(read(&["--check-config", "/x"]).unwrap().check_config, Some(Some("/x".into())));
     }
 }

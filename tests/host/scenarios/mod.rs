@@ -31,6 +31,7 @@ pub const ALL: &[Group] = &[
     operation::api::GROUP,
     operation::service::GROUP,
     operation::browser::GROUP,
+    operation::fleet::GROUP,
     operation::hostile::GROUP,
     operation::penalties::GROUP,
     operation::journal::GROUP,

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod browser;
 pub mod faults;
+pub mod fleet;
 pub mod hostile;
 pub mod install;
 pub mod journal;

@@ -1,0 +1,172 @@
+//! A host of a fleet, whose agent is played: what the API and the counters show.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::world::{Client, World};
+
+const FLEET: &str = "\n[fleet]\nendpoints = [\"http://127.0.0.1:2379\"]\nhost = \"web1\"\n";
+const HOSTS: &str = concat!(
+    r#"{"host":"web1","since":1764100000,"renewed":1,"sessions":1,"version":"0.2.0","is_self":true}"#,
+    "\n",
+    r#"{"host":"web2","since":1764100000,"renewed":3,"sessions":2,"version":"0.2.0","is_self":false}"#,
+    "\n1 end\n"
+);
+const STATUS: &str = concat!(
+    r#"{"host":"web1","answers":true,"down":null,"sessions":1,"is_settled":true,"granted":4,"#,
+    r#""refused":3,"unanswered":2,"overtaken":0,"leases_lost":1,"taken_in":0,"over_limit":0}"#,
+    "\n1 end\n"
+);
+
+/// The line of a session on a host.
+fn session(host: &str, id: i64, uid: u32, user: &str) -> String {
+    let since = 1_764_100_000;
+    let object = json!({
+        "host": host, "id": id, "uid": uid, "user": user, "service": "sshd", "tty": "ssh",
+        "rhost": "192.0.2.7", "since": since,
+    });
+    format!("{object}\n")
+}
+
+/// Answers as the agent of a fleet of two hosts does: alice and bob are on the other one.
+fn play_agent(world: &World) {
+    let directory = world.path("run/session-limit");
+    std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
+    let listener = UnixListener::bind(directory.join("fleet.sock")).unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut line = String::new();
+            BufReader::new(&socket).read_line(&mut line).unwrap();
+            let own = session("web1", 1, 3000, "admin");
+            let (alice, bob) = (session("web2", 7, 3001, "alice"), session("web2", 8, 3002, "bob"));
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let answer = match words.as_slice() {
+                [_, "hosts"] => HOSTS.to_owned(),
+                [_, "status"] => STATUS.to_owned(),
+                [_, "sessions"] => format!("{own}{alice}{bob}1 end\n"),
+                [_, "sessions", "3001"] => format!("{alice}1 end\n"),
+                [_, "sessions", "3002"] => format!("{bob}1 end\n"),
+                [_, "sessions", _] => "1 end\n".to_owned(),
+                [_, "take" | "check", ..] => "1 granted 1\n".to_owned(),
+                _ => String::new(),
+            };
+            let _ = socket.write_all(answer.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn the_hosts_of_a_fleet_and_their_sessions_are_shown() {
+    let Some(world) = World::new() else { return };
+    world.configure(0, FLEET);
+    play_agent(&world);
+    let service = world.serve();
+    let [admin, alice] = ["admin", "alice"].map(|user| service.log_in(user));
+    let hosts = admin.ok("/api/fleethost?sort=-sessions");
+    assert_eq!(hosts["count"], 2);
+    let expected = json!({
+        "url": "/api/fleethost/web2", "name": "web2", "since": "2025-11-25T19:46:40Z",
+        "last_seen_seconds": 3, "sessions": 2, "version": "0.2.0", "is_self": false,
+    });
+    assert_eq!(hosts["results"][0], expected);
+    assert_eq!(admin.ok("/api/fleethost/web1")["is_self"], true);
+    assert_eq!(admin.get("/api/fleethost/web3").status, 404);
+    assert_eq!(alice.get("/api/fleethost").status, 403);
+
+    // Those of this host are the store's; the one that the fleet has for it is not shown twice.
+    let all = admin.ok("/api/fleetsession?sort=host");
+    let found: Vec<_> = all["results"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = found.iter().map(|one| (&one["host"], &one["name"])).collect();
+    let [web1, web2] = ["web1", "web2"].map(|host| json!(host));
+    let [a, b, c] = ["admin", "alice", "bob"].map(|name| json!(name));
+    assert_eq!(names, [(&web1, &a), (&web1, &b), (&web2, &b), (&web2, &c)]);
+    assert!(found[0]["pid"].is_number() && found[0]["is_on_self"] == true, "{all}");
+    let expected = json!({
+        "id": 7, "url": "/api/fleetsession/web2:7", "host": "web2", "name": "alice", "uid": 3001,
+        "service": "sshd", "tty": "ssh", "rhost": "192.0.2.7", "pid": null,
+        "since": "2025-11-25T19:46:40Z", "state": "open", "is_current": false, "is_on_self": false,
+    });
+    assert_eq!(admin.ok("/api/fleetsession/web2:7"), expected);
+    assert_eq!(admin.get("/api/fleetsession/web2:9").status, 404);
+    assert_eq!(admin.ok("/api/fleetsession?name=bob")["count"], 1);
+    assert_eq!(admin.ok("/api/fleetsession?name=no-such-user")["count"], 0);
+    let own = alice.ok("/api/fleetsession");
+    assert_eq!(own["count"], 2, "{own}");
+    assert_eq!(alice.get("/api/fleetsession?name=bob").status, 403);
+    assert_eq!(alice.get("/api/fleetsession/web2:8").status, 404);
+    assert_eq!(admin.call("DELETE", "/api/fleetsession/web2:7", None).status, 405);
+
+    // The console shows the same.
+    let page = |client: &Client, path: &str| {
+        let cookie = format!("Cookie: sessionid={0}; avi-sessionid={0}", client.session());
+        let csrf = format!("; csrftoken={}", client.csrf());
+        curl_text(&["-H", &format!("{cookie}{csrf}"), &service.url(path)])
+    };
+    let sessions = page(&admin, "/console/sessions");
+    assert!(sessions.contains("4 sessions of 3 users."), "{sessions}");
+    assert_eq!(sessions.matches("<td>web2</td>").count(), 2, "{sessions}");
+    assert_eq!(sessions.matches("<td>web1 (this host)</td>").count(), 2, "{sessions}");
+    // What only its host can end has no button.
+    assert_eq!(sessions.matches("aria-label=\"End session").count(), 2, "{sessions}");
+    let found = page(&admin, "/console/sessions?q=web2&sort=-host");
+    assert!(found.contains("2 sessions of 2 users match"), "{found}");
+    let own = page(&alice, "/console/account");
+    assert_eq!(own.matches("<td>web2</td>").count(), 1, "{own}");
+    let status = page(&admin, "/console/status");
+    assert!(status.contains("One limit holds over 2 hosts."), "{status}");
+    assert!(status.contains("<td>web2</td>") && status.contains("3 s ago"), "{status}");
+
+    let metrics = curl_text(&[&service.url("/metrics")]);
+    for line in [
+        "session_limit_fleet_up 1",
+        "session_limit_fleet_hosts 2",
+        "session_limit_fleet_sessions 3",
+        "session_limit_fleet_logins_total{result=\"unanswered\"} 2",
+        "session_limit_fleet_leases_lost_total 1",
+    ] {
+        assert!(metrics.lines().any(|written| written == line), "{line} in {metrics}");
+    }
+}
+
+#[test]
+fn a_fleet_that_cannot_be_asked_is_said_to_be_so() {
+    let Some(world) = World::new() else { return };
+    world.configure(0, FLEET);
+    let service = world.serve();
+    let admin = service.log_in("admin");
+    for path in ["/api/fleethost", "/api/fleetsession"] {
+        let reply = admin.get(path);
+        assert_eq!(reply.status, 503, "{path}");
+        assert_eq!(reply.error(), "fleet: session-limit-agent is not running");
+    }
+    assert_eq!(admin.ok("/api/usersession")["count"], 1);
+    let cookie = format!("Cookie: sessionid={0}; avi-sessionid={0}", admin.session());
+    let cookie = format!("{cookie}; csrftoken={}", admin.csrf());
+    for (path, says) in [
+        ("/console/sessions", "Sessions of other hosts are not shown"),
+        ("/console/status", "The hosts of the fleet are not known"),
+    ] {
+        let page = curl_text(&["-H", &cookie, &service.url(path)]);
+        assert!(page.contains(says) && page.contains("is not running"), "{page}");
+    }
+    let metrics = curl_text(&[&service.url("/metrics")]);
+    assert!(metrics.contains("\nsession_limit_fleet_up 0\n"), "{metrics}");
+    assert!(!metrics.contains("fleet_hosts"), "{metrics}");
+    // In no fleet at all.
+    world.configure(0, "");
+    for path in ["/api/fleethost", "/api/fleetsession"] {
+        assert_eq!(admin.get(path).status, 404, "{path}");
+    }
+    assert!(!curl_text(&[&service.url("/metrics")]).contains("fleet"));
+}
+
+fn curl_text(arguments: &[&str]) -> String {
+    let output = Command::new("curl").args(["-k", "-s", "-f"]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
