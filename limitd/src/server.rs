@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -124,14 +125,21 @@ async fn speak(
     router: Router,
     member: &Membership,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let router =
-        router.layer(axum::Extension(peer)).layer(axum::Extension(member.connection.clone()));
+    // What a request says of its connection is added to the request: a layer would copy every route for each
+    // connection.
+    let routes = TowerToHyperService::new(router);
+    let connection = member.connection.clone();
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(connection.clone());
+        routes.call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(DEADLINE)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .await?;
     Ok(())
 }

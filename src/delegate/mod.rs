@@ -4,7 +4,7 @@
 //! history, messages, log lines and audit records stay theirs, and so do the `faillock` command and the file
 //! of old passwords.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use pam::constants::{PamFlag, PamResultCode};
 use pam::module::PamHandle;
 use session_limit_core::model::sanitize::printable;
+use session_limit_core::system::library::Library;
 
 /// Where distributions keep the modules of Linux-PAM; never looked up by a search path.
 const DIRECTORIES: [&str; 4] =
@@ -133,27 +134,11 @@ impl Delegate<'_> {
 fn load(path: &Path, symbol: Symbol) -> Result<Hook, DelegateError> {
     let name = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
     // It stays loaded: libpam may call back into what it has left in the handle.
-    let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_NODELETE;
-    // SAFETY: the path is terminated and absolute; libpam loads the same file in the same way.
-    let library = unsafe { libc::dlopen(name.as_ptr(), flags) };
-    if library.is_null() {
-        return Err(DelegateError::NotLoaded(last_error()));
-    }
-    // SAFETY: the library is loaded, the name is terminated.
-    let found = unsafe { libc::dlsym(library, symbol.name().as_ptr()) };
-    if found.is_null() {
+    let library = Library::load(&name)
+        .map_err(|reason| DelegateError::NotLoaded(printable(reason.as_bytes())))?;
+    let Some(found) = library.function(symbol.name()) else {
         return Err(DelegateError::NoHook(path.to_owned()));
-    }
+    };
     // SAFETY: a function of this name in a PAM module has this signature (pam_sm_authenticate(3)).
-    Ok(unsafe { std::mem::transmute::<*mut libc::c_void, Hook>(found) })
-}
-
-fn last_error() -> String {
-    // SAFETY: takes nothing; the text is valid until the thread's next call of this family.
-    let text = unsafe { libc::dlerror() };
-    if text.is_null() {
-        return "no reason given".to_owned();
-    }
-    // SAFETY: dlerror returns a terminated string.
-    printable(unsafe { CStr::from_ptr(text) }.to_bytes())
+    Ok(unsafe { std::mem::transmute::<*mut c_void, Hook>(found.as_ptr()) })
 }

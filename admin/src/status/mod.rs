@@ -1,16 +1,17 @@
 //! Whether a limit that is configured takes effect on this host: configuration, store, module, PAM stacks,
-//! sshd. Nothing is changed, made or locked.
+//! sshd, the sockets of the programs. Nothing is changed, made or locked.
 //!
 //! ```text
-//! collect -> { services, clearing } -> sshd      module_file      storage      fields
-//!                 |                                                             |
-//!                 +---> stack (reader, control, reach) <------------------------+
+//! collect -> { services, clearing } -> sshd      module_file      storage      sockets      fields
+//!                 |                                                                          |
+//!                 +---> stack (reader, control, reach) <-------------------------------------+
 //! ```
 
 mod clearing;
 mod fields;
 mod module_file;
 pub mod services;
+mod sockets;
 mod sshd;
 mod sshd_config;
 pub mod stack;
@@ -23,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 
 use crate::config_store::ConfigFile;
+
+pub use sockets::SHELL as SHELL_SOCKET;
 
 /// Where the files of a host are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +116,8 @@ impl Verdict {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What kind of thing: `configuration`, `limits`, `store`, `module`, `fields`, `service`, `sshd`.
+    /// What kind of thing: `configuration`, `limits`, `store`, `module`, `fields`, `service`, `sshd`,
+    /// `shell`, `fleet`.
     pub check: Cow<'static, str>,
     /// Which one: a path, a service.
     pub subject: String,
@@ -173,6 +177,8 @@ pub fn collect(host: &HostFiles, file: &ConfigFile, store: &Path) -> Vec<Check> 
     checks.extend(storage::other_files(&services, file.path(), store));
     checks.extend(services.iter().map(|service| services::check(service, &config)));
     checks.extend(ssh_checks(host, &config));
+    checks.push(sockets::shell(host));
+    checks.extend(sockets::fleet(host, &config, store));
     checks
 }
 

@@ -408,3 +408,34 @@ fn a_broken_configuration_is_one_line_and_the_rest_is_still_looked_at() {
     assert_check(&of("service", "sshd"), Verdict::Problem, "pam-auth-update --enable");
     assert!(!store.parent().unwrap().exists());
 }
+
+#[test]
+fn a_socket_is_as_it_should_be_where_a_process_listens() {
+    let scratch = Scratch::new();
+    assert_check(&sockets::shell(&scratch.host), Verdict::Warning, "cannot be found out");
+    // As the kernel writes it: one that listens, and a connection of it.
+    let table = |flags: &str| {
+        format!(
+            "Num       RefCount Protocol Flags    Type St Inode Path\n\
+             0000000000000000: 00000002 00000000 00010000 0001 01 10 /run/other.sock\n\
+             0000000000000000: 00000003 00000000 {flags} 0001 03 11 {}\n",
+            sockets::SHELL
+        )
+    };
+    scratch.write("/proc/net/unix", &table("00000000"));
+    assert_check(&sockets::shell(&scratch.host), Verdict::Warning, "session-limit-shell.socket");
+    scratch.write("/proc/net/unix", &table("00010000"));
+    assert_check(&sockets::shell(&scratch.host), Verdict::Ok, "without root");
+}
+
+#[test]
+fn the_agent_is_looked_for_where_the_host_is_one_of_a_fleet() {
+    let scratch = Scratch::new();
+    scratch.write("/proc/net/unix", "Num RefCount Protocol Flags Type St Inode Path\n");
+    let store = Path::new("/run/session-limit/live-sessions.db");
+    assert_eq!(sockets::fleet(&scratch.host, &Config::default(), store), None);
+    let config = Config::parse("[fleet]\nendpoints = [\"http://localhost:2379\"]\n").unwrap();
+    let check = sockets::fleet(&scratch.host, &config, store).unwrap();
+    assert_eq!(check.subject, "/run/session-limit/fleet.sock");
+    assert_check(&check, Verdict::Problem, "systemctl enable --now session-limit-agent");
+}

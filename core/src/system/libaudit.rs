@@ -2,8 +2,10 @@
 //!
 //! libpam has loaded it already wherever it writes audit records itself, so that nothing is read from disk.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
+
+use super::library::Library;
 
 /// Its name since audit 2.0.
 const NAME: &CStr = c"libaudit.so.1";
@@ -79,22 +81,12 @@ pub fn write(record: &Record) -> io::Result<()> {
 }
 
 fn functions() -> Option<(Open, LogUserMessage)> {
-    let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_NODELETE;
-    // SAFETY: the name is terminated. It stays loaded, so that its functions stay valid.
-    let library = unsafe { libc::dlopen(NAME.as_ptr(), flags) };
-    if library.is_null() {
-        return None;
-    }
-    // SAFETY: the library is loaded, the name is terminated.
-    let open = unsafe { libc::dlsym(library, c"audit_open".as_ptr()) };
-    // SAFETY: as above.
-    let log = unsafe { libc::dlsym(library, c"audit_log_user_message".as_ptr()) };
-    if open.is_null() || log.is_null() {
-        return None;
-    }
+    let library = Library::load(NAME).ok()?;
+    let open = library.function(c"audit_open")?.as_ptr();
+    let log = library.function(c"audit_log_user_message")?.as_ptr();
     // SAFETY: the function of this name has had this signature since audit 1.0.
-    let open = unsafe { std::mem::transmute::<*mut libc::c_void, Open>(open) };
+    let open = unsafe { std::mem::transmute::<*mut c_void, Open>(open) };
     // SAFETY: as above.
-    let log = unsafe { std::mem::transmute::<*mut libc::c_void, LogUserMessage>(log) };
+    let log = unsafe { std::mem::transmute::<*mut c_void, LogUserMessage>(log) };
     Some((open, log))
 }

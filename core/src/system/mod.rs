@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod file_lock;
 pub mod libaudit;
+pub mod library;
 pub mod pidfd;
 pub mod real_uid;
 pub mod shadow;

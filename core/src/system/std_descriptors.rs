@@ -33,13 +33,6 @@ impl StdFdGuard {
 
 /// Returns whether descriptor 0, 1 or 2 is closed.
 fn is_one_closed() -> bool {
-    let asked = |fd| libc::pollfd { fd, events: 0, revents: 0 };
-    let mut low = [asked(0), asked(1), asked(2)];
-    // SAFETY: three of them are valid to read and write; with a time of 0 poll does not wait.
-    if unsafe { libc::poll(low.as_mut_ptr(), 3, 0) } >= 0 {
-        return low.iter().any(|one| one.revents & libc::POLLNVAL != 0);
-    }
-    // A limit of less than three descriptors.
     // SAFETY: asks for flags of a number, open or not.
     (0..=2).any(|number| unsafe { libc::fcntl(number, libc::F_GETFD) } < 0)
 }

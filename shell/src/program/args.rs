@@ -9,7 +9,7 @@ use session_limit_core::{config, store};
 use crate::output::response::Format;
 
 /// The socket of the session program for the `shell` of users, see session-limit-shell.socket.
-pub const SOCKET: &str = "/run/session-limit-shell.sock";
+pub const SOCKET: &str = session_limit_admin::status::SHELL_SOCKET;
 
 /// What `--help` teaches below the options.
 const EXAMPLES: &str = "\
