@@ -98,10 +98,9 @@ impl Host {
     /// Brings a used host back to where a scenario starts: no user is logged in, no limit is set.
     pub fn reset(&self) {
         self.write(CONFIG, "");
-        self.run(
-            "rm -f /etc/ssh/sshd_config.d/10-scenario.conf; systemctl reload-or-restart ssh
-             systemctl stop 'container-getty@*' sshd-clear-sessions 2>/dev/null; systemctl reset-failed",
-        );
+        // Where a scenario that failed has left no sshd the next one says so.
+        self.reload_sshd("rm -f /etc/ssh/sshd_config.d/10-scenario.conf");
+        self.run("systemctl stop 'container-getty@*' sshd-clear-sessions 2>/dev/null; systemctl reset-failed");
         // Again and again: a login that was on its way may still get through.
         until("no user is logged in before the scenario", seconds(60), || {
             self.run(
@@ -140,10 +139,20 @@ impl Host {
     /// sshd_config lines that hold for this scenario.
     pub fn sshd(&self, lines: &str) {
         self.write("/etc/ssh/sshd_config.d/10-scenario.conf", lines);
-        self.run("sshd -t && systemctl reload-or-restart ssh").ok();
-        until("sshd is back", seconds(20), || {
-            self.run("exec 3<>/dev/tcp/127.0.0.1/22").status == 0
-        });
+        assert!(self.reload_sshd("sshd -t"), "sshd is not back");
+    }
+
+    /// Has sshd read its configuration again after `script`; returns whether it listens again. It does so a moment
+    /// after the reload, with another socket: until then the old one accepts connections.
+    fn reload_sshd(&self, script: &str) -> bool {
+        let listener =
+            || self.run("awk '$2 ~ /:0016$/ && $4 == \"0A\" { print $10 }' /proc/net/tcp").stdout;
+        let before = listener();
+        if self.run(&format!("{script} && systemctl reload-or-restart ssh")).status != 0 {
+            return false;
+        }
+        let is_new = || Some(listener()).filter(|now| !now.trim().is_empty() && *now != before);
+        within(seconds(20), is_new).is_some()
     }
 
     pub fn ssh(&self, user: &str) -> Ssh<'_> {
