@@ -23,7 +23,7 @@ reproducible: dist
 	packaging/release/reproducible $(ARCHIVE) $(DIST)/reproducible
 
 # The packages in fresh Debian 12 and 13 roots: install, enable, limit, upgrade, remove, purge. PREVIOUS= names a
-# directory with the packages of the last release, for RELEASES= one suite.
+# directory with the packages of the last release, for RELEASES= one suite. PARTS= names some of the tests.
 RELEASES ?= bookworm trixie
 test-packages: debs
 	packaging/test/packages $(DIST) $(RELEASES)

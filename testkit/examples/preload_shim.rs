@@ -71,7 +71,7 @@ pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, now: *mut libc::t
     let done = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, now) };
     if done == 0 && clock == libc::CLOCK_REALTIME {
         // SAFETY: the kernel has just written it.
-        unsafe { (*now).tv_sec += offset() };
+        unsafe { (*now).tv_sec += offset() as libc::time_t };
     }
     -c_int::from(done != 0)
 }
@@ -124,7 +124,7 @@ pub extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     }
     // SAFETY: takes integers.
     let fd = unsafe { libc::syscall(libc::SYS_socket, domain, kind, protocol) };
-    if fd >= 0 && fd == i64::from(AUDIT.load(Ordering::SeqCst)) {
+    if fd >= 0 && c_int::try_from(fd) == Ok(AUDIT.load(Ordering::SeqCst)) {
         // The number is another socket's by now.
         AUDIT.store(-1, Ordering::SeqCst);
     }

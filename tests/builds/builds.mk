@@ -1,6 +1,6 @@
 # Builds on other machines. Included by the Makefile.
 
-.PHONY: fresh targets
+.PHONY: fresh targets foreign
 # `make demo` and `make test` on minimal Debian systems; needs root. RELEASES="trixie" tries one of them.
 RELEASES ?= bookworm trixie
 fresh: test-deps
@@ -9,3 +9,8 @@ fresh: test-deps
 # Other architectures and the oldest compiler; part of `make lint`.
 targets:
 	tests/builds/targets
+
+# The tests of core and of the module on i386, or on ARCHITECTURES="arm64"; needs root.
+ARCHITECTURES ?= i386
+foreign:
+	tests/builds/foreign $(ARCHITECTURES)

@@ -13,7 +13,7 @@ use crate::host_state::HostState;
 use crate::libpam::{ConversationMode, Handle};
 
 /// The number of no system call: how the marking module tells the tracer where it is.
-pub const MARK: i64 = 9_999;
+pub const MARK: libc::c_long = 9_999;
 /// What a stack's `pam_debug` line answers where the module under test said `PAM_IGNORE`.
 pub const IGNORED: i32 = 9;
 /// Reported instead of a code: the hook changed the process it is a guest of.
@@ -169,7 +169,7 @@ struct Traced {
 }
 
 impl Traced {
-    fn start(campaign: &FaultCampaign, turn: i32, fault: Fault) -> (Self, End, i64) {
+    fn start(campaign: &FaultCampaign, turn: i32, fault: Fault) -> (Self, End, libc::c_long) {
         let (answers, mut answering) = UnixStream::pair().expect("a socket pair");
         // SAFETY: this program has one thread.
         let pid = unsafe { libc::fork() };
@@ -196,7 +196,7 @@ impl Traced {
     }
 
     /// Lets the process run up to its fault, and to its answer if it still has one.
-    fn watch(&mut self, turn: i32, fault: Fault) -> (End, i64) {
+    fn watch(&mut self, turn: i32, fault: Fault) -> (End, libc::c_long) {
         assert!(libc::WIFSTOPPED(wait(self.pid)), "the traced process did not stop");
         let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
         ptrace(libc::PTRACE_SETOPTIONS, self.pid, usize::try_from(options).expect("options"));
@@ -337,7 +337,7 @@ fn fail_at(turn: i32) -> i64 {
 }
 
 /// Calls that the kernel does not reject when their arguments are valid.
-fn cannot_fail(call: i64) -> bool {
+fn cannot_fail(call: libc::c_long) -> bool {
     [
         libc::SYS_rt_sigprocmask,
         libc::SYS_rt_sigpending,
@@ -359,7 +359,7 @@ fn cannot_fail(call: i64) -> bool {
 }
 
 /// Calls that have done their work whatever they return.
-fn is_release(call: i64) -> bool {
+fn is_release(call: libc::c_long) -> bool {
     [libc::SYS_close, libc::SYS_munmap].contains(&call)
 }
 
@@ -413,7 +413,7 @@ mod registers {
         assert_eq!(done, 0, "PTRACE_SETREGS");
     }
 
-    pub fn call(pid: i32) -> i64 {
+    pub fn call(pid: i32) -> libc::c_long {
         i64::from_ne_bytes(all(pid).orig_rax.to_ne_bytes())
     }
 
@@ -432,7 +432,7 @@ mod registers {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod registers {
-    pub fn call(_: i32) -> i64 {
+    pub fn call(_: i32) -> libc::c_long {
         panic!("system calls are traced on x86_64 only")
     }
     pub fn set_call(_: i32, _: i64) {}
