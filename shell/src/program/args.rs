@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["command", "words"])]
     pub check_config: Option<Option<PathBuf>>,
 
-    /// With --check-config: also try the engine of [fleet]; only root may
+    /// With --check-config: also try the engine of the fleet; only root may
     #[arg(long, requires = "check_config")]
     pub engine: bool,
 
