@@ -34,7 +34,7 @@ complete -c shell -n "__fish_shell_needs_command" -l state -d 'The store of sess
 complete -c shell -n "__fish_shell_needs_command" -l socket -d 'The socket of the session program [default: /run/session-limit-shell.sock, unless run by root]' -r -F
 complete -c shell -n "__fish_shell_needs_command" -l clear-sessions -d 'End your other sessions once name and password are accepted'
 complete -c shell -n "__fish_shell_needs_command" -l json -d 'The same as --output json'
-complete -c shell -n "__fish_shell_needs_command" -l engine -d 'With --check-config: also try the engine of [fleet]; only root may'
+complete -c shell -n "__fish_shell_needs_command" -l engine -d 'With --check-config: also try the engine of the fleet; only root may'
 complete -c shell -n "__fish_shell_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c shell -n "__fish_shell_needs_command" -f -a "show"
 complete -c shell -n "__fish_shell_needs_command" -f -a "watch"
