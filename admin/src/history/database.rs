@@ -1,14 +1,12 @@
 //! The file of the history: opened, used and closed within one call.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use session_limit_core::store::StoreError;
 use session_limit_core::store::header::{Header, header};
-use session_limit_core::store::secure_file::{self, SUFFIXES, with_suffix};
+use session_limit_core::store::secure_file::{self, with_suffix};
 
 use super::{MAX_BYTES, Sample};
 use crate::error::{AdminError, AdminErrorKind};
@@ -56,7 +54,8 @@ impl Database {
         secure_file::prepare_directory_of(path).map_err(|e| unsafe_file(&e))?;
         match Self::try_to_add(path, sample, days) {
             Err(Unusable::Damaged(reason)) => {
-                remove(path)?;
+                let removed = secure_file::remove_database(path, "cannot be removed");
+                removed.map_err(|error| unsafe_file(&error))?;
                 Self::try_to_add(path, sample, days).map_err(|error| told(path, error))?;
                 Ok(Some(format!("{}: {reason}; the history so far is lost", path.display())))
             }
@@ -150,20 +149,6 @@ impl Database {
     fn sql<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Unusable> {
         work(&self.connection).map_err(|error| unusable(&self.path, &error))
     }
-}
-
-/// Removes a damaged file.
-fn remove(path: &Path) -> Result<(), AdminError> {
-    for suffix in SUFFIXES {
-        let path = with_suffix(path, suffix);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            removed => {
-                removed.map_err(|e| unsafe_file(&StoreError::io(&path, "cannot be removed", &e)))?
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Returns when the last sample was taken.

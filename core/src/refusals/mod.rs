@@ -5,8 +5,6 @@
 //! the last [`MAX_ROWS`] refusals, and lies where the store lies: a reboot empties it.
 #![forbid(unsafe_code)]
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::refusal::Refusal;
 use crate::model::session::Origin;
 use crate::store::header::{Header, header};
-use crate::store::secure_file::{self, SUFFIXES, with_suffix};
+use crate::store::secure_file::{self, with_suffix};
 use crate::store::{self, Lock, StoreError, TransactionError};
 use crate::system::std_descriptors::StdFdGuard;
 
@@ -77,7 +75,7 @@ impl Refusals {
             let insert = || self.insert(&refusal, lock.is_in_memory());
             match store::guarded(insert) {
                 Err(TransactionError::Damaged(reason)) => {
-                    self.remove()?;
+                    secure_file::remove_database(&self.path, "is damaged and cannot be removed")?;
                     store::guarded(insert).map_err(|error| self.error(error))?;
                     let path = self.path.display();
                     Ok(Some(format!("{path}: {reason}; the refusals so far are lost")))
@@ -203,19 +201,6 @@ impl Refusals {
         let _std_descriptors = StdFdGuard::new();
         let lock = Lock::take(&with_suffix(&self.path, ".lock"), deadline)?;
         work(&lock)
-    }
-
-    /// Removes a damaged file.
-    fn remove(&self) -> Result<(), StoreError> {
-        for suffix in SUFFIXES {
-            let path = with_suffix(&self.path, suffix);
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                removed => removed
-                    .map_err(|e| StoreError::io(&path, "is damaged and cannot be removed", &e))?,
-            }
-        }
-        Ok(())
     }
 
     fn sqlite(&self, error: &rusqlite::Error) -> StoreError {

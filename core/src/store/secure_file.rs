@@ -68,6 +68,22 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Removes a database and all that belongs to it; what is missing is no error.
+///
+/// # Errors
+///
+/// `what`, of the file that cannot be removed.
+pub fn remove_database(path: &Path, what: &str) -> Result<(), StoreError> {
+    for suffix in SUFFIXES {
+        let path = with_suffix(path, suffix);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(|e| StoreError::io(&path, what, &e))?,
+        }
+    }
+    Ok(())
+}
+
 fn make_directory(path: &Path) -> Result<(), StoreError> {
     match DirBuilder::new().mode(0o700).create(path) {
         // The host's umask may have taken bits away.
