@@ -70,14 +70,8 @@ pub struct FleetHost {
 struct AgentStatus {
     /// Whether etcd answers.
     answers: bool,
-    /// Logins that were granted a slot since the agent was started.
-    granted: u64,
-    /// Logins that found none.
-    refused: u64,
-    /// Logins that could not be answered.
-    unanswered: u64,
-    /// Leases that have expired.
-    leases_lost: u64,
+    #[serde(flatten)]
+    counted: FleetCounts,
 }
 
 /// A fleet in numbers, as one host sees it.
@@ -110,11 +104,10 @@ fn statistics(state: &Path) -> FleetStatistics {
     let Some(status) = status.into_iter().next() else { return FleetStatistics::default() };
     let hosts = status.answers.then(|| objects::<FleetHost>(state, &Request::Hosts, MONITORING));
     let hosts = hosts.and_then(Result::ok);
-    let AgentStatus { granted, refused, unanswered, leases_lost, .. } = status;
     FleetStatistics {
         hosts_and_sessions: hosts
             .map(|hosts| (hosts.len(), hosts.iter().map(|host| host.sessions).sum())),
-        counted: Some(FleetCounts { granted, refused, unanswered, leases_lost }),
+        counted: Some(status.counted),
     }
 }
 

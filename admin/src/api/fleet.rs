@@ -8,7 +8,7 @@ use super::read::{absent, found, value, values};
 use super::{ListQuery, Resource};
 use crate::administration::Administration;
 use crate::error::AdminError;
-use crate::fleet::{self, no_fleet};
+use crate::fleet::{self, Elsewhere, no_fleet};
 use crate::sessions::SessionView;
 
 /// A host of the fleet.
@@ -76,13 +76,12 @@ pub fn hosts(admin: &Administration) -> Result<Vec<Value>, AdminError> {
 /// # Errors
 /// When there is no fleet, or the agent cannot be asked.
 pub fn sessions(admin: &Administration, query: &ListQuery) -> Result<Vec<Value>, AdminError> {
-    match found(of_all_hosts(admin, query.name.as_deref()))? {
-        Some(all) => values(all),
-        // A user without a name here, or no fleet.
-        None => match admin.known()?.config.fleet {
-            Some(_) => Ok(Vec::new()),
-            None => Err(no_fleet()),
-        },
+    let name = query.name.as_deref();
+    match found(admin.fleet_sessions(name))? {
+        Some(Some(elsewhere)) => values(of_all_hosts(admin, name, &elsewhere)?),
+        Some(None) => Err(no_fleet()),
+        // The host knows no user of this name.
+        None => Ok(Vec::new()),
     }
 }
 
@@ -102,7 +101,9 @@ pub fn one_host(admin: &Administration, name: &str) -> Result<Value, AdminError>
 /// When there is none.
 pub fn one_session(admin: &Administration, id: &str) -> Result<Value, AdminError> {
     let url = url(Resource::FleetSession, id);
-    let found = of_all_hosts(admin, None)?.into_iter().find(|session| session.url == url);
+    let elsewhere = admin.fleet_sessions(None)?.ok_or_else(no_fleet)?;
+    let all = of_all_hosts(admin, None, &elsewhere)?;
+    let found = all.into_iter().find(|session| session.url == url);
     value(found.ok_or_else(|| absent(Resource::FleetSession, id))?)
 }
 
@@ -110,8 +111,8 @@ pub fn one_session(admin: &Administration, id: &str) -> Result<Value, AdminError
 fn of_all_hosts(
     admin: &Administration,
     name: Option<&str>,
+    elsewhere: &Elsewhere,
 ) -> Result<Vec<FleetSession>, AdminError> {
-    let elsewhere = admin.fleet_sessions(name)?.ok_or_else(no_fleet)?;
     let here = admin.sessions_of(name)?.value;
     let here = here.iter().map(|seen| on_self(admin, seen, &elsewhere.own_host));
     Ok(here.chain(elsewhere.sessions.iter().map(on_other)).collect())

@@ -154,14 +154,14 @@ pub fn sessions(
     let known = admin.known()?;
     let mut limits: HashMap<u32, Option<u32>> = HashMap::new();
     let results = shown.iter().filter_map(|row| {
-        let here = seen.get(&row.id).filter(|_| row.elsewhere.is_none());
-        let session = match (row.elsewhere, here) {
-            (Some(session), _) => on_other(session),
-            (None, Some(seen)) => on_self(admin, seen, &own_host),
-            // Over since the rows were read.
-            (None, None) => return None,
+        let (session, here) = match row.elsewhere {
+            Some(session) => (on_other(session), None),
+            None => {
+                // Without one the session is over since the rows were read.
+                let seen = seen.get(&row.id)?;
+                (on_self(admin, seen, &own_host), Some(&seen.session))
+            }
         };
-        let here = here.map(|seen| &seen.session);
         let idle = host.as_ref().zip(here);
         let limit = limits.entry(row.uid).or_insert_with(|| limit_of(&known, row.user, row.uid));
         Some(SessionRow {

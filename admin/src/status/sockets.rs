@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use session_limit_core::config::Config;
-use session_limit_core::fleet::protocol;
+use session_limit_core::fleet::Agent;
 
 use super::{Check, Findings, HostFiles};
 
@@ -28,7 +28,7 @@ pub fn shell(host: &HostFiles) -> Check {
 /// Says whether the agent of a host with `[fleet]` answers; nothing where the host has none.
 pub fn fleet(host: &HostFiles, config: &Config, store: &Path) -> Option<Check> {
     config.fleet.as_ref()?;
-    let socket = store.with_file_name(protocol::SOCKET);
+    let socket = Agent::beside(store).socket();
     let mut findings = Findings::default();
     match listens(host, &socket) {
         Some(true) => findings.ok("session-limit-agent listens; `show fleet` lists the hosts"),
