@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use session_limit_admin::administration::{Administration, user_named};
-use session_limit_admin::api::{self, Request, statistics};
+use session_limit_admin::api::{self, OwnPassword, Request, statistics};
 use session_limit_admin::config_store::ConfigFile;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 use session_limit_admin::sessions::Sessions;
@@ -206,38 +206,32 @@ fn serve(
 struct HeldAccount<'a> {
     start: &'a LoginStart,
     user: String,
-    is_expired: bool,
-    has_local_password: bool,
+    password: OwnPassword,
 }
 
 impl<'a> HeldAccount<'a> {
     fn new(start: &'a LoginStart, user: String, is_expired: bool) -> Self {
         // Where the file cannot be read the page of the change is not offered; the call is there all the same.
-        let has_local_password = shadow::has_password(user.as_bytes()).unwrap_or(false);
-        Self { start, user, is_expired, has_local_password }
+        let is_local = shadow::has_password(user.as_bytes()).unwrap_or(false);
+        Self { start, user, password: OwnPassword { is_expired, is_local } }
     }
 
     /// Returns the account, with what is known here only.
     fn account(&self) -> Result<api::Answer, AdminError> {
-        let mut answer = api::answer(&administration(&self.user)?, Request::Account)?;
-        if let Some(account) = answer.body.as_object_mut() {
-            account.insert("password_expired".to_owned(), self.is_expired.into());
-            account.insert("has_local_password".to_owned(), self.has_local_password.into());
-        }
-        Ok(answer)
+        api::account(&administration(&self.user)?, self.password)
     }
 
     fn answer(&mut self, request: Request) -> Result<api::Answer, AdminError> {
         match request {
             Request::ChangePassword(change) => {
                 password_change::change(self.start, &self.user, &change)?;
-                self.is_expired = false;
+                self.password.is_expired = false;
                 self.account()
             }
             Request::Account => self.account(),
             // A page that looks by itself whether the session is open.
             Request::Unattended(request) if matches!(*request, Request::Account) => self.account(),
-            _ if self.is_expired => {
+            _ if self.password.is_expired => {
                 let message = "the password has expired, expected PUT /api/useraccount with \
                                old_password and password";
                 Err(AdminError::new(AdminErrorKind::Forbidden, message))

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub use at_limit::{AtLimit, at_limit};
 pub use history::HistoryQuery;
-pub use password::PasswordChange;
+pub use password::{OwnPassword, PasswordChange};
 pub use query::{ListQuery, MAX_PAGE_SIZE};
 pub use write::{ClearBody, UnlockBody};
 
@@ -163,6 +163,14 @@ impl From<Value> for Answer {
     }
 }
 
+/// Returns the acting user's own account, as the process that holds the session knows it.
+///
+/// # Errors
+/// When the store or the name services fail.
+pub fn account(admin: &Administration, password: OwnPassword) -> Result<Answer, AdminError> {
+    read::account(admin, password).map(Into::into)
+}
+
 /// Answers a request.
 ///
 /// # Errors
@@ -174,7 +182,7 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             let object = read::get(admin, resource, &id, query.include_name)?;
             query.select(object).map(Into::into)
         }
-        Request::Account => read::account(admin).map(Into::into),
+        Request::Account => account(admin, OwnPassword::default()),
         Request::History(query) => history::read(admin, &query).map(Into::into),
         Request::Create(resource, wished, body) => {
             write::create(admin, writable(resource)?, wished, body).map(Into::into)

@@ -11,6 +11,15 @@ use crate::error::AdminError;
 /// The longest password that is read, as that of a login.
 const MAX_BYTES: usize = 512;
 
+/// What only the process that holds a session knows of its user's password.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnPassword {
+    /// Whether it has to be changed before anything else can be called.
+    pub is_expired: bool,
+    /// Whether it is one of this host, in `/etc/shadow`.
+    pub is_local: bool,
+}
+
 /// The body of a call that changes the acting user's password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

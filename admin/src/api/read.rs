@@ -9,7 +9,7 @@ use super::objects::{
     UserAccount, UserAccountProfile, UserActivity, UserGroup, UserSession, assignment_version,
     profile_ref, timestamp, url, uuid_of,
 };
-use super::{ListQuery, Resource, fleet, objects, refusals};
+use super::{ListQuery, OwnPassword, Resource, fleet, objects, refusals};
 use crate::administration::{Administration, is_known, profile_of};
 use crate::error::{AdminError, AdminErrorKind};
 use crate::object::ObjectKind;
@@ -96,7 +96,7 @@ pub fn get(
 ///
 /// # Errors
 /// When the store or the name services fail.
-pub fn account(admin: &Administration) -> Result<Value, AdminError> {
+pub fn account(admin: &Administration, password: OwnPassword) -> Result<Value, AdminError> {
     let own = admin.overview(&admin.own_name())?.value;
     let uuid = uuid_of(Resource::User, &own.name);
     value(UserAccount {
@@ -109,9 +109,8 @@ pub fn account(admin: &Administration) -> Result<Value, AdminError> {
         username: own.name.clone(),
         name: own.name,
         is_administrator: admin.administers(),
-        // What only the process that holds the session knows: it sets both.
-        password_expired: false,
-        has_local_password: false,
+        password_expired: password.is_expired,
+        has_local_password: password.is_local,
     })
 }
 
