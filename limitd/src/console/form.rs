@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::problem::Problem;
 use super::visitor::{Visitor, known};
@@ -45,6 +45,14 @@ impl Form {
     /// Returns whether there are passwords in it, which are not kept.
     pub fn has_secrets(&self) -> bool {
         [OLD_PASSWORD, NEW_PASSWORD, AGAIN].iter().any(|name| self.find(name).is_some())
+    }
+
+    /// Takes a secret out of the form; nothing of it stays there, in a field of the same name neither.
+    pub fn take(&mut self, name: &str) -> Zeroizing<String> {
+        let mut fields = self.0.iter_mut().filter(|(field, _)| field == name);
+        let text = fields.next().map(|(_, value)| std::mem::take(value));
+        fields.for_each(|(_, value)| value.zeroize());
+        Zeroizing::new(text.unwrap_or_default())
     }
 
     /// Returns the form as a browser would send it, without the session's word.

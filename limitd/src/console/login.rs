@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use session_limit_admin::api::AtLimit;
 use session_limit_core::admission::WARNING;
 use session_limit_session::secret::{CAPACITY, Secret};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::conversation::{Conversation, Question, Step, Waiting};
 use super::form::{self, Form, Posted};
@@ -395,9 +395,7 @@ pub fn resume(action: &str, kept: &str, csrf: &str) -> Response {
 
 /// Takes a secret out of a form, into locked memory; nothing where it is too long or there is no memory.
 fn take_secret(form: &mut Form, name: &str) -> Option<Secret> {
-    let field = form.0.iter_mut().find(|(field, _)| field == name);
-    let text = Zeroizing::new(field.map(|(_, value)| std::mem::take(value)).unwrap_or_default());
-    form.0.iter_mut().filter(|(field, _)| field == name).for_each(|(_, value)| value.zeroize());
+    let text = form.take(name);
     if text.len() > CAPACITY || !is_plain(&text) {
         return None;
     }

@@ -142,6 +142,11 @@ pub fn notice(text: &str) -> Markup {
     html! { div.notice role="status" { p { (text) } } }
 }
 
+/// The name of a host of the fleet, and whether it is the one that answers.
+pub fn host(name: &str, is_self: bool) -> Markup {
+    html! { (name) @if is_self { " (this host)" } }
+}
+
 /// A time of the API; the script shows it in the browser's zone.
 pub fn time(rfc3339: &str) -> Markup {
     let shown = rfc3339.replacen('T', " ", 1);

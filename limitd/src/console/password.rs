@@ -7,7 +7,6 @@ use maud::{Markup, html};
 use session_limit_admin::api::objects::UserAccount;
 use session_limit_admin::api::{PasswordChange, Request};
 use session_limit_admin::error::AdminError;
-use zeroize::{Zeroize, Zeroizing};
 
 use super::form::{self, Form, Posted};
 use super::page::{self, Page, hidden};
@@ -49,9 +48,9 @@ pub fn detour(path: &str) -> Response {
 /// Changes the password.
 pub async fn change(posted: Posted) -> Result<Response, Problem> {
     let Posted { visitor, mut form } = posted;
-    let old = take(&mut form, form::OLD_PASSWORD);
-    let new = take(&mut form, form::NEW_PASSWORD);
-    let again = take(&mut form, form::AGAIN);
+    let old = form.take(form::OLD_PASSWORD);
+    let new = form.take(form::NEW_PASSWORD);
+    let again = form.take(form::AGAIN);
     let (next, kept) = (form.get("next"), form.get("kept"));
     let refused = |problem: &str| {
         let page = Screen { next, kept, problem }.page(&visitor);
@@ -73,14 +72,6 @@ pub async fn change(posted: Posted) -> Result<Response, Problem> {
         Err(Problem::Admin(error)) => Ok(refused(&reason(&error))),
         Err(problem) => Err(problem),
     }
-}
-
-/// Takes a password out of a form.
-fn take(form: &mut Form, name: &str) -> Zeroizing<String> {
-    let mut fields = form.0.iter_mut().filter(|(field, _)| field == name);
-    let text = fields.next().map(|(_, value)| std::mem::take(value));
-    fields.for_each(|(_, value)| value.zeroize());
-    Zeroizing::new(text.unwrap_or_default())
 }
 
 /// Returns why a password was not changed, with the fields as the form calls them; what PAM says as PAM says it.
@@ -151,9 +142,9 @@ mod tests {
     #[test]
     fn no_password_stays_in_the_form() {
         let mut form = Form::parse(b"old_password=a&password=b&password=c&next=%2Fconsole%2Fx");
-        assert_eq!(take(&mut form, "password").as_str(), "b");
-        assert_eq!(take(&mut form, "old_password").as_str(), "a");
-        assert_eq!(take(&mut form, "again").as_str(), "");
+        assert_eq!(form.take("password").as_str(), "b");
+        assert_eq!(form.take("old_password").as_str(), "a");
+        assert_eq!(form.take("again").as_str(), "");
         let left: Vec<&str> = form.0.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(left, ["", "", "", "/console/x"]);
     }

@@ -153,7 +153,7 @@ pub fn row(visitor: &Visitor, row: &SessionRow, with_use: bool, with_host: bool)
     html! {
         tr {
             @if with_host {
-                td { (session.host) @if session.is_on_self { " (this host)" } }
+                td { (page::host(&session.host, session.is_on_self)) }
             }
             td {
                 (session.name)

@@ -79,7 +79,7 @@ async fn fleet(visitor: &Visitor) -> Result<Markup, Problem> {
         tbody {
             @for host in &hosts {
                 tr {
-                    td { (host.name) @if host.is_self { " (this host)" } }
+                    td { (page::host(&host.name, host.is_self)) }
                     td { (page::time(&host.since)) }
                     td { (host.last_seen_seconds) " s ago" }
                     td { (host.sessions) }
