@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::browser::Manner;
 use crate::desk::{Desk, world};
-use crate::world::{PASSWORD, Service, World};
+use crate::world::{Client, PASSWORD, Service, World};
 
 const NEW: &str = "quite another horse";
 
@@ -29,6 +29,11 @@ fn change(desk: &Desk, old: &str, new: &str, again: &str) {
     desk.browser.find("#password").fill(new);
     desk.browser.find("#again").fill(again);
     desk.browser.named("Change the password").click();
+}
+
+fn end_sessions_of_admin(other: &Client) {
+    let clear = json!({"username": "admin"});
+    assert_eq!(other.call("POST", "/api/usersession/clear", Some(&clear)).status, 200);
 }
 
 fn status_of(service: &Service, password: &str) -> u16 {
@@ -92,8 +97,7 @@ fn a_password_that_expires_meanwhile_is_changed_over_the_page() {
     desk.go("/console/profiles/new");
     browser.find("#name").type_in("Half typed");
     expire(&world, &original, &["admin"]);
-    let clear = json!({"username": "admin"});
-    assert_eq!(other.call("POST", "/api/usersession/clear", Some(&clear)).status, 200);
+    end_sessions_of_admin(&other);
     browser.find("dialog #username");
     desk.log_in("admin");
     browser.find("dialog #old_password");
@@ -119,17 +123,13 @@ fn without_script_a_form_is_kept_over_the_change_and_a_password_is_not() {
     let original = shadow(&world);
     let service = world.serve();
     let other = service.log_in("root");
-    let end_all = || {
-        let clear = json!({"username": "admin"});
-        assert_eq!(other.call("POST", "/api/usersession/clear", Some(&clear)).status, 200);
-    };
     let desk = Desk::open(&service, Manner { script: false, ..Manner::default() });
     let browser = &desk.browser;
     desk.go("/console/profiles/new");
     desk.log_in("admin");
     browser.find("#name").type_in("Kept");
     expire(&world, &original, &["admin"]);
-    end_all();
+    end_sessions_of_admin(&other);
     browser.named("Create the profile").click();
     browser.says("what you have entered is kept");
     desk.log_in("admin");
@@ -143,7 +143,7 @@ fn without_script_a_form_is_kept_over_the_change_and_a_password_is_not() {
     browser.says("The profile Kept is saved.");
 
     desk.go("/console/password");
-    end_all();
+    end_sessions_of_admin(&other);
     change(&desk, NEW, "a third horse", "a third horse");
     browser.says("Your session is over. Log in again.");
     assert_eq!(browser.all("input[name=kept]").len(), 0);

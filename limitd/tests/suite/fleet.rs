@@ -3,11 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
-use std::process::Command;
 
 use serde_json::json;
 
-use crate::world::{Client, World};
+use crate::world::{Client, Reply, World, curl};
 
 const FLEET: &str = "\n[fleet]\nendpoints = [\"http://127.0.0.1:2379\"]\nhost = \"web1\"\n";
 const HOSTS: &str = concat!(
@@ -102,11 +101,6 @@ fn the_hosts_of_a_fleet_and_their_sessions_are_shown() {
     assert_eq!(admin.call("DELETE", "/api/fleetsession/web2:7", None).status, 405);
 
     // The console shows the same.
-    let page = |client: &Client, path: &str| {
-        let cookie = format!("Cookie: sessionid={0}; avi-sessionid={0}", client.session());
-        let csrf = format!("; csrftoken={}", client.csrf());
-        curl_text(&["-H", &format!("{cookie}{csrf}"), &service.url(path)])
-    };
     let sessions = page(&admin, "/console/sessions");
     assert!(sessions.contains("4 sessions of 3 users."), "{sessions}");
     assert_eq!(sessions.matches("<td>web2</td>").count(), 2, "{sessions}");
@@ -121,7 +115,7 @@ fn the_hosts_of_a_fleet_and_their_sessions_are_shown() {
     assert!(status.contains("One limit holds over 2 hosts."), "{status}");
     assert!(status.contains("<td>web2</td>") && status.contains("3 s ago"), "{status}");
 
-    let metrics = curl_text(&[&service.url("/metrics")]);
+    let metrics = shown(curl(&[&service.url("/metrics")]));
     for line in [
         "session_limit_fleet_up 1",
         "session_limit_fleet_hosts 2",
@@ -145,16 +139,14 @@ fn a_fleet_that_cannot_be_asked_is_said_to_be_so() {
         assert_eq!(reply.error(), "fleet: session-limit-agent is not running");
     }
     assert_eq!(admin.ok("/api/usersession")["count"], 1);
-    let cookie = format!("Cookie: sessionid={0}; avi-sessionid={0}", admin.session());
-    let cookie = format!("{cookie}; csrftoken={}", admin.csrf());
     for (path, says) in [
         ("/console/sessions", "Sessions of other hosts are not shown"),
         ("/console/status", "The hosts of the fleet are not known"),
     ] {
-        let page = curl_text(&["-H", &cookie, &service.url(path)]);
+        let page = page(&admin, path);
         assert!(page.contains(says) && page.contains("is not running"), "{page}");
     }
-    let metrics = curl_text(&[&service.url("/metrics")]);
+    let metrics = shown(curl(&[&service.url("/metrics")]));
     assert!(metrics.contains("\nsession_limit_fleet_up 0\n"), "{metrics}");
     assert!(!metrics.contains("fleet_hosts"), "{metrics}");
     // In no fleet at all.
@@ -162,11 +154,16 @@ fn a_fleet_that_cannot_be_asked_is_said_to_be_so() {
     for path in ["/api/fleethost", "/api/fleetsession"] {
         assert_eq!(admin.get(path).status, 404, "{path}");
     }
-    assert!(!curl_text(&[&service.url("/metrics")]).contains("fleet"));
+    assert!(!shown(curl(&[&service.url("/metrics")])).contains("fleet"));
 }
 
-fn curl_text(arguments: &[&str]) -> String {
-    let output = Command::new("curl").args(["-k", "-s", "-f"]).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+/// Returns a page of the console.
+fn page(client: &Client, path: &str) -> String {
+    shown(client.get(path))
+}
+
+/// Returns the text of what must be there.
+fn shown(reply: Reply) -> String {
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.text
 }

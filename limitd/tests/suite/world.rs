@@ -52,6 +52,8 @@ pub struct Reply {
     pub status: u16,
     /// The body; null where there is none.
     pub body: Value,
+    /// The same as text.
+    pub text: String,
     /// The head.
     pub head: String,
 }
@@ -326,8 +328,9 @@ pub fn curl(arguments: &[&str]) -> Reply {
         (head, body) = body.split_once("\r\n\r\n").unwrap();
     }
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let text = body.to_owned();
     let body = serde_json::from_str(body).unwrap_or(Value::Null);
-    Reply { status, body, head: head.to_owned() }
+    Reply { status, body, text, head: head.to_owned() }
 }
 
 /// Sends a signal.
