@@ -137,15 +137,7 @@ fn with_pwquality_and_the_lines_of_sssd_passwd_does_the_same(host: &mut Host) ->
         }
     }
     // The account lines of sssd end the phase for every local user; the limit stands before them.
-    profiles(
-        host,
-        [
-            "max_concurrent_sessions = 1
-max_login_failure_count = 2",
-            "",
-            "",
-        ],
-    );
+    profiles(host, ["max_concurrent_sessions = 1\nmax_login_failure_count = 2", "", ""]);
     let only = host.ssh("alice").with_password("password", SECOND).log_in();
     host.ssh("alice").is_refused();
     drop(only);

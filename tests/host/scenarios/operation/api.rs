@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::service::{START, call};
+use super::service::{START, STOP, call};
 use crate::client::Client;
 use crate::host::Host;
 use crate::scenario::group;
@@ -135,7 +135,7 @@ fn of_ssh_and_api_logins_at_once_exactly_five_get_in(host: &mut Host) -> String 
     assert_eq!((by_ssh.len() + by_api, refused), (5, EACH - by_api), "{statuses:?}");
     assert_eq!(host.recorded("alice"), 5);
     by_ssh.iter_mut().for_each(Client::kill);
-    host.run("systemctl stop session-limitd.service session-limit-session.socket").ok();
+    host.run(STOP).ok();
     until("every login is gone", seconds(10), || host.recorded("alice") == 0);
     format!("{} by ssh and {by_api} through the API, of {EACH} each", by_ssh.len())
 }

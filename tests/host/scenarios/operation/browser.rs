@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use testkit::browser::{self, Browser, Manner};
 
-use super::service::{START, call};
+use super::service::{START, STOP, call};
 use crate::host::{Host, Rules};
 use crate::scenario::group;
 use crate::wait::{seconds, until};
@@ -13,8 +13,6 @@ group!("browser":
     a_limit_set_in_the_browser_holds_for_ssh_and_a_session_ended_there_is_over,
     a_user_at_the_limit_logs_in_by_clearing_the_ssh_session,
 );
-
-const STOP: &str = "systemctl stop session-limitd.service session-limit-session.socket";
 
 /// Starts the service and a browser in the network of the host, at the login screen.
 fn at_the_login_screen(host: &Host) -> Browser {

@@ -99,7 +99,7 @@ fn a_login_takes_a_slot_of_the_fleet_and_gives_it_back(host: &mut Host) -> Strin
     let metrics = metrics(host);
     let version = etcdctl(host, "version").1;
     stop(host);
-    let exposure = exposure(host);
+    let exposure = service::exposure(host, "session-limit-agent.service", 3.0);
     let version = version.lines().next().unwrap_or_default().replace("etcdctl version: ", "");
     format!("etcd {version}; {metrics}; systemd-analyze security {exposure}")
 }
@@ -117,18 +117,8 @@ fn metrics(host: &Host) -> String {
         line.unwrap_or_else(|| panic!("{name} in {text}")).to_owned()
     };
     let figure = format!("{} granted, {} refused", count("granted"), count("refused"));
-    host.run("systemctl stop session-limitd.service session-limit-session.socket").ok();
+    host.run(service::STOP).ok();
     figure
-}
-
-fn exposure(host: &Host) -> f64 {
-    let unit = "session-limit-agent.service";
-    let analysis = host.run(&format!("systemd-analyze security --no-pager {unit}")).stdout;
-    let last = analysis.lines().last().unwrap_or_default();
-    let exposure = last.split("service: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let exposure: f64 = exposure.unwrap_or_else(|| panic!("{analysis}")).parse().unwrap();
-    assert!(exposure <= 3.0, "{analysis}");
-    exposure
 }
 
 fn without_etcd_or_its_agent_the_host_goes_on_alone(host: &mut Host) -> String {

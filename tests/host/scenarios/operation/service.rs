@@ -18,6 +18,9 @@ pub const START: &str = "systemd-sysusers && systemctl daemon-reload \
     && systemctl reset-failed \
     && systemctl restart session-limit-session.socket session-limitd.service";
 
+/// Stops it.
+pub const STOP: &str = "systemctl stop session-limitd.service session-limit-session.socket";
+
 /// Calls the service from inside the host's network, with this machine's curl; returns status and body.
 pub fn call(host: &Host, arguments: &[&str], path: &str) -> (u16, String) {
     let output = Command::new("nsenter")
@@ -70,22 +73,23 @@ fn a_login_of_the_api_counts_is_refused_and_ends_when_cleared(host: &mut Host) -
     format!("2 of 2, 403; 401 after {} ms, curl's start included", took.as_millis())
 }
 
+/// Returns the exposure level of a unit, which is `most` at most.
+pub fn exposure(host: &Host, unit: &str, most: f64) -> f64 {
+    let analysis = host.run(&format!("systemd-analyze security --no-pager {unit}")).stdout;
+    let last = analysis.lines().last().unwrap_or_default();
+    let exposure = last.split("service: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let exposure: f64 = exposure.unwrap_or_else(|| panic!("{analysis}")).parse().unwrap();
+    assert!(exposure <= most, "{analysis}");
+    exposure
+}
+
 fn the_front_is_confined_and_no_session_outlives_it(host: &mut Host) -> String {
     let directory = tempfile::tempdir().unwrap();
     let jar = directory.path().join("jar").display().to_string();
     host.limit("alice", 1);
     host.run(START).ok();
     assert_eq!(log_in(host, "alice", &jar).0, 200);
-    let analysis = host.run("systemd-analyze security --no-pager session-limitd.service").stdout;
-    let last = analysis.lines().last().unwrap_or_default();
-    let exposure: f64 = last
-        .split("service: ")
-        .nth(1)
-        .and_then(|rest| rest.split_whitespace().next())
-        .unwrap_or_else(|| panic!("{analysis}"))
-        .parse()
-        .unwrap();
-    assert!(exposure <= 1.5, "{analysis}");
+    let exposure = exposure(host, "session-limitd.service", 1.5);
     let user = host.ok("ps -o user= -p $(systemctl show -P MainPID session-limitd.service)");
     assert!(user.starts_with("session-"), "{user}");
     // What it could not read from inside its sandbox either.
@@ -106,7 +110,7 @@ fn the_front_is_confined_and_no_session_outlives_it(host: &mut Host) -> String {
     until("the session of a dead front is over", seconds(10), || host.recorded("alice") == 0);
     until("the front is back", seconds(20), || log_in(host, "alice", &jar).0 == 200);
     assert_eq!(host.recorded("alice"), 1);
-    host.run("systemctl stop session-limitd.service session-limit-session.socket").ok();
+    host.run(STOP).ok();
     until("all sessions are over", seconds(10), || host.recorded("alice") == 0);
     format!("systemd-analyze security {exposure}")
 }
@@ -142,7 +146,7 @@ fn a_history_is_kept_and_no_login_needs_it(host: &mut Host) -> String {
     let (status, own) = call(host, &["-b", &jar], "/api/refusal");
     assert_eq!(status, 200);
     assert!(own.starts_with("{\"count\":0,"), "{own}");
-    host.run("systemctl stop session-limitd.service session-limit-session.socket").ok();
+    host.run(STOP).ok();
     until("the sampler has ended", seconds(10), || {
         host.run("pgrep -x session-limit-s").status != 0
     });
