@@ -4,9 +4,8 @@
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
-use session_limit_core::model::sanitize::printable;
-
 use session_limit_core::admission::options::absolute;
+use session_limit_core::model::sanitize::printable;
 
 /// The argument that makes an account line check the account instead of counting its sessions.
 pub const CREDENTIALS: &[u8] = b"credentials";

@@ -25,7 +25,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Returns whether not all of them can have a slot.
     fn exceeds(&self, seen: &Seen) -> bool {
-        self.slots > 0 && seen.in_use().saturating_add(self.slots) > self.limit
+        seen.in_use().saturating_add(self.slots) > self.limit
     }
 }
 
