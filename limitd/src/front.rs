@@ -11,10 +11,10 @@ use session_limit_core::system::error_text;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::connections::{Connections, MAX_CONNECTIONS};
+use crate::net::server::{self, Listener, Tls};
+use crate::net::{Connections, MAX_CONNECTIONS, tls};
 use crate::routes::{self, App};
-use crate::server::{self, Listener, Tls};
-use crate::{sampler, settings, tls};
+use crate::{sampler, settings};
 
 /// Mode of a Unix socket that the service makes: its own user and group, for a proxy.
 const SOCKET_MODE: u32 = 0o660;

@@ -12,8 +12,6 @@
 
 mod args;
 mod attempts;
-mod certificate_dates;
-mod connections;
 mod console;
 mod cookies;
 mod failure;
@@ -21,14 +19,13 @@ mod front;
 mod launcher;
 mod login;
 mod metrics;
+mod net;
 mod openapi;
 mod packets;
 mod routes;
 mod sampler;
-mod server;
 mod settings;
 mod table;
-mod tls;
 
 use std::process::ExitCode;
 

@@ -21,10 +21,10 @@ use super::sessions;
 use super::visitor::known;
 use super::{HOME, banner};
 use crate::attempts::Attempt;
-use crate::connections::Connection;
 use crate::cookies::{self, Hash, Word};
 use crate::login::{Others, Refusal};
 use crate::metrics::LoginResult;
+use crate::net::Connection;
 use crate::packets::Packets;
 use crate::routes::{App, Client, is_plain, read_body, refuse_while_broken, set_cookies};
 

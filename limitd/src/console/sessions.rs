@@ -13,7 +13,7 @@ use super::form::Form;
 use super::page::{self, Page, counted, hidden};
 use super::problem::Problem;
 use super::visitor::{Visitor, known};
-use crate::connections::Connection;
+use crate::net::Connection;
 use crate::routes::App;
 
 const PATH: &str = "/console/sessions";

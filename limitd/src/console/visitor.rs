@@ -54,7 +54,7 @@ impl FromRequestParts<App> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let is_unattended = parts.headers.contains_key(UNATTENDED);
-        if let Some(connection) = parts.extensions.get::<crate::connections::Connection>() {
+        if let Some(connection) = parts.extensions.get::<crate::net::Connection>() {
             connection.set_busy();
         }
         let Some(Known { session, csrf }) = known(app, &parts.headers) else {

@@ -8,10 +8,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use session_limit_core::model::service_settings::Network;
 
-use super::{App, Peer};
-use crate::connections::Connection;
+use super::App;
 use crate::cookies::{self, Hash};
 use crate::failure::Failure;
+use crate::net::{Connection, Peer};
 use crate::table::Session;
 
 const CSRF_HEADER: &str = "x-csrftoken";

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::access::Writer;
 use super::read_body;
-use crate::connections::Connection;
 use crate::failure::Failure;
+use crate::net::Connection;
 
 /// Changes the password of the acting user; the only call that is left to one whose password has expired.
 pub async fn change_password(

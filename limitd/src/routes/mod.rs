@@ -7,7 +7,6 @@ mod meta;
 mod objects;
 mod session;
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,10 +26,10 @@ pub use access::{Client, is_of_host};
 pub use session::{is_plain, refuse_while_broken, set_cookies};
 
 use crate::attempts::{Attempt, Attempts};
-use crate::connections::Connection;
 use crate::console;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::net::Connection;
 use crate::table::Table;
 
 pub use session::MAX_CHOSEN;
@@ -87,15 +86,6 @@ impl App {
             Err(mistake) => settings.mistake = Some(mistake),
         }
     }
-}
-
-/// Where a request came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// An address.
-    Address(IpAddr),
-    /// A Unix socket of this host.
-    Local,
 }
 
 /// Returns all calls.

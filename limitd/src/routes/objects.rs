@@ -11,8 +11,8 @@ use session_limit_admin::api::{ListQuery, Request, Resource};
 
 use super::access::{Reader, Writer};
 use super::{App, no_content, read_body};
-use crate::connections::Connection;
 use crate::failure::Failure;
+use crate::net::Connection;
 use crate::table::Session;
 
 /// Lists objects.

@@ -14,8 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::connections::{Connections, Membership};
-use crate::routes::Peer;
+use super::connections::{Connections, Membership, Peer};
 
 /// How long a TLS handshake, and the head of a request, may take. An idle connection is closed after it as well.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -1,6 +1,7 @@
 //! How many clients are connected: when there are too many, the one that has been idle for the longest goes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,6 +12,15 @@ use tokio::sync::Notify;
 pub const MAX_CONNECTIONS: usize = 1024;
 /// Stands for a connection whose request is being answered.
 const BUSY: u64 = 0;
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// An address.
+    Address(IpAddr),
+    /// A Unix socket of this host.
+    Local,
+}
 
 /// The connections.
 #[derive(Clone)]

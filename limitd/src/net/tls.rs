@@ -14,7 +14,7 @@ use session_limit_core::system::error_text;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
-use crate::certificate_dates;
+use super::certificate_dates;
 
 /// Where the self-signed pair is kept, unless systemd names another directory.
 pub const STATE_DIRECTORY: &str = "/var/lib/session-limitd";
