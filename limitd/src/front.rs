@@ -14,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::net::server::{self, Listener, Tls};
 use crate::net::{Connections, MAX_CONNECTIONS, tls};
 use crate::routes::{self, App};
-use crate::{sampler, settings};
+use crate::sampler;
+use crate::sessions::settings;
 
 /// Mode of a Unix socket that the service makes: its own user and group, for a proxy.
 const SOCKET_MODE: u32 = 0o660;

@@ -23,7 +23,7 @@ use session_limit_session::program;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 use crate::net::tls::STATE_DIRECTORY;
-use crate::settings::SESSION_SOCKET;
+use crate::sessions::SESSION_SOCKET;
 
 /// The user that the front runs as.
 const USER: &std::ffi::CStr = c"session-limit";

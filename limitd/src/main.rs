@@ -11,21 +11,16 @@
 #![forbid(unsafe_code)]
 
 mod args;
-mod attempts;
 mod console;
-mod cookies;
 mod failure;
 mod front;
 mod launcher;
-mod login;
 mod metrics;
 mod net;
 mod openapi;
-mod packets;
 mod routes;
 mod sampler;
-mod settings;
-mod table;
+mod sessions;
 
 use std::process::ExitCode;
 

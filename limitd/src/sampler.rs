@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::packets::Packets;
 use crate::routes::App;
-use crate::settings::SESSION_SOCKET;
+use crate::sessions::{Packets, SESSION_SOCKET};
 
 /// How long to wait before another process is started.
 const PAUSE: Duration = Duration::from_secs(60);

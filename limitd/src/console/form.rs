@@ -10,9 +10,9 @@ use zeroize::{Zeroize, Zeroizing};
 use super::problem::Problem;
 use super::visitor::{Visitor, known};
 use super::{login, password};
-use crate::cookies::Hash;
 use crate::net::Connection;
 use crate::routes::{App, is_of_host, read_body};
+use crate::sessions::cookies::Hash;
 
 /// The field that holds the session's word.
 pub const CSRF: &str = "csrf";

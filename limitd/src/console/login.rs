@@ -14,19 +14,17 @@ use session_limit_core::admission::WARNING;
 use session_limit_session::secret::{CAPACITY, Secret};
 use zeroize::Zeroizing;
 
-use super::conversation::{Conversation, Question, Step, Waiting};
 use super::form::{self, Form, Posted};
 use super::page::{Page, counted, hidden};
 use super::sessions;
 use super::visitor::known;
 use super::{HOME, banner};
-use crate::attempts::Attempt;
-use crate::cookies::{self, Hash, Word};
-use crate::login::{Others, Refusal};
 use crate::metrics::LoginResult;
 use crate::net::Connection;
-use crate::packets::Packets;
 use crate::routes::{App, Client, is_plain, read_body, refuse_while_broken, set_cookies};
+use crate::sessions::cookies::{self, Hash, Word};
+use crate::sessions::login::{Others, Refusal};
+use crate::sessions::{Attempt, Conversation, Packets, Question, Step, Waiting};
 
 /// The cookie of a login that waits for an answer.
 const PENDING_COOKIE: &str = "pending-login";

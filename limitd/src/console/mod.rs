@@ -14,7 +14,6 @@ mod assignments;
 mod banner;
 mod chart;
 mod confirm;
-mod conversation;
 mod form;
 mod history;
 mod limits;
@@ -38,7 +37,6 @@ use axum::routing::{get, post};
 use crate::routes::{App, counted};
 
 pub use banner::read as read_banner;
-pub use conversation::Pending;
 
 /// Where the console begins.
 pub const HOME: &str = "/console/sessions";

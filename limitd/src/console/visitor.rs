@@ -12,9 +12,9 @@ use session_limit_admin::error::{AdminError, AdminErrorKind};
 
 use super::problem::Problem;
 use super::{LOGOUT, PASSWORD, login};
-use crate::cookies::{self, Hash};
 use crate::routes::App;
-use crate::table::Session;
+use crate::sessions::Session;
+use crate::sessions::cookies::{self, Hash};
 
 /// Set by the script where a page asks by itself.
 const UNATTENDED: &str = "x-unattended";

@@ -23,9 +23,9 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::cookies::SESSION_COOKIES;
 use crate::failure::ErrorBody;
 use crate::routes::MAX_CHOSEN;
+use crate::sessions::cookies::SESSION_COOKIES;
 
 const JSON: &str = "application/json";
 /// How the session's cookie is called in the document.

@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use session_limit_core::model::service_settings::Network;
 
 use super::App;
-use crate::cookies::{self, Hash};
 use crate::failure::Failure;
 use crate::net::{Connection, Peer};
-use crate::table::Session;
+use crate::sessions::Session;
+use crate::sessions::cookies::{self, Hash};
 
 const CSRF_HEADER: &str = "x-csrftoken";
 const FORWARDED_FOR: &str = "x-forwarded-for";

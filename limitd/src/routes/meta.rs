@@ -10,7 +10,8 @@ use serde_json::json;
 use super::App;
 use super::access::Client;
 use crate::failure::Failure;
-use crate::{openapi, settings};
+use crate::openapi;
+use crate::sessions::settings;
 
 /// Says whether users can log in, as far as the configuration goes.
 pub async fn health(State(app): State<App>) -> Result<Response, Failure> {

@@ -25,12 +25,11 @@ use session_limit_core::model::service_settings::Service;
 pub use access::{Client, is_of_host};
 pub use session::{is_plain, refuse_while_broken, set_cookies};
 
-use crate::attempts::{Attempt, Attempts};
 use crate::console;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::net::Connection;
-use crate::table::Table;
+use crate::sessions::{Attempt, Attempts, Pending, Table};
 
 pub use session::MAX_CHOSEN;
 
@@ -49,7 +48,7 @@ pub struct App {
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Logins of the console that wait for an answer.
-    pub pending: console::Pending,
+    pub pending: Pending,
     settings: Arc<Mutex<Settings>>,
 }
 

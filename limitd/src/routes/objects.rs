@@ -13,7 +13,7 @@ use super::access::{Reader, Writer};
 use super::{App, no_content, read_body};
 use crate::failure::Failure;
 use crate::net::Connection;
-use crate::table::Session;
+use crate::sessions::Session;
 
 /// Lists objects.
 pub async fn list(

@@ -15,12 +15,12 @@ use zeroize::Zeroizing;
 
 use super::access::{Client, Writer};
 use super::{App, read_body};
-use crate::cookies::{self, SESSION_COOKIES, Word};
 use crate::failure::Failure;
-use crate::login::{self, Others, Refusal};
 use crate::metrics::LoginResult;
 use crate::net::Connection;
-use crate::settings;
+use crate::sessions::cookies::{self, SESSION_COOKIES, Word};
+use crate::sessions::login::{self, Others, Refusal};
+use crate::sessions::settings;
 
 /// Sessions that one login can choose to end: they fit into an answer to a module.
 pub const MAX_CHOSEN: usize = 16;

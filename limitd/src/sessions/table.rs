@@ -7,8 +7,8 @@ use session_limit_admin::api::Request;
 use session_limit_session::ipc::Reply;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cookies::Hash;
-use crate::packets::Packets;
+use super::cookies::Hash;
+use super::packets::Packets;
 
 /// Requests of one session that may wait for their turn.
 const QUEUE: usize = 16;

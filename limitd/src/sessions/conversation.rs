@@ -11,11 +11,11 @@ use session_limit_session::ipc::HolderMessage;
 use session_limit_session::pam_client::{LoginStart, Style};
 use session_limit_session::secret::Secret;
 
-use crate::attempts::Attempt;
-use crate::cookies::Hash;
-use crate::login::{self, Others, Refusal};
-use crate::packets::Packets;
-use crate::settings::SESSION_SOCKET;
+use super::attempts::Attempt;
+use super::cookies::Hash;
+use super::login::{self, Others, Refusal};
+use super::packets::Packets;
+use super::settings::SESSION_SOCKET;
 
 /// Delays for wrong passwords, and sessions that are ended first, take seconds.
 const STEP_DEADLINE: Duration = Duration::from_secs(60);

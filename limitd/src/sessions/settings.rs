@@ -7,7 +7,7 @@ use session_limit_admin::api::statistics::Statistics;
 use session_limit_core::model::service_settings::Service;
 use session_limit_session::ipc::HolderMessage;
 
-use crate::packets::Packets;
+use super::packets::Packets;
 
 /// Where session processes are reached.
 pub const SESSION_SOCKET: &str = "/run/session-limitd/session.sock";

@@ -8,8 +8,8 @@ use session_limit_session::ipc::HolderMessage;
 use session_limit_session::pam_client::{LoginStart, PamError, Phase, Style, Verdict};
 use session_limit_session::secret::Secret;
 
-use crate::packets::Packets;
-use crate::settings::SESSION_SOCKET;
+use super::packets::Packets;
+use super::settings::SESSION_SOCKET;
 
 /// PAM service of a login.
 const SERVICE: &str = "session-limitd";
