@@ -11,11 +11,11 @@ use session_limit_core::system::error_text;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::calls::App;
 use crate::net::server::{self, Listener, Tls};
 use crate::net::{Connections, MAX_CONNECTIONS, tls};
-use crate::routes::{self, App};
-use crate::sampler;
 use crate::sessions::settings;
+use crate::{api, console, sampler};
 
 /// Mode of a Unix socket that the service makes: its own user and group, for a proxy.
 const SOCKET_MODE: u32 = 0o660;
@@ -50,7 +50,7 @@ async fn serve() -> Result<(), String> {
     secured.set(if service.tls { Some(tls::server_config(&service)?) } else { None });
     let connections = Connections::new(MAX_CONNECTIONS);
     for listener in listeners(&service)? {
-        let router = routes::router(app.clone());
+        let router = api::router(app.clone()).merge(console::router(app.clone()));
         tokio::spawn(server::accept(listener, router, secured.clone(), connections.clone()));
     }
     tokio::spawn(sampler::run(app.clone()));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main -> launcher (only with --session-command: root, starts session processes, reads nothing from the network)
-//!      -> front: settings, tls, server -> { routes, console } -> table -> packets -> one session process for each login
+//!      -> front -> net (clients) -> { api, console } -> calls -> sessions -> one session process for each login
 //! ```
 //!
 //! The front has no rights. It knows neither the store nor the configuration; each login is a connection to a
@@ -10,15 +10,13 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod args;
+mod calls;
 mod console;
-mod failure;
 mod front;
 mod launcher;
-mod metrics;
 mod net;
-mod openapi;
-mod routes;
 mod sampler;
 mod sessions;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::routes::App;
+use crate::calls::App;
 use crate::sessions::{Packets, SESSION_SOCKET};
 
 /// How long to wait before another process is started.

@@ -10,8 +10,8 @@ use zeroize::{Zeroize, Zeroizing};
 use super::problem::Problem;
 use super::visitor::{Visitor, known};
 use super::{login, password};
+use crate::calls::{App, is_of_host, read_body};
 use crate::net::Connection;
-use crate::routes::{App, is_of_host, read_body};
 use crate::sessions::cookies::Hash;
 
 /// The field that holds the session's word.

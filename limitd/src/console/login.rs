@@ -14,14 +14,15 @@ use session_limit_core::admission::WARNING;
 use session_limit_session::secret::{CAPACITY, Secret};
 use zeroize::Zeroizing;
 
+use super::HOME;
 use super::form::{self, Form, Posted};
 use super::page::{Page, counted, hidden};
 use super::sessions;
 use super::visitor::known;
-use super::{HOME, banner};
-use crate::metrics::LoginResult;
+use crate::calls::{
+    self, App, Client, LoginResult, is_plain, read_body, refuse_while_broken, set_cookies,
+};
 use crate::net::Connection;
-use crate::routes::{App, Client, is_plain, read_body, refuse_while_broken, set_cookies};
 use crate::sessions::cookies::{self, Hash, Word};
 use crate::sessions::login::{Others, Refusal};
 use crate::sessions::{Attempt, Conversation, Packets, Question, Step, Waiting};
@@ -131,7 +132,7 @@ async fn begin(app: &App, client: &Client, headers: &HeaderMap, mut form: Form) 
             An administrator can correct it on the host; `shell --check-config` names the place.";
         return screen.refused(StatusCode::SERVICE_UNAVAILABLE, problem);
     }
-    let Some(attempt) = app.begin_attempt(client) else {
+    let Some(attempt) = app.begin_attempt(client.address) else {
         let problem = "Too many failed logins. Try again in a minute.";
         let mut response = screen.refused(StatusCode::TOO_MANY_REQUESTS, problem);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
@@ -275,7 +276,7 @@ impl Screen<'_> {
 
     fn page(&self) -> Response {
         let body = html! {
-            @if let Some(banner) = banner::text() { pre.banner { (banner) } }
+            @if let Some(banner) = calls::banner() { pre.banner { (banner) } }
             section #login {
                 @if !self.problem.is_empty() { (lines(self.problem)) }
                 @if let Some(told) = &self.at_limit { (in_use(told)) }

@@ -11,7 +11,6 @@
 mod account;
 mod assets;
 mod assignments;
-mod banner;
 mod chart;
 mod confirm;
 mod form;
@@ -34,9 +33,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 
-use crate::routes::{App, counted};
-
-pub use banner::read as read_banner;
+use crate::calls::{App, counted};
 
 /// Where the console begins.
 pub const HOME: &str = "/console/sessions";

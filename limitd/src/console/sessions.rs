@@ -13,8 +13,8 @@ use super::form::Form;
 use super::page::{self, Page, counted, hidden};
 use super::problem::Problem;
 use super::visitor::{Visitor, known};
+use crate::calls::App;
 use crate::net::Connection;
-use crate::routes::App;
 
 const PATH: &str = "/console/sessions";
 const PAGE_SIZE: usize = 50;

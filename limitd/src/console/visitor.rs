@@ -12,7 +12,7 @@ use session_limit_admin::error::{AdminError, AdminErrorKind};
 
 use super::problem::Problem;
 use super::{LOGOUT, PASSWORD, login};
-use crate::routes::App;
+use crate::calls::App;
 use crate::sessions::Session;
 use crate::sessions::cookies::{self, Hash};
 

@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use session_limit_core::model::service_settings::Network;
 
-use super::App;
-use crate::failure::Failure;
+use super::app::App;
+use super::failure::Failure;
 use crate::net::{Connection, Peer};
 use crate::sessions::Session;
 use crate::sessions::cookies::{self, Hash};

@@ -9,9 +9,7 @@ use axum::{Extension, Json};
 use serde_json::Value;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 
-use super::access::{Reader, Writer};
-use super::{App, no_content, read_body};
-use crate::failure::Failure;
+use crate::calls::{self, App, Failure, Reader, Writer, read_body};
 use crate::net::Connection;
 use crate::sessions::Session;
 
@@ -146,8 +144,13 @@ pub(super) async fn ask(session: &Session, request: Request) -> Result<Value, Fa
     Ok(session.ask(request).await.ok_or_else(Failure::no_session)??)
 }
 
+/// An answer without a body.
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
 async fn json(connection: &Connection, body: Body) -> Result<Value, Failure> {
-    super::json(&read_body(connection, body).await?)
+    calls::json(&read_body(connection, body).await?)
 }
 
 /// Reads the parameters behind the path.

@@ -23,8 +23,8 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::failure::ErrorBody;
-use crate::routes::MAX_CHOSEN;
+use super::session::MAX_CHOSEN;
+use crate::calls::ErrorBody;
 use crate::sessions::cookies::SESSION_COOKIES;
 
 const JSON: &str = "application/json";

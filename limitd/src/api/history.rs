@@ -6,9 +6,8 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use session_limit_admin::api::{HistoryQuery, Request};
 
-use super::access::Reader;
 use super::objects::ask;
-use crate::failure::Failure;
+use crate::calls::{Failure, Reader};
 
 /// Shows a part of the history.
 pub async fn read(

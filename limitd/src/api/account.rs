@@ -6,9 +6,7 @@ use axum::{Extension, Json};
 use session_limit_admin::api::{PasswordChange, Request};
 use zeroize::Zeroizing;
 
-use super::access::Writer;
-use super::read_body;
-use crate::failure::Failure;
+use crate::calls::{Failure, Writer, json, read_body};
 use crate::net::Connection;
 
 /// Changes the password of the acting user; the only call that is left to one whose password has expired.
@@ -18,7 +16,7 @@ pub async fn change_password(
     body: Body,
 ) -> Result<Response, Failure> {
     let body = Zeroizing::new(read_body(&connection, body).await?);
-    let change = PasswordChange::read(super::json(&body)?)?;
+    let change = PasswordChange::read(json(&body)?)?;
     let answer = session.ask(Request::ChangePassword(change)).await;
     Ok(Json(answer.ok_or_else(Failure::no_session)??).into_response())
 }
@@ -30,6 +28,6 @@ pub async fn unlock(
     body: Body,
 ) -> Result<Response, Failure> {
     let body = read_body(&connection, body).await?;
-    let answer = session.ask(Request::Unlock(super::json(&body)?)).await;
+    let answer = session.ask(Request::Unlock(json(&body)?)).await;
     Ok(Json(answer.ok_or_else(Failure::no_session)??).into_response())
 }

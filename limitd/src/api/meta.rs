@@ -7,10 +7,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::App;
-use super::access::Client;
-use crate::failure::Failure;
-use crate::openapi;
+use super::openapi;
+use crate::calls::{App, Client, Failure};
 use crate::sessions::settings;
 
 /// Says whether users can log in, as far as the configuration goes.

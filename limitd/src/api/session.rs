@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -13,14 +13,13 @@ use session_limit_admin::api::Request;
 use session_limit_session::secret::{CAPACITY, Secret};
 use zeroize::Zeroizing;
 
-use super::access::{Client, Writer};
-use super::{App, read_body};
-use crate::failure::Failure;
-use crate::metrics::LoginResult;
+use crate::calls::{
+    App, Client, Failure, LoginResult, Writer, is_plain, read_body, refuse_while_broken,
+    set_cookies,
+};
 use crate::net::Connection;
 use crate::sessions::cookies::{self, SESSION_COOKIES, Word};
 use crate::sessions::login::{self, Others, Refusal};
-use crate::sessions::settings;
 
 /// Sessions that one login can choose to end: they fit into an answer to a module.
 pub const MAX_CHOSEN: usize = 16;
@@ -46,7 +45,7 @@ pub async fn log_in(
     drop(body);
     refuse_while_broken(&app).await?;
     let service = app.settings().service;
-    let Some(attempt) = app.begin_attempt(&client) else {
+    let Some(attempt) = app.begin_attempt(client.address) else {
         let mut response =
             Failure::new(StatusCode::TOO_MANY_REQUESTS, "too many failed logins, try again later")
                 .into_response();
@@ -112,24 +111,6 @@ pub async fn log_out(State(app): State<App>, Writer(session): Writer) -> Respons
     let mut response = Json(json!({})).into_response();
     set_cookies(&mut response, cookies::unset());
     response
-}
-
-pub fn set_cookies(response: &mut Response, lines: Vec<String>) {
-    for line in lines {
-        if let Ok(line) = HeaderValue::from_str(&line) {
-            response.headers_mut().append(SET_COOKIE, line);
-        }
-    }
-}
-
-/// While the configuration is refused no user is let in; it is asked for again, for it may be valid by now.
-pub async fn refuse_while_broken(app: &App) -> Result<(), Failure> {
-    if app.settings().mistake.is_none() {
-        return Ok(());
-    }
-    let unavailable = |reason| Failure::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-    app.configure(settings::ask().await.map_err(unavailable)?);
-    app.settings().mistake.map_or(Ok(()), |mistake| Err(unavailable(mistake)))
 }
 
 /// Reads a form or a JSON object.
@@ -198,10 +179,6 @@ fn session_number(value: &Value) -> Result<i64, Failure> {
     };
     let expected = "expected the number of a session, or several in an array";
     number.filter(|&id| id > 0).ok_or_else(|| Failure::field(END_SESSION, expected))
-}
-
-pub fn is_plain(text: &str) -> bool {
-    !text.contains('\0')
 }
 
 #[cfg(test)]
