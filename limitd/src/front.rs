@@ -42,7 +42,7 @@ async fn serve() -> Result<(), String> {
     let app = App::default();
     let read = settings::ask().await?;
     if let Err(mistake) = &read {
-        crate::log(&format!("answers 503 until this is right: {mistake}"));
+        crate::log::line(&format!("answers 503 until this is right: {mistake}"));
     }
     app.configure(read);
     let service = app.settings().service;
@@ -75,15 +75,15 @@ async fn serve() -> Result<(), String> {
 async fn reconfigure(app: &App, secured: &Tls) {
     let before = app.settings().service;
     match settings::ask().await {
-        Err(problem) => crate::log(&problem),
+        Err(problem) => crate::log::line(&problem),
         Ok(read) => app.configure(read),
     }
     let mut settings = app.settings();
     if let Some(mistake) = &settings.mistake {
-        crate::log(mistake);
+        crate::log::line(mistake);
     }
     if (settings.service.tls, &settings.service.listen) != (before.tls, &before.listen) {
-        crate::log("tls and listen take effect at the next start");
+        crate::log::line("tls and listen take effect at the next start");
         settings.service.tls = before.tls;
         settings.service.listen = before.listen;
         app.configure(settings.mistake.map_or(Ok(settings.service.clone()), Err));
@@ -91,7 +91,7 @@ async fn reconfigure(app: &App, secured: &Tls) {
     if before.tls {
         match tls::server_config(&settings.service) {
             Ok(config) => secured.set(Some(config)),
-            Err(problem) => crate::log(&problem),
+            Err(problem) => crate::log::line(&problem),
         }
     }
 }

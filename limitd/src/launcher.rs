@@ -165,7 +165,7 @@ fn start_sessions(
                 match program::command(program, connection).spawn() {
                     Ok(child) => sessions.push(child),
                     Err(error) => {
-                        crate::log(&format!("{}: {}", program.display(), error_text(&error)))
+                        crate::log::line(&format!("{}: {}", program.display(), error_text(&error)))
                     }
                 }
             }

@@ -16,6 +16,7 @@ mod calls;
 mod console;
 mod front;
 mod launcher;
+mod log;
 mod net;
 mod sampler;
 mod sessions;
@@ -44,13 +45,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            log(&problem);
+            log::line(&problem);
             ExitCode::FAILURE
         }
     }
-}
-
-/// Writes a line for the administrator, where the journal or the terminal reads it.
-fn log(text: &str) {
-    eprintln!("session-limitd: {text}");
 }

@@ -14,7 +14,7 @@ pub async fn run(app: App) {
     loop {
         if app.settings().service.history_days > 0 {
             if let Err(error) = hold().await {
-                crate::log(&format!(
+                crate::log::line(&format!(
                     "{SESSION_SOCKET}: no process keeps the history: {error}; tried again in a minute"
                 ));
             }

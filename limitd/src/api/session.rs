@@ -70,7 +70,7 @@ pub async fn log_in(
         }
         Err(Refusal::Broken(reason)) => {
             count(LoginResult::Broken);
-            crate::log(&reason);
+            crate::log::line(&reason);
             return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, reason));
         }
     };

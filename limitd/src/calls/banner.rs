@@ -14,7 +14,7 @@ pub fn read(path: Option<&str>) {
     let text = path.and_then(|path| match text_of(path) {
         Ok(text) => Some(text),
         Err(error) => {
-            crate::log(&format!("{path}: the banner cannot be read: {error}"));
+            crate::log::line(&format!("{path}: the banner cannot be read: {error}"));
             None
         }
     });

@@ -198,7 +198,7 @@ impl Login<'_> {
             }
             Err(Refusal::Broken(reason)) => {
                 self.count(LoginResult::Broken);
-                crate::log(&reason);
+                crate::log::line(&reason);
                 let problem = format!("{reason}. Try again; if it stays, ask an administrator.");
                 self.screen(user).refused(StatusCode::SERVICE_UNAVAILABLE, &problem)
             }

@@ -65,7 +65,7 @@ pub async fn accept(listener: Listener, router: Router, tls: Tls, connections: C
         };
         match accepted {
             Err(error) => {
-                crate::log(&format!("a connection cannot be accepted: {error}"));
+                crate::log::line(&format!("a connection cannot be accepted: {error}"));
                 tokio::time::sleep(BREATHER).await;
             }
             Ok((stream, peer)) => {

@@ -86,7 +86,7 @@ fn self_signed() -> Result<(PathBuf, PathBuf), String> {
             format!("{}: cannot be written: {}", path.display(), error_text(&error))
         })?;
     }
-    crate::log(&format!("{}: made a self-signed certificate", certificate.display()));
+    crate::log::line(&format!("{}: made a self-signed certificate", certificate.display()));
     Ok((certificate, key))
 }
 
