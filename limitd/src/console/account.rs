@@ -8,10 +8,10 @@ use session_limit_admin::api::overview::SessionPage;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::field::Field;
 
-use super::PASSWORD;
 use super::form::Form;
 use super::limits;
 use super::page::{self, Page};
+use super::paths::PASSWORD;
 use super::problem::Problem;
 use super::profile_form::value;
 use super::sessions;

@@ -8,11 +8,10 @@ use serde_json::json;
 use session_limit_admin::api::objects::{Cleared, UserSession};
 use session_limit_admin::api::{ListQuery, MAX_PAGE_SIZE, Request, Resource};
 
-use super::HOME;
 use super::form::{Form, Posted};
 use super::page::{self, Page, counted, hidden};
+use super::paths::HOME;
 use super::problem::Problem;
-use super::sessions;
 use super::visitor::Visitor;
 
 /// A page of sessions, as the API lists them.
@@ -51,7 +50,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
             }
             ul {
                 @for session in &ended {
-                    li { (sessions::line(session)) }
+                    li { (page::session(session)) }
                 }
                 @if count > ended.len() { li { "and " (count - ended.len()) " more" } }
             }

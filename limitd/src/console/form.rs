@@ -4,13 +4,11 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::problem::Problem;
 use super::visitor::{Visitor, known};
-use super::{login, password};
-use crate::calls::{App, is_of_host, read_body};
+use crate::calls::{App, Failure, is_of_host, read_body};
 use crate::net::Connection;
 use crate::sessions::cookies::Hash;
 
@@ -74,33 +72,51 @@ pub struct Posted {
     pub form: Form,
 }
 
-impl FromRequest<App> for Posted {
-    type Rejection = Response;
+/// Why a form is not taken.
+pub enum FormProblem {
+    /// The session is over; where the form was sent, and the form.
+    Over(String, Form),
+    /// The password has expired and has to be changed first; whose, and the form.
+    Expired(Box<Visitor>, Form),
+    /// The form cannot be read.
+    Body(Failure),
+    /// Anything else.
+    Other(Problem),
+}
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, Response> {
+impl From<Problem> for FormProblem {
+    fn from(problem: Problem) -> Self {
+        Self::Other(problem)
+    }
+}
+
+impl FromRequest<App> for Posted {
+    type Rejection = FormProblem;
+
+    async fn from_request(request: Request<Body>, app: &App) -> Result<Self, FormProblem> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        check_origin(&parts.headers).map_err(IntoResponse::into_response)?;
+        check_origin(&parts.headers)?;
         let connection = parts.extensions.get::<Connection>().cloned().unwrap_or_default();
-        let body = read_body(&connection, body).await.map_err(IntoResponse::into_response)?;
+        let body = read_body(&connection, body).await.map_err(FormProblem::Body)?;
         // It may be a password.
         let body = Zeroizing::new(body);
         let form = Form::parse(&body);
         // What was typed is kept until the user has logged in again.
         let Some(known) = known(app, &parts.headers) else {
-            return Err(login::screen_with(&path, &form));
+            return Err(FormProblem::Over(path, form));
         };
         if Hash::of(form.get(CSRF)) != known.session.csrf {
             let text = "The form is not of this session.";
-            return Err(Problem::Request(StatusCode::FORBIDDEN, text.to_owned()).into_response());
+            return Err(Problem::Request(StatusCode::FORBIDDEN, text.to_owned()).into());
         }
         match Visitor::of(known.session, known.csrf, path.clone(), false).await {
             Ok(visitor) if visitor.has_to_change_password() => {
-                Err(password::screen_with(&visitor, &form))
+                Err(FormProblem::Expired(Box::new(visitor), form))
             }
             Ok(visitor) => Ok(Self { visitor, form }),
-            Err(Problem::Over(_)) => Err(login::screen_with(&path, &form)),
-            Err(problem) => Err(problem.into_response()),
+            Err(Problem::Over(_)) => Err(FormProblem::Over(path, form)),
+            Err(problem) => Err(problem.into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The login screen: name and password, whatever else PAM asks, and what to do at the limit.
+//! Logging in and out: name and password, whatever else PAM asks, and what to do at the limit.
 
 use std::time::Instant;
 
@@ -8,19 +8,16 @@ use axum::extract::State;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
-use maud::{Markup, html};
-use session_limit_admin::api::AtLimit;
 use session_limit_core::admission::WARNING;
 use session_limit_session::secret::{CAPACITY, Secret};
 use zeroize::Zeroizing;
 
-use super::HOME;
 use super::form::{self, Form, Posted};
-use super::page::{Page, counted, hidden};
-use super::sessions;
+use super::paths::safe;
+use super::screen::{MAX_NAME, Screen, question_page, resume};
 use super::visitor::known;
 use crate::calls::{
-    self, App, Client, LoginResult, is_plain, read_body, refuse_while_broken, set_cookies,
+    App, Client, LoginResult, is_plain, read_body, refuse_while_broken, set_cookies,
 };
 use crate::net::Connection;
 use crate::sessions::cookies::{self, Hash, Word};
@@ -29,27 +26,6 @@ use crate::sessions::{Attempt, Conversation, Packets, Question, Step, Waiting};
 
 /// The cookie of a login that waits for an answer.
 const PENDING_COOKIE: &str = "pending-login";
-/// Bytes of the longest form that is kept over a login.
-const MAX_KEPT: usize = 16 * 1024;
-/// Bytes of the longest user name.
-const MAX_NAME: usize = 256;
-
-/// What the login screen shows.
-#[derive(Debug, Default)]
-struct Screen<'a> {
-    /// The name that was typed.
-    user: &'a str,
-    /// Where the user wants to go.
-    next: &'a str,
-    /// A form that the user had sent when the session was over.
-    kept: &'a str,
-    /// What went wrong, a line each.
-    problem: &'a str,
-    /// Whether the user may log in by ending other sessions.
-    is_at_limit: bool,
-    /// What takes the slots, as far as the policy tells.
-    at_limit: Option<AtLimit>,
-}
 
 /// Shows the login screen, to a user who is logged in their page.
 pub async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
@@ -59,36 +35,6 @@ pub async fn show(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Respo
         return Redirect::to(next).into_response();
     }
     (StatusCode::OK, Screen { next, ..Screen::default() }.page()).into_response()
-}
-
-/// Shows the login screen instead of the page at `path`.
-pub fn screen(path: &str) -> Response {
-    let page = Screen { next: safe(path), ..Screen::default() }.page();
-    (StatusCode::UNAUTHORIZED, page).into_response()
-}
-
-/// Lets a browser that a page of another site has led here ask again, from a page of this host: with its cookies.
-pub fn asked_again(path: &str) -> Response {
-    let body = html! { p { a href=(safe(path)) { "Go on" } } };
-    (StatusCode::UNAUTHORIZED, Page::new("One moment").asked_again().render(&body)).into_response()
-}
-
-/// Shows the login screen to a user who has sent a form; the form is kept.
-pub fn screen_with(path: &str, form: &Form) -> Response {
-    let kept = kept(form);
-    let problem = if kept.is_empty() {
-        "Your session is over. Log in again."
-    } else {
-        "Your session is over. Log in again: what you have entered is kept."
-    };
-    let page = Screen { next: safe(path), kept: &kept, problem, ..Screen::default() }.page();
-    (StatusCode::UNAUTHORIZED, page).into_response()
-}
-
-/// Returns what is kept of a form while its user does something else first; nothing of one with passwords in it.
-pub fn kept(form: &Form) -> String {
-    let kept = form.encoded();
-    if kept.len() <= MAX_KEPT && !form.has_secrets() { kept } else { String::new() }
 }
 
 /// Takes name and password, or an answer.
@@ -268,130 +214,6 @@ pub async fn log_out(State(app): State<App>, posted: Posted) -> Response {
     response
 }
 
-impl Screen<'_> {
-    fn refused(self, status: StatusCode, problem: &str) -> Response {
-        let page = Screen { problem, ..self }.page();
-        (status, page).into_response()
-    }
-
-    fn page(&self) -> Response {
-        let body = html! {
-            @if let Some(banner) = calls::banner() { pre.banner { (banner) } }
-            section #login {
-                @if !self.problem.is_empty() { (lines(self.problem)) }
-                @if let Some(told) = &self.at_limit { (in_use(told)) }
-                form.login method="post" action="/console/login" {
-                    (hidden("next", self.next))
-                    @if !self.kept.is_empty() { (hidden("kept", self.kept)) }
-                    p {
-                        label for="username" { "User name" }
-                        input #username name="username" value=(self.user) required
-                            maxlength=(MAX_NAME) autocomplete="username" autocapitalize="none"
-                            spellcheck="false" autofocus[self.user.is_empty()];
-                    }
-                    p {
-                        label for="password" { "Password" }
-                        input #password name="password" type="password"
-                            autocomplete="current-password" autofocus[!self.user.is_empty()];
-                    }
-                    @if self.is_at_limit {
-                        p {
-                            "Enter your password again to end "
-                            @match &self.at_limit {
-                                Some(told) => { "your " (counted(told.concurrent_sessions, "session", "sessions")) }
-                                None => "all of your other sessions",
-                            }
-                            " on this host, unsaved work in them included."
-                        }
-                    }
-                    p.buttons {
-                        @if self.is_at_limit {
-                            button.danger name="clear_sessions" value="true" {
-                                "Clear my other sessions and log in"
-                            }
-                        }
-                        button { @if self.is_at_limit { "Try again without" } @else { "Log in" } }
-                    }
-                }
-            }
-        };
-        Page::new("Log in").render(&body)
-    }
-}
-
-/// What takes the slots.
-fn in_use(told: &AtLimit) -> Markup {
-    let sessions = told.sessions.as_deref().unwrap_or_default();
-    html! {
-        p { (told.concurrent_sessions) " of " (told.max_concurrent_sessions) " sessions in use"
-            @if sessions.is_empty() { "." } @else { ":" } }
-        @if !sessions.is_empty() {
-            ul {
-                @for session in sessions { li { (sessions::line(session)) } }
-                @if told.concurrent_sessions > sessions.len() {
-                    li { "and " (told.concurrent_sessions - sessions.len()) " more" }
-                }
-            }
-        }
-    }
-}
-
-fn lines(text: &str) -> Markup {
-    html! {
-        div.problem role="alert" { @for line in text.lines() { p { (line) } } }
-    }
-}
-
-fn question_page(question: &Question, next: &str) -> Response {
-    // The question is the last line; what it is about is above.
-    let text = question.text.trim();
-    let (about, label) = text.rsplit_once('\n').unwrap_or(("", text));
-    let label = label.trim().trim_end_matches(':');
-    let label = if label.is_empty() { "Answer" } else { label };
-    let said: Vec<&str> =
-        question.said.iter().flat_map(|text| text.lines()).chain(about.lines()).collect();
-    let body = html! {
-        section #login {
-            @if !said.is_empty() {
-                div.notice role="status" { @for line in said { p { (line) } } }
-            }
-            form.login method="post" action="/console/login" {
-                (hidden("next", next))
-                p {
-                    label for="answer" { (label) }
-                    input #answer name="answer" autocomplete="off" autofocus
-                        type=(if question.is_hidden { "password" } else { "text" });
-                }
-                p.buttons {
-                    button { "Continue" }
-                    a href={ "/console/login?next=" (encoded(next)) } { "Begin again" }
-                }
-            }
-        }
-    };
-    Page::new("Log in").render(&body)
-}
-
-/// Offers to send a form that was sent when the session was over.
-pub fn resume(action: &str, kept: &str, csrf: &str) -> Response {
-    let fields = Form::parse(kept.as_bytes()).0;
-    let body = html! {
-        p { "You are logged in again. What you had entered has not been sent yet:" }
-        dl {
-            @for (name, value) in &fields { dt { (name) } dd { (value) } }
-        }
-        form method="post" action=(action) {
-            (hidden(form::CSRF, csrf))
-            @for (name, value) in &fields { (hidden(name, value)) }
-            p.buttons {
-                button { "Send it now" }
-                a href=(HOME) { "Discard it" }
-            }
-        }
-    };
-    Page::new("Go on").render(&body)
-}
-
 /// Takes a secret out of a form, into locked memory; nothing where it is too long or there is no memory.
 fn take_secret(form: &mut Form, name: &str) -> Option<Secret> {
     let text = form.take(name);
@@ -400,17 +222,6 @@ fn take_secret(form: &mut Form, name: &str) -> Option<Secret> {
     }
     let mut secret = Secret::new().ok()?;
     text.as_bytes().iter().all(|&byte| secret.push(byte)).then_some(secret)
-}
-
-/// Returns the path of one of our pages, whatever a form or an address says.
-pub fn safe(path: &str) -> &str {
-    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    let is_page = path.starts_with("/console/") && !path.starts_with("/console/log");
-    if is_plain && is_page && !path.contains("//") { path } else { HOME }
-}
-
-fn encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn pending_cookie(value: &str, seconds: u32) -> String {
@@ -422,27 +233,6 @@ fn pending_cookie(value: &str, seconds: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_our_own_pages_come_next() {
-        for path in ["/console/sessions?q=a%20b", "/console/profiles/x"] {
-            assert_eq!(safe(path), path);
-        }
-        for path in [
-            "",
-            "/",
-            "//evil.example",
-            "https://evil.example/console/",
-            "/console//evil.example",
-            "/console/\\evil.example",
-            "/console/a\r\nSet-Cookie: x",
-            "/console/login",
-            "/console/logout",
-            "/api/user",
-        ] {
-            assert_eq!(safe(path), HOME, "{path}");
-        }
-    }
 
     #[test]
     fn a_secret_is_not_left_in_the_form() {

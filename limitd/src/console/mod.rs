@@ -19,9 +19,12 @@ mod limits;
 mod login;
 mod page;
 mod password;
+mod paths;
 mod problem;
 mod profile_form;
 mod profiles;
+mod rejections;
+mod screen;
 mod sessions;
 mod status;
 mod visitor;
@@ -34,13 +37,7 @@ use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::calls::{App, counted};
-
-/// Where the console begins.
-pub const HOME: &str = "/console/sessions";
-/// Where the user's own password is changed.
-const PASSWORD: &str = "/console/password";
-/// Where a session ends.
-const LOGOUT: &str = "/console/logout";
+use paths::{HOME, LOGOUT, PASSWORD};
 
 /// Nothing is loaded but our own style sheet and script, and no page is shown inside another.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
@@ -73,7 +70,7 @@ pub fn router(app: App) -> Router {
         .route("/console/style.css", get(assets::style))
         .route("/console/script.js", get(assets::script))
         .route("/console/icon.svg", get(assets::icon))
-        .route("/console/{*rest}", get(problem::no_such_page))
+        .route("/console/{*rest}", get(rejections::no_such_page))
         .layer(from_fn_with_state(app.clone(), around))
         .with_state(app)
 }

@@ -3,6 +3,7 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
+use session_limit_admin::api::objects::UserSession;
 
 use super::assets;
 use super::form::CSRF;
@@ -155,6 +156,16 @@ pub fn time(rfc3339: &str) -> Markup {
         None => shown,
     };
     html! { time datetime=(rfc3339) { (shown) } }
+}
+
+/// A session in one line.
+pub fn session(session: &UserSession) -> Markup {
+    html! {
+        (session.service)
+        @if let Some(rhost) = &session.rhost { " from " (rhost) }
+        @if let Some(tty) = &session.tty { " on " (tty) }
+        " since " (time(&session.since))
+    }
 }
 
 /// A table that may be wider than the window, by name.

@@ -10,9 +10,10 @@ use session_limit_admin::error::AdminError;
 
 use super::form::{self, Form, Posted};
 use super::page::{self, Page, hidden};
+use super::paths::{PASSWORD, safe};
 use super::problem::Problem;
+use super::screen;
 use super::visitor::Visitor;
-use super::{PASSWORD, login};
 
 /// Where a user who wanted to go nowhere else reads that it is done.
 const DONE: &str = "/console/account?done=password";
@@ -36,7 +37,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Response {
 
 /// Shows the form to a user whose password has expired and who has sent another form: that one is kept.
 pub fn screen_with(visitor: &Visitor, sent: &Form) -> Response {
-    let kept = login::kept(sent);
+    let kept = screen::kept(sent);
     Screen { next: &visitor.path, kept: &kept, ..Screen::default() }.page(visitor)
 }
 
@@ -64,11 +65,11 @@ pub async fn change(posted: Posted) -> Result<Response, Problem> {
         Err(error) => return Ok(refused(&reason(&error))),
     };
     match visitor.ask::<UserAccount>(Request::ChangePassword(change)).await {
-        Ok(_) if !kept.is_empty() => Ok(login::resume(login::safe(next), kept, &visitor.csrf)),
+        Ok(_) if !kept.is_empty() => Ok(screen::resume(safe(next), kept, &visitor.csrf)),
         Ok(_) if next.is_empty() || next.starts_with(PASSWORD) => {
             Ok(Redirect::to(DONE).into_response())
         }
-        Ok(_) => Ok(Redirect::to(login::safe(next)).into_response()),
+        Ok(_) => Ok(Redirect::to(safe(next)).into_response()),
         Err(Problem::Admin(error)) => Ok(refused(&reason(&error))),
         Err(problem) => Err(problem),
     }

@@ -1,18 +1,15 @@
-//! What could not be done, in words and with what to do.
+//! Why a page is not shown, and what to do about it.
 
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use maud::html;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
-
-use super::page::{self, Page};
-use super::{HOME, login, password};
 
 /// Why a page cannot be shown.
 #[derive(Debug)]
 pub enum Problem {
     /// The session is over; where the user was.
     Over(String),
+    /// A page of another site has led here, and the browser has kept the cookies back; where to.
+    FromElsewhere(String),
     /// The password has expired and has to be changed first; where the user was.
     Expired(String),
     /// The session process says no.
@@ -34,28 +31,6 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Over(path) => login::screen(&path),
-            Self::Expired(path) => password::detour(&path),
-            Self::Admin(error) => of_admin(&error),
-            Self::Request(status, text) => shown(
-                status,
-                "This could not be done",
-                &text,
-                "Go back, reload the page and try again.",
-            ),
-        }
-    }
-}
-
-/// Says that there is no such page.
-pub async fn no_such_page() -> Response {
-    let text = "There is no page at this address.";
-    shown(StatusCode::NOT_FOUND, "No such page", text, "Choose one of the pages of the console.")
-}
-
 /// Returns what to do about an error.
 pub fn advice(kind: AdminErrorKind) -> &'static str {
     match kind {
@@ -73,29 +48,4 @@ pub fn advice(kind: AdminErrorKind) -> &'static str {
         }
         AdminErrorKind::Io => "Try again; if it stays, look into the journal of the host.",
     }
-}
-
-fn of_admin(error: &AdminError) -> Response {
-    let (status, title) = match error.kind {
-        AdminErrorKind::NotFound => (StatusCode::NOT_FOUND, "There is no such thing"),
-        AdminErrorKind::Forbidden => (StatusCode::FORBIDDEN, "You may not do this"),
-        AdminErrorKind::Invalid => (StatusCode::BAD_REQUEST, "This is not valid"),
-        AdminErrorKind::Conflict => (StatusCode::PRECONDITION_FAILED, "It has changed meanwhile"),
-        AdminErrorKind::InUse => (StatusCode::CONFLICT, "Something stands in the way"),
-        AdminErrorKind::Configuration => {
-            (StatusCode::SERVICE_UNAVAILABLE, "The configuration is not valid")
-        }
-        AdminErrorKind::Store => (StatusCode::SERVICE_UNAVAILABLE, "The sessions cannot be read"),
-        AdminErrorKind::Fleet => (StatusCode::SERVICE_UNAVAILABLE, "The fleet cannot be asked"),
-        AdminErrorKind::Io => (StatusCode::INTERNAL_SERVER_ERROR, "This did not work"),
-    };
-    shown(status, title, &error.message, advice(error.kind))
-}
-
-fn shown(status: StatusCode, title: &str, text: &str, advice: &str) -> Response {
-    let body = html! {
-        (page::problem(text, advice))
-        p { a href=(HOME) { "Go to the sessions" } }
-    };
-    (status, Page::new(title).render(&body)).into_response()
 }

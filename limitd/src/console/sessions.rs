@@ -5,7 +5,6 @@ use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use session_limit_admin::api::objects::UserSession;
 use session_limit_admin::api::overview::{SessionPage, SessionRow};
 use session_limit_admin::api::{ListQuery, Request};
 
@@ -183,16 +182,6 @@ pub fn row(visitor: &Visitor, row: &SessionRow, with_use: bool, with_host: bool)
                 }
             }
         }
-    }
-}
-
-/// A session in one line.
-pub fn line(session: &UserSession) -> Markup {
-    html! {
-        (session.service)
-        @if let Some(rhost) = &session.rhost { " from " (rhost) }
-        @if let Some(tty) = &session.tty { " on " (tty) }
-        " since " (page::time(&session.since))
     }
 }
 

@@ -3,15 +3,14 @@
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use session_limit_admin::api::objects::UserAccount;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
+use super::paths::{LOGOUT, PASSWORD};
 use super::problem::Problem;
-use super::{LOGOUT, PASSWORD, login};
 use crate::calls::App;
 use crate::sessions::Session;
 use crate::sessions::cookies::{self, Hash};
@@ -49,9 +48,9 @@ pub fn known(app: &App, headers: &axum::http::HeaderMap) -> Option<Known> {
 }
 
 impl FromRequestParts<App> for Visitor {
-    type Rejection = Response;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let is_unattended = parts.headers.contains_key(UNATTENDED);
         if let Some(connection) = parts.extensions.get::<crate::net::Connection>() {
@@ -59,20 +58,19 @@ impl FromRequestParts<App> for Visitor {
         }
         let Some(Known { session, csrf }) = known(app, &parts.headers) else {
             return Err(if is_link_from_elsewhere(parts) {
-                login::asked_again(&path)
+                Problem::FromElsewhere(path)
             } else {
-                Problem::Over(path).into_response()
+                Problem::Over(path)
             });
         };
-        let visitor = Self::of(session, csrf, path, is_unattended).await;
-        let visitor = visitor.map_err(IntoResponse::into_response)?;
+        let visitor = Self::of(session, csrf, path, is_unattended).await?;
         match visitor.has_to_change_password() {
             false => Ok(visitor),
             true if is_unattended => {
                 let text = "The password has expired and has to be changed first.".to_owned();
-                Err(Problem::Request(StatusCode::FORBIDDEN, text).into_response())
+                Err(Problem::Request(StatusCode::FORBIDDEN, text))
             }
-            true => Err(Problem::Expired(visitor.path).into_response()),
+            true => Err(Problem::Expired(visitor.path)),
         }
     }
 }
