@@ -1,33 +1,17 @@
 //! The web console: the same session processes, rights and checks as the API, as pages.
 //!
 //! ```text
-//! mod (paths, headers) -> login, password, sessions, account, limits, profiles, assignments, history, status
-//!                            -> visitor (who asks), form (what is sent) -> page (how it looks)
+//! mod (paths, headers) -> login (logging in and out, the password), pages -> parts (who asks, what is sent, how it looks)
+//! rejections (what comes instead of a page) -> login -> parts
 //! ```
 //!
 //! Each page works without the script. What the script adds: pages that refresh themselves, the login screen as
 //! soon as a session is over, and times in the browser's zone.
 
-mod account;
-mod assets;
-mod assignments;
-mod chart;
-mod confirm;
-mod form;
-mod history;
-mod limits;
 mod login;
-mod page;
-mod password;
-mod paths;
-mod problem;
-mod profile_form;
-mod profiles;
+mod pages;
+mod parts;
 mod rejections;
-mod screen;
-mod sessions;
-mod status;
-mod visitor;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -37,7 +21,10 @@ use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::calls::{App, counted};
-use paths::{HOME, LOGOUT, PASSWORD};
+use login::password;
+use pages::{account, assignments, confirm, history, limits, profiles, sessions, status};
+use parts::assets;
+use parts::paths::{HOME, LOGOUT, PASSWORD};
 
 /// Nothing is loaded but our own style sheet and script, and no page is shown inside another.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \

@@ -5,11 +5,9 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
-use super::form::FormProblem;
-use super::page::{self, Page};
-use super::paths::HOME;
-use super::problem::{Problem, advice};
-use super::{password, screen};
+use super::login::{password, screen};
+use super::parts::paths::HOME;
+use super::parts::{FormProblem, Page, Problem, advice, page};
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

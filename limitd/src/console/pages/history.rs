@@ -7,10 +7,7 @@ use session_limit_admin::api::objects::History;
 use session_limit_admin::api::{HistoryQuery, Request};
 
 use super::chart;
-use super::form::Form;
-use super::page::{self, Page};
-use super::problem::Problem;
-use super::visitor::Visitor;
+use crate::console::parts::{Form, Page, Problem, Visitor, page};
 
 const PATH: &str = "/console/history";
 /// The spans that can be shown: key, name, and seconds of it and of a point.

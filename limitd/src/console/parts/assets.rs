@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::sessions::cookies::Hash;
 
-const STYLE: &str = include_str!("../../assets/console.css");
-const SCRIPT: &str = include_str!("../../assets/console.js");
-const ICON: &str = include_str!("../../assets/icon.svg");
+const STYLE: &str = include_str!("../../../assets/console.css");
+const SCRIPT: &str = include_str!("../../../assets/console.js");
+const ICON: &str = include_str!("../../../assets/icon.svg");
 
 /// Returns the word that the paths end in: another one with other assets, so that a browser may keep them.
 pub fn version() -> &'static str {

@@ -8,14 +8,11 @@ use session_limit_admin::api::overview::SessionPage;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 use session_limit_admin::field::Field;
 
-use super::form::Form;
 use super::limits;
-use super::page::{self, Page};
-use super::paths::PASSWORD;
-use super::problem::Problem;
 use super::profile_form::value;
 use super::sessions;
-use super::visitor::Visitor;
+use crate::console::parts::paths::PASSWORD;
+use crate::console::parts::{Form, Page, Problem, Visitor, page};
 
 const PATH: &str = "/console/account";
 const PAGE_SIZE: usize = 50;

@@ -1,5 +1,8 @@
 //! Logging in and out: name and password, whatever else PAM asks, and what to do at the limit.
 
+pub mod password;
+pub mod screen;
+
 use std::time::Instant;
 
 use axum::Extension;
@@ -12,17 +15,16 @@ use session_limit_core::admission::WARNING;
 use session_limit_session::secret::{CAPACITY, Secret};
 use zeroize::Zeroizing;
 
-use super::form::{self, Form, Posted};
-use super::paths::safe;
-use super::screen::{MAX_NAME, Screen, question_page, resume};
-use super::visitor::known;
 use crate::calls::{
     App, Client, LoginResult, is_plain, read_body, refuse_while_broken, set_cookies,
 };
+use crate::console::parts::paths::safe;
+use crate::console::parts::{Form, Posted, form, known};
 use crate::net::Connection;
 use crate::sessions::cookies::{self, Hash, Word};
 use crate::sessions::login::{Others, Refusal};
 use crate::sessions::{Attempt, Conversation, Packets, Question, Step, Waiting};
+use screen::{MAX_NAME, Screen, question_page, resume};
 
 /// The cookie of a login that waits for an answer.
 const PENDING_COOKIE: &str = "pending-login";

@@ -8,12 +8,10 @@ use session_limit_admin::api::objects::UserAccount;
 use session_limit_admin::api::{PasswordChange, Request};
 use session_limit_admin::error::AdminError;
 
-use super::form::{self, Form, Posted};
-use super::page::{self, Page, hidden};
-use super::paths::{PASSWORD, safe};
-use super::problem::Problem;
 use super::screen;
-use super::visitor::Visitor;
+use crate::console::parts::page::{self, hidden};
+use crate::console::parts::paths::{PASSWORD, safe};
+use crate::console::parts::{Form, Page, Posted, Problem, Visitor, form};
 
 /// Where a user who wanted to go nowhere else reads that it is done.
 const DONE: &str = "/console/account?done=password";

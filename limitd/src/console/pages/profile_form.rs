@@ -7,8 +7,8 @@ use session_limit_admin::field::{self, Field};
 use session_limit_admin::object::ON_LIMIT;
 use session_limit_core::model::policy::OnLimit;
 
-use super::form::Form;
-use super::page::hidden;
+use crate::console::parts::Form;
+use crate::console::parts::page::hidden;
 
 /// What stands for a profile that leaves `on_limit` to the policy.
 const POLICY: &str = "as the policy says";

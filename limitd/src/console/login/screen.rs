@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use session_limit_admin::api::AtLimit;
 
-use super::form::{self, Form};
-use super::page::{self, Page, counted, hidden};
-use super::paths::{HOME, safe};
 use crate::calls;
+use crate::console::parts::page::{self, counted, hidden};
+use crate::console::parts::paths::{HOME, safe};
+use crate::console::parts::{Form, Page, form};
 use crate::sessions::Question;
 
 /// Bytes of the longest form that is kept over a login.

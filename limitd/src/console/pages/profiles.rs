@@ -12,11 +12,9 @@ use session_limit_admin::field::Field;
 use session_limit_admin::impact::{CheckedUser, LimitCheck};
 use session_limit_core::model::utc::utc;
 
-use super::form::{Form, Posted};
-use super::page::{self, Page, counted, hidden};
-use super::problem::{Problem, advice};
 use super::profile_form::{Typed, VERSION, shown, value};
-use super::visitor::Visitor;
+use crate::console::parts::page::{self, counted, hidden};
+use crate::console::parts::{Form, Page, Posted, Problem, Visitor, advice};
 
 const PATH: &str = "/console/profiles";
 const KIND: Resource = Resource::UserAccountProfile;

@@ -8,10 +8,8 @@ use session_limit_admin::api::objects::Refusal;
 use session_limit_admin::api::overview::AtLimitPage;
 use session_limit_admin::api::{ListQuery, Request, Resource};
 
-use super::form::Form;
-use super::page::{self, Page, counted};
-use super::problem::Problem;
-use super::visitor::Visitor;
+use crate::console::parts::page::{self, counted};
+use crate::console::parts::{Form, Page, Problem, Visitor};
 
 const PATH: &str = "/console/limits";
 const PAGE_SIZE: usize = 50;

@@ -10,11 +10,9 @@ use session_limit_admin::api::objects::{User, UserAccountProfile, UserGroup};
 use session_limit_admin::api::{Request, Resource};
 use session_limit_admin::error::AdminError;
 
-use super::form::{Form, Posted};
-use super::page::{self, Page, hidden};
-use super::problem::{Problem, advice};
 use super::profile_form::VERSION;
-use super::visitor::Visitor;
+use crate::console::parts::page::{self, hidden};
+use crate::console::parts::{Form, Page, Posted, Problem, Visitor, advice};
 
 const PATH: &str = "/console/assignments";
 /// The service of the login that is explained where none is named.

@@ -7,9 +7,8 @@ use session_limit_admin::api::fleet::FleetHost;
 use session_limit_admin::api::{Request, Resource};
 use session_limit_admin::error::AdminErrorKind;
 
-use super::page::{self, Page, counted};
-use super::problem::Problem;
-use super::visitor::Visitor;
+use crate::console::parts::page::{self, counted};
+use crate::console::parts::{Page, Problem, Visitor};
 
 /// One thing that was looked at, as `shell status` shows it.
 #[derive(Deserialize)]

@@ -8,11 +8,9 @@ use serde_json::json;
 use session_limit_admin::api::objects::{Cleared, UserSession};
 use session_limit_admin::api::{ListQuery, MAX_PAGE_SIZE, Request, Resource};
 
-use super::form::{Form, Posted};
-use super::page::{self, Page, counted, hidden};
-use super::paths::HOME;
-use super::problem::Problem;
-use super::visitor::Visitor;
+use crate::console::parts::page::{self, counted, hidden};
+use crate::console::parts::paths::HOME;
+use crate::console::parts::{Form, Page, Posted, Problem, Visitor};
 
 /// A page of sessions, as the API lists them.
 #[derive(Deserialize)]

@@ -8,11 +8,9 @@ use maud::{Markup, html};
 use session_limit_admin::api::overview::{SessionPage, SessionRow};
 use session_limit_admin::api::{ListQuery, Request};
 
-use super::form::Form;
-use super::page::{self, Page, counted, hidden};
-use super::problem::Problem;
-use super::visitor::{Visitor, known};
 use crate::calls::App;
+use crate::console::parts::page::{self, counted, hidden};
+use crate::console::parts::{Form, Page, Problem, Visitor, known};
 use crate::net::Connection;
 
 const PATH: &str = "/console/sessions";
