@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Client, Ended};
 use crate::machine::Machine;
-use crate::root::Release;
+use crate::machine::root::Release;
 use crate::ssh::Ssh;
 use crate::terminal::Terminal;
 use crate::wait::{seconds, until, within};

@@ -15,12 +15,10 @@
 mod client;
 mod host;
 mod machine;
-mod root;
 mod runner;
 mod scenario;
 mod scenarios;
 mod ssh;
-mod sys;
 mod table;
 mod terminal;
 mod wait;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::host::{self, Host};
 use crate::machine;
-use crate::root::{self, Release};
+use crate::machine::root::{self, Release};
 use crate::scenario::Group;
 
 /// What the command line chose: the arguments of `cargo test --test host -- …`.

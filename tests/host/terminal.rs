@@ -7,8 +7,8 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::machine::sys;
 use crate::machine::{Machine, kill_tree};
-use crate::sys;
 use crate::wait::{seconds, within};
 
 const PATIENCE: Duration = seconds(30);

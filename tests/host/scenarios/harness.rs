@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::host::Host;
+use crate::machine::root::{self, Release};
+use crate::machine::sys;
 use crate::machine::{control_groups_of, descendants};
-use crate::root::{self, Release};
 use crate::scenario::group;
-use crate::sys;
 use crate::wait::{seconds, until};
 
 group!("these tests":

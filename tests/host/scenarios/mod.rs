@@ -5,7 +5,9 @@ use crate::scenario::Group;
 pub mod harness;
 mod login;
 mod operation;
+mod service;
 mod session;
+mod shell;
 
 pub const ALL: &[Group] = &[
     operation::install::GROUP,
@@ -25,12 +27,12 @@ pub const ALL: &[Group] = &[
     login::lockout::GROUP,
     login::passwords::GROUP,
     operation::faults::GROUP,
-    operation::shell::GROUP,
-    operation::users::GROUP,
-    operation::status::GROUP,
-    operation::api::GROUP,
-    operation::service::GROUP,
-    operation::browser::GROUP,
+    shell::dialogue::GROUP,
+    shell::users::GROUP,
+    shell::status::GROUP,
+    service::api::GROUP,
+    service::units::GROUP,
+    service::browser::GROUP,
     operation::fleet::GROUP,
     operation::hostile::GROUP,
     operation::penalties::GROUP,

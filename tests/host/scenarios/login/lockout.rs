@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 use crate::scenario::group;
-use crate::scenarios::operation::service;
+use crate::scenarios::service::units;
 use crate::terminal::Terminal;
 use crate::wait::{seconds, until};
 
@@ -94,9 +94,9 @@ fn every_way_in_counts_and_each_profile_locks_at_its_own_number(host: &mut Host)
         until("shell has asked PAM", seconds(30), || failures(host, "bob") > before);
     });
     counts(host, "the API", &|| {
-        host.run(service::START).ok();
+        host.run(units::START).ok();
         let body = "username=bob&password=wrong";
-        assert_eq!(service::call(host, &["-d", body], "/login").0, 401);
+        assert_eq!(units::call(host, &["-d", body], "/login").0, 401);
     });
     while failures(host, "bob") < 8 {
         wrong(host, "bob", "password");

@@ -1,7 +1,7 @@
 //! Switching the user inside a login, and what else opens PAM sessions without being a login.
 
 use crate::host::{Host, Rules};
-use crate::root::Release;
+use crate::machine::root::Release;
 use crate::scenario::group;
 use crate::ssh::WARNING;
 use crate::wait::{seconds, until};

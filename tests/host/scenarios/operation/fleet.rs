@@ -2,7 +2,7 @@
 
 use crate::host::{Host, Rules};
 use crate::scenario::group;
-use crate::scenarios::operation::service;
+use crate::scenarios::service::units;
 use crate::wait::{seconds, until};
 
 group!("fleet":
@@ -99,15 +99,15 @@ fn a_login_takes_a_slot_of_the_fleet_and_gives_it_back(host: &mut Host) -> Strin
     let metrics = metrics(host);
     let version = etcdctl(host, "version").1;
     stop(host);
-    let exposure = service::exposure(host, "session-limit-agent.service", 3.0);
+    let exposure = units::exposure(host, "session-limit-agent.service", 3.0);
     let version = version.lines().next().unwrap_or_default().replace("etcdctl version: ", "");
     format!("etcd {version}; {metrics}; systemd-analyze security {exposure}")
 }
 
 /// What monitoring and an administrator see through the service.
 fn metrics(host: &Host) -> String {
-    host.run(service::START).ok();
-    let text = service::call(host, &[], "/metrics").1;
+    host.run(units::START).ok();
+    let text = units::call(host, &[], "/metrics").1;
     for line in ["session_limit_fleet_up 1", "session_limit_fleet_hosts 1"] {
         assert!(text.lines().any(|written| written == line), "{line} in {text}");
     }
@@ -117,7 +117,7 @@ fn metrics(host: &Host) -> String {
         line.unwrap_or_else(|| panic!("{name} in {text}")).to_owned()
     };
     let figure = format!("{} granted, {} refused", count("granted"), count("refused"));
-    host.run(service::STOP).ok();
+    host.run(units::STOP).ok();
     figure
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::host::Host;
-use crate::root::Release;
+use crate::machine::root::Release;
 use crate::scenario::group;
 use crate::ssh::WARNING;
 use crate::wait::seconds;

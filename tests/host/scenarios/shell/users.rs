@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use super::dialogue::{PROMPT, exits, log_in};
 use crate::host::{Host, Rules};
 use crate::scenario::group;
-use crate::scenarios::operation::shell::{PROMPT, exits, log_in};
 use crate::terminal::Terminal;
 use crate::wait::{seconds, until};
 

@@ -5,15 +5,17 @@
 //! thread that booted it, so the kernel takes both back. Only the empty control groups need a hand:
 //! a guardian in a session of its own waits for our end of a pipe to close and removes them.
 
+pub mod root;
+pub mod sys;
+
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::root::Release;
-use crate::sys;
 use crate::wait::{seconds, until, until_some};
+use root::Release;
 
 /// Puts the overlay together, runs `$PREPARE` on it, and becomes the machine. `$1` is the root.
 /// 133 is how a machine asks to be started again: a reboot keeps its disk and loses its memory.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use testkit::browser::{self, Browser, Manner};
 
-use super::service::{START, STOP, call};
+use super::units::{START, STOP, call};
 use crate::host::{Host, Rules};
 use crate::scenario::group;
 use crate::wait::{seconds, until};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::service::{START, STOP, call};
+use super::units::{START, STOP, call};
 use crate::client::Client;
 use crate::host::Host;
 use crate::scenario::group;

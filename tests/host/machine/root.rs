@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::sys;
+use super::sys;
 
 const CACHE: &str = "/var/cache/pam_session_limit-tests";
 const PACKAGES: &str = include_str!("packages.txt");
