@@ -7,22 +7,9 @@
     reason = "a test may stop at the first surprise"
 )]
 
-mod audit;
 mod bounded;
-mod cli;
-mod config;
-mod impact;
-mod login;
+mod commands;
+mod interactive;
 mod pages;
-mod prompt;
-mod pty;
-mod refusals;
-mod rights;
-mod secrets;
-mod seed;
-mod served;
 mod snapshots;
-mod status;
-mod terminal;
-mod users;
 mod world;

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use session_limit_core::store::Store;
 
-use crate::pty::Pty;
+use crate::world::pty::Pty;
 use crate::world::{SHELL, World, is_root};
 
 /// A directory with a configuration, and `shell` on it.

@@ -11,8 +11,8 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
 
-use crate::pty::{Pty, plain};
-use crate::world::{PASSWORD, SHELL, World};
+use super::pty::{Pty, plain};
+use super::{PASSWORD, SHELL, World};
 
 pub const ALICE: u32 = 3001;
 pub const BOB: u32 = 3002;

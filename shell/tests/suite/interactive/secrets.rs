@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use std::process::{Command, Stdio};
 
-use crate::pty::Pty;
+use crate::world::pty::Pty;
 use crate::world::{PASSWORD, SHELL, World};
 
 /// One line of /proc/PID/smaps that begins a mapping, and its flags.

@@ -1,6 +1,6 @@
 //! Logging in, staying in, and being let in again.
 
-use crate::pty::{eventually, plain, prompt};
+use crate::world::pty::{eventually, plain, prompt};
 use crate::world::{OTHER_PASSWORD, PASSWORD, WARNING, World};
 
 fn limit(n: u32) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::pty::{Pty, plain, prompt};
+use crate::world::pty::{Pty, plain, prompt};
 use crate::world::{PASSWORD, SHELL, World};
 
 #[test]
@@ -118,7 +118,7 @@ fn ctrl_c_while_sessions_are_cleared_comes_back_to_the_prompt() {
     let mut other = world.logged_in("alice");
     // A session that takes its time: it is ended by SIGKILL after a while.
     let holder = world.holders("alice")[0];
-    crate::pty::kill(holder, "STOP");
+    crate::world::pty::kill(holder, "STOP");
     pty.line("clear sessions alice");
     pty.expect("\n");
     std::thread::sleep(Duration::from_millis(300));

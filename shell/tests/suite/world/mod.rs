@@ -1,6 +1,9 @@
 //! A small host: users, PAM stacks, configuration and store, bound over /etc, /run and /var/lib in a mount
 //! namespace of each process. The host's own /etc is never written to.
 
+pub mod pty;
+pub mod served;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::pty::{Pty, eventually, kill};
+use pty::{Pty, eventually, kill};
 
 /// The password of every user.
 pub const PASSWORD: &str = "correct horse";

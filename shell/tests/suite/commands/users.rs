@@ -14,8 +14,8 @@ use session_limit_session::ipc::local::{LocalLogin, PROTOCOL, send_login};
 use session_limit_session::ipc::{self, HolderMessage};
 use session_limit_session::pam_client::LoginStart;
 
-use crate::pty::{Pty, eventually, kill, plain};
-use crate::served::{
+use crate::world::pty::{Pty, eventually, kill, plain};
+use crate::world::served::{
     ALICE, BOB, SOCKET, one_shot, prompt_of, pty_of, sequential, served, without_terminal,
 };
 use crate::world::{OTHER_PASSWORD, PASSWORD, SHELL, WARNING, World};

@@ -1,6 +1,6 @@
 //! The terminal is as it was, whichever way the program ends.
 
-use crate::pty::{Pty, eventually};
+use crate::world::pty::{Pty, eventually};
 use crate::world::{PASSWORD, World};
 
 /// Waits for the end, which must be this code, and looks at the terminal.
@@ -96,7 +96,7 @@ fn ctrl_d_inside_configure_changes_nothing() {
     world.configure("# empty\n");
     let mut pty = world.logged_in("admin");
     pty.line("configure useraccountprofile P");
-    pty.expect(&crate::pty::prompt("admin", "useraccountprofile"));
+    pty.expect(&crate::world::pty::prompt("admin", "useraccountprofile"));
     pty.send("\u{4}");
     pty.expect_prompt("admin");
     assert_eq!(world.configuration(), "# empty\n");
@@ -110,7 +110,7 @@ fn tab_completes_and_twice_lists_with_help() {
     pty.send("conf\tuseracc\tC\t");
     pty.expect("Contractors");
     pty.line("");
-    pty.expect(&crate::pty::prompt("admin", "useraccountprofile"));
+    pty.expect(&crate::world::pty::prompt("admin", "useraccountprofile"));
     pty.send("\t\t");
     pty.expect("account_lock_timeout           minutes a lock lasts, 0 = until unlocked");
     pty.line("cancel");

@@ -1,6 +1,6 @@
 //! The dialogue of the original documentation, from end to end.
 
-use crate::pty::{plain, prompt};
+use crate::world::pty::{plain, prompt};
 use crate::world::{PASSWORD, WARNING, World};
 
 const PROFILE: &str = "Default-User-Account-Profile";

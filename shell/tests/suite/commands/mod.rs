@@ -1,0 +1,10 @@
+//! One command, one answer: what it does, with whose rights, and what is told of it.
+
+mod audit;
+mod cli;
+mod config;
+mod impact;
+mod refusals;
+mod rights;
+mod status;
+mod users;
