@@ -1,6 +1,6 @@
 //! What must hold for every input, from a fuzzer, or the bounded run in the tests.
 
-use session_limit_admin::config_edit::ConfigEditor;
+use session_limit_admin::config::edit::ConfigEditor;
 use session_limit_core::config::{Config, SourceLocation};
 use shell::language::completion::complete;
 use shell::language::grammar::{self, Command, Mode, ObjectKind};

@@ -15,12 +15,12 @@ use session_limit_core::system;
 use session_limit_core::system::users::{User, group_id};
 
 use crate::authorization::{AccessScope, Permission};
-use crate::config_store::ConfigFile;
-use crate::draft::{self, ConfigDraft, DraftError, Object};
+use crate::config::draft::{self, ConfigDraft, DraftError, Object};
+use crate::config::limits_conf::{self, ImportError, LimitsFile, Proposal};
+use crate::config::object::ObjectKind;
+use crate::config::store::ConfigFile;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::fleet;
-use crate::limits_conf::{self, ImportError, LimitsFile, Proposal};
-use crate::object::ObjectKind;
 use crate::sessions::{SessionView, Sessions};
 
 /// The configuration and the store, as one user may see and change them.

@@ -4,9 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config_store::SaveError;
-use crate::draft::DraftError;
-
 /// What kind of thing went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AdminErrorKind {
@@ -63,25 +60,3 @@ impl fmt::Display for AdminError {
 }
 
 impl std::error::Error for AdminError {}
-
-impl From<DraftError> for AdminError {
-    fn from(error: DraftError) -> Self {
-        match error {
-            DraftError::Changed(conflict) => {
-                Self::new(AdminErrorKind::Conflict, conflict.to_string())
-            }
-            DraftError::Incomplete(text) => Self::new(AdminErrorKind::InUse, text),
-            DraftError::Admin(error) => error,
-            DraftError::Save(error) => {
-                let kind = match &error {
-                    SaveError::Config(_) => AdminErrorKind::Configuration,
-                    SaveError::ConfigEditor(..)
-                    | SaveError::ConcurrentChange(_)
-                    | SaveError::Locked(_) => AdminErrorKind::InUse,
-                    SaveError::Io(..) => AdminErrorKind::Io,
-                };
-                Self::new(kind, error.to_string())
-            }
-        }
-    }
-}

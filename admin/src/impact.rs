@@ -11,9 +11,9 @@ use session_limit_core::system::users::User;
 
 use crate::administration::{Administration, absent};
 use crate::authorization::Permission;
+use crate::config::object::ObjectKind;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::history;
-use crate::object::ObjectKind;
 use crate::sessions::{SessionStatus, SessionView, count};
 
 /// A user who holds more sessions than a limit allows.

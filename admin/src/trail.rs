@@ -6,7 +6,7 @@ use session_limit_core::log::{Level, Log};
 use session_limit_core::model::session::Origin;
 
 use crate::administration::Administration;
-use crate::object::ObjectKind;
+use crate::config::object::ObjectKind;
 
 impl Administration {
     /// Tells the journal and the audit trail that an object of the configuration was saved or deleted.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use session_limit_admin::administration::{Administration, user_named};
 use session_limit_admin::command::{self, CallError};
-use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::config::store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::config;
 use session_limit_core::log::{Level, Log};

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use session_limit_admin::administration::{Administration, user_named};
 use session_limit_admin::api::{self, OwnPassword, Request, statistics};
-use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::config::store::ConfigFile;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::admission::WARNING;

@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::Parser;
 use rustix::fs::Mode;
 use session_limit_admin::administration::Administration;
-use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::config::store::ConfigFile;
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::log::{Level, Log};
 use shell::command::engine::{Engine, PROGRAM};

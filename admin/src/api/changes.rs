@@ -6,9 +6,9 @@ use session_limit_core::model::policy::OnLimit;
 
 use super::Resource;
 use super::objects::profile_uuid;
+use crate::config::field::Field;
+use crate::config::object::{self, Change, ON_LIMIT, PROFILE_REF};
 use crate::error::{AdminError, AdminErrorKind};
-use crate::field::Field;
-use crate::object::{self, Change, ON_LIMIT, PROFILE_REF};
 
 /// Fields that a client hands back as it has read them.
 const READ_ONLY: [&str; 4] = ["url", "is_assigned", "is_known", "_last_modified"];

@@ -340,7 +340,7 @@ pub(super) fn timestamp(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::Field;
+    use crate::config::field::Field;
 
     #[test]
     fn an_identifier_is_always_the_same_and_has_the_form_of_a_uuid() {

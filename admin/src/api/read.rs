@@ -11,8 +11,8 @@ use super::objects::{
 };
 use super::{ListQuery, OwnPassword, Resource, fleet, objects, refusals};
 use crate::administration::{Administration, is_known, profile_of};
+use crate::config::object::ObjectKind;
 use crate::error::{AdminError, AdminErrorKind};
-use crate::object::ObjectKind;
 use crate::sessions::SessionView;
 use crate::user_overview::UserOverview;
 

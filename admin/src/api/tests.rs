@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use session_limit_core::system::users::User;
 
 use super::*;
-use crate::config_store::ConfigFile;
+use crate::config::store::ConfigFile;
 use crate::sessions::Sessions;
 
 const PROFILE: &str = "useraccountprofile-11111111-2222-4333-8444-555555555555";

@@ -9,10 +9,10 @@ use super::changes::Body;
 use super::objects::{Cleared, Unlocked, UserAccountProfile, assignment_version, profile_uuid};
 use super::{Answer, Resource, read};
 use crate::administration::Administration;
-use crate::draft::{ConfigDraft, Object};
+use crate::config::draft::{ConfigDraft, Object};
+use crate::config::field::Field;
+use crate::config::object::{Change, ObjectKind};
 use crate::error::{AdminError, AdminErrorKind};
-use crate::field::Field;
-use crate::object::{Change, ObjectKind};
 
 /// Creates an object, with the identifier that is wished for beside the body.
 ///

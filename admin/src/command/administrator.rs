@@ -12,13 +12,13 @@ use session_limit_core::refusals::Recorded;
 
 use super::{Call, CallError, NameKind, answer};
 use crate::administration::{Administration, Found};
-use crate::draft::{ConfigDraft, Object};
+use crate::config::draft::{ConfigDraft, Object};
+use crate::config::limits_conf::{self, FileRights, Proposal};
+use crate::config::object::ObjectKind;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::explain::Explanation;
 use crate::fleet::{Elsewhere, FleetHost};
 use crate::impact::{LimitCheck, UserAboveLimit};
-use crate::limits_conf::{self, Proposal};
-use crate::object::ObjectKind;
 use crate::sessions::SessionView;
 use crate::status::Check;
 use crate::user_overview::UserOverview;
@@ -36,15 +36,6 @@ impl Channel for Administration {
     fn call(&mut self, call: Call) -> Result<Value, CallError> {
         answer(self, call)
     }
-}
-
-/// Which files the calling process may read for its user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileRights {
-    /// All that the kernel lets it read: the process has no rights but those of its user.
-    OfProcess,
-    /// What every user of the host may read: the process is root, its user is not.
-    OfEveryUser,
 }
 
 /// What a user may see and change, wherever that is carried out.

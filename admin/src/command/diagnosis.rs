@@ -3,10 +3,10 @@
 use super::NameKind;
 use crate::administration::{Administration, profile_of};
 use crate::authorization::{AccessScope, Permission};
+use crate::config::object::ObjectKind;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::explain::{self, Explanation};
 use crate::impact::{self, UserAboveLimit};
-use crate::object::ObjectKind;
 use crate::status::{self, Check, HostFiles};
 
 impl Administration {

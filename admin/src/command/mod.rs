@@ -10,17 +10,17 @@
 mod administrator;
 mod diagnosis;
 
-pub use administrator::{Administrator, Channel, FileRights};
+pub use administrator::{Administrator, Channel};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::administration::Administration;
-use crate::draft::{ConfigDraft, Conflict, DraftError};
+use crate::config::draft::{ConfigDraft, Conflict, DraftError};
+use crate::config::limits_conf::{ImportError, LimitsFile};
+use crate::config::object::ObjectKind;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::impact;
-use crate::limits_conf::{ImportError, LimitsFile};
-use crate::object::ObjectKind;
 
 /// What a name stands for that Tab completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl From<AdminError> for CallError {
 
 impl From<DraftError> for CallError {
     fn from(error: DraftError) -> Self {
-        use crate::config_store::SaveError;
+        use crate::config::store::SaveError;
         let (kind, message) = match error {
             DraftError::Admin(error) => return error.into(),
             DraftError::Changed(conflict) => {

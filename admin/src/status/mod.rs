@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 
-use crate::config_store::ConfigFile;
+use crate::config::store::ConfigFile;
 
 pub use sockets::SHELL as SHELL_SOCKET;
 

@@ -77,8 +77,8 @@ pub fn send_answer(
 
 #[cfg(test)]
 mod tests {
+    use session_limit_admin::config::limits_conf::LimitsFile;
     use session_limit_admin::error::{AdminError, AdminErrorKind};
-    use session_limit_admin::limits_conf::LimitsFile;
 
     use super::*;
     use crate::ipc::{Beginning, pair, receive_start};

@@ -12,7 +12,7 @@ use session_limit_core::system::error_text;
 use crate::output::exit_code::{CommandError, ExitCode};
 use crate::output::response::Response;
 use crate::output::table::printable;
-use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::config::store::ConfigFile;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Verdict {

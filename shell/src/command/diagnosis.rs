@@ -1,7 +1,7 @@
 //! `status`, `explain` and `check`: why a limit takes effect, or why it does not, and whom it would refuse.
 
-use session_limit_admin::draft::ConfigDraft;
-use session_limit_admin::object::ObjectKind;
+use session_limit_admin::config::draft::ConfigDraft;
+use session_limit_admin::config::object::ObjectKind;
 
 use crate::command::engine::{Engine, listed};
 use crate::output::exit_code::CommandError;

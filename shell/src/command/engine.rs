@@ -4,7 +4,7 @@ use session_limit_core::model::profile::Profile;
 
 use session_limit_admin::administration::{Found, is_known};
 use session_limit_admin::command::{Administrator, CallError};
-use session_limit_admin::draft::{ConfigDraft, Object};
+use session_limit_admin::config::draft::{ConfigDraft, Object};
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 
 use crate::language::grammar::{Change, Command, ObjectKind, Show};

@@ -12,7 +12,7 @@ use crate::output::pipeline::Pipeline;
 use crate::output::response::{Format, Response, render_failure};
 use crate::output::screen::Screen;
 use crate::output::table::{Table, printable};
-use session_limit_admin::draft::ConfigDraft;
+use session_limit_admin::config::draft::ConfigDraft;
 
 /// How long `watch` shows an answer.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);

@@ -16,8 +16,9 @@ use rustix::net::{
 };
 use serde_json::Value;
 use session_limit_admin::administration::{Administration, user_named};
-use session_limit_admin::command::{Administrator, Call, CallError, Channel, FileRights};
-use session_limit_admin::config_store::ConfigFile;
+use session_limit_admin::command::{Administrator, Call, CallError, Channel};
+use session_limit_admin::config::limits_conf::FileRights;
+use session_limit_admin::config::store::ConfigFile;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::model::sanitize::printable;

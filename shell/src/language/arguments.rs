@@ -1,7 +1,7 @@
 //! What the arguments of a command mean: each checked, and named where it is not valid.
 
-use session_limit_admin::field::{self, Field};
-use session_limit_admin::object::{self, Change, ON_LIMIT, ObjectKind, PROFILE_REF};
+use session_limit_admin::config::field::{self, Field};
+use session_limit_admin::config::object::{self, Change, ON_LIMIT, ObjectKind, PROFILE_REF};
 
 use super::grammar::{Command, SubCommand, needed};
 

@@ -4,8 +4,8 @@ use crate::language::grammar::{
     self, ArgumentKind, Mode, Next, ON_LIMIT, ObjectKind, PROFILE_REF, SyntaxElement,
 };
 use crate::language::lexer::{quote, split};
-use session_limit_admin::field::Field;
-use session_limit_admin::object::ON_LIMIT_HELP;
+use session_limit_admin::config::field::Field;
+use session_limit_admin::config::object::ON_LIMIT_HELP;
 use session_limit_core::model::policy::OnLimit;
 
 /// One way to go on.

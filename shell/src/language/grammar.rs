@@ -1,8 +1,8 @@
 //! The commands: one table of forms, from which lines are parsed, completed and explained.
 
-use session_limit_admin::field::Field;
-use session_limit_admin::object::ON_LIMIT_HELP;
-pub use session_limit_admin::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
+use session_limit_admin::config::field::Field;
+use session_limit_admin::config::object::ON_LIMIT_HELP;
+pub use session_limit_admin::config::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
 
 use super::arguments::{check_limit, configure, import, profile_change, session_id, set, unset};
 use super::parse;

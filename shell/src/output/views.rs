@@ -1,7 +1,7 @@
 //! The `show` commands: what the configuration and the store say, as tables and JSON.
 
 use serde::Serialize;
-use session_limit_admin::limits_conf::Proposal;
+use session_limit_admin::config::limits_conf::Proposal;
 use session_limit_admin::sessions::{SessionStatus, SessionView};
 use session_limit_admin::user_overview::UserOverview;
 use session_limit_core::admission::clear::ClearSummary;
@@ -11,7 +11,7 @@ use session_limit_core::refusals::Recorded;
 
 use crate::language::grammar::{ObjectKind, PROFILE_REF};
 use crate::output::response::{Response, timestamp};
-use session_limit_admin::draft::Object;
+use session_limit_admin::config::draft::Object;
 
 use crate::output::table::Table;
 

@@ -6,7 +6,7 @@ use clap_complete::Shell;
 
 use crate::language::grammar::{ArgumentKind, CommandSyntax, SyntaxElement, TOP};
 use crate::program::args::Args;
-use session_limit_admin::field::Field;
+use session_limit_admin::config::field::Field;
 
 /// Returns the completion script for a shell.
 #[must_use]

@@ -1,7 +1,7 @@
 //! What the bodies of writes look like.
 
 use session_limit_admin::api::Resource;
-use session_limit_admin::field::Field;
+use session_limit_admin::config::field::Field;
 use session_limit_core::model::policy::OnLimit;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};

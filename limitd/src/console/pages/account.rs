@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use session_limit_admin::api::objects::UserAccountProfile;
 use session_limit_admin::api::overview::SessionPage;
 use session_limit_admin::api::{ListQuery, Request, Resource};
-use session_limit_admin::field::Field;
+use session_limit_admin::config::field::Field;
 
 use super::limits;
 use super::profile_form::value;

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 use session_limit_admin::api::objects::UserAccountProfile;
-use session_limit_admin::field::{self, Field};
-use session_limit_admin::object::ON_LIMIT;
+use session_limit_admin::config::field::{self, Field};
+use session_limit_admin::config::object::ON_LIMIT;
 use session_limit_core::model::policy::OnLimit;
 
 use crate::console::parts::Form;

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 use session_limit_admin::api::objects::{User, UserAccountProfile, UserGroup};
 use session_limit_admin::api::{ListQuery, Request, Resource};
+use session_limit_admin::config::field::Field;
 use session_limit_admin::error::{AdminError, AdminErrorKind};
-use session_limit_admin::field::Field;
 use session_limit_admin::impact::{CheckedUser, LimitCheck};
 use session_limit_core::model::utc::utc;
 

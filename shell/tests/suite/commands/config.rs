@@ -9,9 +9,9 @@ use std::thread;
 
 use proptest::prelude::*;
 use session_limit_admin::administration::Administration;
-use session_limit_admin::config_store::{ConfigFile, SaveError};
-use session_limit_admin::draft::{ConfigDraft, DraftError, Object};
-use session_limit_admin::field::Field;
+use session_limit_admin::config::draft::{ConfigDraft, DraftError, Object};
+use session_limit_admin::config::field::Field;
+use session_limit_admin::config::store::{ConfigFile, SaveError};
 use session_limit_admin::sessions::Sessions;
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile};

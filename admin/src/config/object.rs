@@ -2,7 +2,7 @@
 
 use session_limit_core::model::policy::OnLimit;
 
-use crate::field::Field;
+use super::field::Field;
 use serde::{Deserialize, Serialize};
 
 /// An object type that can be shown, configured and deleted by name.

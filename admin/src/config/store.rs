@@ -15,13 +15,14 @@ use rustix::fs::{Mode, OFlags};
 use session_limit_core::config::{self, Config, ConfigError, MAX_BYTES, SourceLocation};
 use session_limit_core::system;
 
-use crate::config_edit::{ConfigEditor, EditError};
+use super::edit::{ConfigEditor, EditError};
+use crate::error::{AdminError, AdminErrorKind};
 
 /// How long another writer is waited for; a write takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(5);
 /// What a new file begins as: it has the entry that exempts root.
-const SHIPPED: &str = include_str!("../../packaging/config.toml");
+const SHIPPED: &str = include_str!("../../../packaging/config.toml");
 /// Mode of a new file.
 const NEW_MODE: u32 = 0o644;
 
@@ -78,6 +79,19 @@ impl fmt::Display for SaveError {
 }
 
 impl std::error::Error for SaveError {}
+
+impl From<SaveError> for AdminError {
+    fn from(error: SaveError) -> Self {
+        let kind = match &error {
+            SaveError::Config(_) => AdminErrorKind::Configuration,
+            SaveError::ConfigEditor(..) | SaveError::ConcurrentChange(_) | SaveError::Locked(_) => {
+                AdminErrorKind::InUse
+            }
+            SaveError::Io(..) => AdminErrorKind::Io,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
 
 impl From<ConfigError> for SaveError {
     fn from(error: ConfigError) -> Self {
@@ -312,7 +326,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::object::ObjectKind;
+    use crate::config::object::ObjectKind;
 
     const TEXT: &str =
         "# head\n[[useraccountprofile]]\nname = \"P\"\nmax_concurrent_sessions = 1 # one\n";

@@ -13,12 +13,11 @@ use serde::{Deserialize, Serialize};
 use session_limit_core::config::Config;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
-use crate::command::FileRights;
-use crate::config_store::ConfigFile;
-use crate::draft::{ConfigDraft, DraftError};
+use super::draft::{ConfigDraft, DraftError};
+use super::field::Field;
+use super::object::{Change, ObjectKind};
+use super::store::ConfigFile;
 use crate::error::{AdminError, AdminErrorKind};
-use crate::field::Field;
-use crate::object::{Change, ObjectKind};
 
 const MAIN_FILE: &str = "/etc/security/limits.conf";
 const DIRECTORY: &str = "/etc/security/limits.d";
@@ -91,6 +90,15 @@ pub struct LimitsFile {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+}
+
+/// Which files the calling process may read for its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRights {
+    /// All that the kernel lets it read: the process has no rights but those of its user.
+    OfProcess,
+    /// What every user of the host may read: the process is root, its user is not.
+    OfEveryUser,
 }
 
 /// Reads the files named, or those that pam_limits reads.
@@ -289,7 +297,7 @@ fn write(
     wanted.sort_by_key(|&(_, place, _)| std::cmp::Reverse(place));
     file.update(|edit, config| {
         let failed = |e| {
-            DraftError::Save(crate::config_store::SaveError::ConfigEditor(
+            DraftError::Save(crate::config::store::SaveError::ConfigEditor(
                 file.path().to_owned(),
                 e,
             ))

@@ -8,11 +8,11 @@ use session_limit_core::config::Config;
 use session_limit_core::model::policy::OnLimit;
 use session_limit_core::model::profile::{DEFAULT_PROFILE, Profile, ProfileAssignment};
 
-use crate::config_edit::{ConfigEditor, EditError};
-use crate::config_store::{ConfigFile, SaveError};
-use crate::error::AdminError;
-use crate::field::Field;
-use crate::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
+use super::edit::{ConfigEditor, EditError};
+use super::field::Field;
+use super::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
+use super::store::{ConfigFile, SaveError};
+use crate::error::{AdminError, AdminErrorKind};
 
 /// The key of an assignment's profile in the file.
 const PROFILE_KEY: &str = "user_profile";
@@ -470,6 +470,19 @@ fn new_uuid() -> String {
         part(16, 20),
         part(20, 32)
     )
+}
+
+impl From<DraftError> for AdminError {
+    fn from(error: DraftError) -> Self {
+        match error {
+            DraftError::Changed(conflict) => {
+                Self::new(AdminErrorKind::Conflict, conflict.to_string())
+            }
+            DraftError::Incomplete(text) => Self::new(AdminErrorKind::InUse, text),
+            DraftError::Admin(error) => error,
+            DraftError::Save(error) => error.into(),
+        }
+    }
 }
 
 #[cfg(test)]

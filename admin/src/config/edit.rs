@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use toml_edit::{ArrayOfTables, Document, Table, TomlError, Value};
 
-use crate::object::ObjectKind;
+use super::object::ObjectKind;
 
 /// Why a change cannot be made.
 #[derive(Debug)]
