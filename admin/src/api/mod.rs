@@ -3,30 +3,25 @@
 //!
 //! A [`Request`] is answered by [`answer`] with the rights of the user in [`Administration`].
 
-mod at_limit;
 mod changes;
-pub mod fleet;
-mod history;
 pub mod objects;
-pub mod overview;
 mod password;
 mod query;
 mod read;
-mod refusals;
-pub mod statistics;
+mod views;
 mod write;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use at_limit::{AtLimit, at_limit};
-pub use history::HistoryQuery;
 pub use password::{OwnPassword, PasswordChange};
 pub use query::{ListQuery, MAX_PAGE_SIZE};
+pub use views::{AtLimit, HistoryQuery, at_limit, fleet, overview, statistics};
 pub use write::{ClearBody, UnlockBody};
 
 use crate::administration::Administration;
 use crate::error::{AdminError, AdminErrorKind};
+use views::shown;
 
 /// A kind of objects, as URLs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -183,7 +178,7 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             query.select(object).map(Into::into)
         }
         Request::Account => account(admin, OwnPassword::default()),
-        Request::History(query) => history::read(admin, &query).map(Into::into),
+        Request::History(query) => views::history(admin, &query).map(Into::into),
         Request::Create(resource, wished, body) => {
             write::create(admin, writable(resource)?, wished, body).map(Into::into)
         }
@@ -207,12 +202,12 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
         Request::CheckProfile(id, body) => {
             let name = read::profile_named_by(admin, &id)?;
             let limit = changes::limit(body)?;
-            read::value(crate::impact::check(admin, &name, limit)?).map(Into::into)
+            shown::value(crate::impact::check(admin, &name, limit)?).map(Into::into)
         }
         Request::Explain(user, service) => {
-            read::value(admin.explain(&user, &service)?).map(Into::into)
+            shown::value(admin.explain(&user, &service)?).map(Into::into)
         }
-        Request::Status => read::value(admin.status()?).map(Into::into),
+        Request::Status => shown::value(admin.status()?).map(Into::into),
         Request::Version => Ok(overview::version(admin).into()),
         Request::Unattended(request) if request.only_reads() && request.is_attended() => {
             answer(admin, *request)

@@ -7,6 +7,7 @@ use session_limit_core::config::Config;
 
 use super::changes::Body;
 use super::objects::{Cleared, Unlocked, UserAccountProfile, assignment_version, profile_uuid};
+use super::views::shown;
 use super::{Answer, Resource, read};
 use crate::administration::Administration;
 use crate::config::draft::{ConfigDraft, Object};
@@ -115,7 +116,7 @@ pub fn patch(
     }
     match draft {
         Some(mut draft) => save(admin, resource, &mut draft, &changes),
-        None => Err(read::absent(resource, id)),
+        None => Err(shown::absent(resource, id)),
     }
 }
 
@@ -139,10 +140,10 @@ pub fn clear_session(admin: &Administration, id: &str) -> Result<Answer, AdminEr
         own.session.id == id && Some(own.session.leader.pid) == admin.holder
     };
     if seen.iter().any(|seen| is_own(&seen)) {
-        let body = read::value(Cleared { ended: 1, ..Cleared::default() })?;
+        let body = shown::value(Cleared { ended: 1, ..Cleared::default() })?;
         return Ok(Answer { body, ends_session: true });
     }
-    read::value(counts(&admin.clear_session(id)?.value)).map(Into::into)
+    shown::value(counts(&admin.clear_session(id)?.value)).map(Into::into)
 }
 
 /// The body of a call that ends all sessions of a user.
@@ -180,7 +181,7 @@ pub fn clear(admin: &Administration, body: Value) -> Result<Answer, AdminError> 
     if ends_session {
         cleared.ended += 1;
     }
-    Ok(Answer { body: read::value(cleared)?, ends_session })
+    Ok(Answer { body: shown::value(cleared)?, ends_session })
 }
 
 /// The body of a call that unlocks an account.
@@ -205,7 +206,7 @@ pub fn unlock(admin: &Administration, body: Value) -> Result<Value, AdminError> 
     let body: UnlockBody = serde_json::from_value(body)
         .map_err(|_| AdminError::field("username", "expected the name of a user"))?;
     let failed_login_attempts = admin.unlock(&body.username)?.value;
-    read::value(Unlocked { username: body.username, failed_login_attempts })
+    shown::value(Unlocked { username: body.username, failed_login_attempts })
 }
 
 fn counts(cleared: &ClearSummary) -> Cleared {
@@ -258,10 +259,10 @@ fn save(
     }
     let name = draft.name().to_owned();
     match admin.save(draft)? {
-        Object::Profile(profile) => read::value(UserAccountProfile::new(&profile)),
+        Object::Profile(profile) => shown::value(UserAccountProfile::new(&profile)),
         Object::ProfileAssignment(entry) => match resource {
-            Resource::UserGroup => read::value(read::group(&admin.read()?, &entry, false)),
-            _ => read::value(read::user(admin, &name, false)?),
+            Resource::UserGroup => shown::value(shown::group(&admin.read()?, &entry, false)),
+            _ => shown::value(shown::user(admin, &name, false)?),
         },
     }
 }

@@ -15,9 +15,10 @@ use session_limit_core::process::{HostIdentity, Liveness};
 use session_limit_core::system::clock;
 
 use super::fleet::{FleetSession, on_other, on_self};
-use super::objects::UserActivity;
-use super::{ListQuery, read};
+use super::shown;
 use crate::administration::{Administration, Known, profile_of, user_named};
+use crate::api::ListQuery;
+use crate::api::objects::UserActivity;
 use crate::error::AdminError;
 use crate::fleet::{self, Elsewhere};
 use crate::sessions::{SessionView, is_held};
@@ -173,7 +174,7 @@ pub fn sessions(
         })
     });
     let results = results.collect();
-    read::value(SessionPage { is_of_fleet, warning, count, users, results })
+    shown::value(SessionPage { is_of_fleet, warning, count, users, results })
 }
 
 /// Returns a page of the users who can open no further session.
@@ -187,7 +188,7 @@ pub fn users_at_limit(admin: &Administration, query: &ListQuery) -> Result<Value
     users.sort_by(|a, b| free_slots(a).cmp(&free_slots(b)).then_with(|| a.name.cmp(&b.name)));
     let count = users.len();
     let shown = users.iter().skip((page - 1).saturating_mul(size)).take(size);
-    read::value(AtLimitPage { count, results: shown.map(read::activity).collect() })
+    shown::value(AtLimitPage { count, results: shown.map(shown::activity).collect() })
 }
 
 /// Returns how many further sessions a user may open; nothing where there is no limit.

@@ -3,16 +3,16 @@
 use serde_json::Value;
 use session_limit_core::refusals::Recorded;
 
-use super::Resource;
-use super::objects::{Refusal, timestamp, url};
-use super::read::{absent, value};
+use super::shown::{absent, value};
 use crate::administration::Administration;
+use crate::api::Resource;
+use crate::api::objects::{Refusal, timestamp, url};
 use crate::error::AdminError;
 
 /// Returns one.
 ///
 /// # Errors
-/// See [`super::answer`].
+/// See [`crate::api::answer`].
 pub fn get(admin: &Administration, id: &str) -> Result<Value, AdminError> {
     let absent = || absent(Resource::Refusal, id);
     let wanted: i64 = id.parse().map_err(|_| absent())?;

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::objects::{timestamp, url};
-use super::read::{absent, found, value, values};
-use super::{ListQuery, Resource};
+use super::shown::{self, absent, found, value, values};
 use crate::administration::Administration;
+use crate::api::objects::{timestamp, url};
+use crate::api::{ListQuery, Resource};
 use crate::error::AdminError;
 use crate::fleet::{self, Elsewhere, no_fleet};
 use crate::sessions::SessionView;
@@ -120,7 +120,7 @@ fn of_all_hosts(
 
 /// Shows a session of this host.
 pub fn on_self(admin: &Administration, seen: &SessionView, host: &str) -> FleetSession {
-    let session = super::read::session(admin, seen);
+    let session = shown::session(admin, seen);
     FleetSession {
         id: session.id,
         url: session_url(host, session.id),

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use session_limit_core::model::policy::Tell;
 
-use super::objects::UserSession;
-use super::read;
+use super::shown;
 use crate::administration::{Administration, profile_of};
+use crate::api::objects::UserSession;
 use crate::error::AdminError;
 use crate::sessions::{SessionStatus, SessionView};
 
@@ -54,7 +54,7 @@ pub fn at_limit(admin: &Administration, may_choose: bool) -> Result<Option<AtLim
         let open = seen.iter().filter(takes_slot).filter(|seen| seen.session.is_open());
         let mut bytes = 0;
         open.take(MAX_SESSIONS)
-            .map(|seen| read::session(admin, seen))
+            .map(|seen| shown::session(admin, seen))
             .take_while(|session| {
                 bytes += serde_json::to_vec(session).map_or(MAX_BYTES, |text| text.len());
                 bytes <= MAX_BYTES

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use session_limit_core::system::clock;
 
-use super::objects::{History, HistoryPoint, timestamp};
-use super::read::value;
+use super::shown::value;
 use crate::administration::Administration;
+use crate::api::objects::{History, HistoryPoint, timestamp};
 use crate::authorization::Permission;
 use crate::error::AdminError;
 use crate::history::{self, INTERVAL, MAX_POINTS, Point, Span};
