@@ -2,6 +2,7 @@
 
 mod bodies;
 
+use serde_json::json;
 use session_limit_admin::api::fleet::{FleetHost, FleetSession};
 use session_limit_admin::api::objects::{
     Cleared, History, HistoryPoint, Refusal, Unlocked, User, UserAccount, UserAccountProfile,
@@ -15,7 +16,7 @@ use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ArrayBuilder, ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder,
@@ -127,30 +128,17 @@ pub fn document() -> OpenApi {
 
 fn list(resource: Resource) -> Operation {
     let mut list = operation("Lists objects, one page of them.", true);
-    for (name, kind, help) in [
-        ("page", Type::Integer, "Number of the page, from 1."),
-        ("page_size", Type::Integer, "Objects of a page."),
-        ("name", Type::String, "Only the object of this name."),
-        ("sort", Type::String, "Field to sort by, with `-` in front for the reverse order."),
-        ("fields", Type::String, "Fields to show, with commas between."),
-        ("include_name", Type::Boolean, "Whether references end in `#NAME`."),
+    let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    for (name, schema, help) in [
+        ("page", number(), "Number of the page, from 1."),
+        ("page_size", number().maximum(Some(MAX_PAGE_SIZE)), "Objects of a page."),
+        ("name", text(), "Only the object of this name."),
+        ("sort", text(), "Field to sort by, with `-` in front for the reverse order."),
+        ("fields", text(), "Fields to show, with commas between."),
     ] {
-        let mut schema = ObjectBuilder::new().schema_type(kind);
-        if name == "page" || name == "page_size" {
-            schema = schema.minimum(Some(1));
-        }
-        if name == "page_size" {
-            schema = schema.maximum(Some(MAX_PAGE_SIZE));
-        }
-        list = list.parameter(
-            ParameterBuilder::new()
-                .name(name)
-                .parameter_in(ParameterIn::Query)
-                .required(Required::False)
-                .description(Some(help))
-                .schema(Some(schema)),
-        );
+        list = list.parameter(in_query(name, schema, help));
     }
+    list = list.parameter(include_name());
     let page = ObjectBuilder::new()
         .property("count", ObjectBuilder::new().schema_type(Type::Integer))
         .property("results", ArrayBuilder::new().items(schema_of(resource)))
@@ -167,20 +155,13 @@ fn history() -> Operation {
         ("to", "The end, likewise; now by default."),
         ("step", "Seconds of a point."),
     ] {
-        history = history.parameter(
-            ParameterBuilder::new()
-                .name(name)
-                .parameter_in(ParameterIn::Query)
-                .required(Required::False)
-                .description(Some(help))
-                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
-        );
+        history = history.parameter(in_query(name, text(), help));
     }
     answered(history, "200", reference::<History>()).build()
 }
 
 fn get(resource: Resource) -> Operation {
-    answered(by_id(resource, false), "200", schema_of(resource)).build()
+    answered(by_id(resource, false).parameter(include_name()), "200", schema_of(resource)).build()
 }
 
 fn write(resource: Resource, summary: &str, status: &str, creates: bool) -> Operation {
@@ -225,7 +206,6 @@ fn login() -> Operation {
     let id = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
     let ids = ArrayBuilder::new().items(id()).min_items(Some(1)).max_items(Some(MAX_CHOSEN));
     let end_session = OneOfBuilder::new().item(id()).item(ids);
-    let text = || ObjectBuilder::new().schema_type(Type::String);
     let fields = ObjectBuilder::new()
         .property("username", text())
         .property("password", text())
@@ -277,12 +257,32 @@ fn by_id(resource: Resource, deletes: bool) -> OperationBuilder {
         .name("id")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        .schema(Some(text()));
     let operation = operation(summary, true).parameter(id).tag(resource.word());
     if !deletes {
         return operation;
     }
     writing(operation).response("409", failure("The object is still needed."))
+}
+
+/// Whether references are shown with names.
+fn include_name() -> ParameterBuilder {
+    // The clients of the original product write `&include_name`.
+    let flag = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Boolean, Type::String]))
+        .enum_values(Some([json!(true), json!(false), json!("")]));
+    let help = "Whether references end in `#NAME`; without a value it means `true`.";
+    in_query("include_name", flag, help)
+}
+
+/// A parameter behind the path, which may be left out.
+fn in_query(name: &str, schema: ObjectBuilder, help: &str) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(help))
+        .schema(Some(schema))
 }
 
 /// Adds what each change needs.
@@ -300,7 +300,7 @@ fn header(name: &str, help: &str, required: bool) -> ParameterBuilder {
         .parameter_in(ParameterIn::Header)
         .required(if required { Required::True } else { Required::False })
         .description(Some(help))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(text()))
 }
 
 fn answered(operation: OperationBuilder, status: &str, schema: RefOr<Schema>) -> OperationBuilder {
@@ -320,6 +320,10 @@ fn described(description: &str) -> ResponseBuilder {
 fn body(schema: RefOr<Schema>) -> utoipa::openapi::request_body::RequestBody {
     let content = ContentBuilder::new().schema(Some(schema)).build();
     RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build()
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
 }
 
 fn object() -> RefOr<Schema> {
@@ -358,5 +362,22 @@ mod tests {
         }
         assert!(document.pointer("/paths/~1api~1user~1{id}/patch").is_some());
         assert!(document.pointer("/paths/~1api~1useractivity/post").is_none());
+    }
+
+    #[test]
+    fn a_flag_without_a_value_is_allowed_wherever_objects_are_shown() {
+        let document = serde_json::to_value(document()).unwrap();
+        for word in Resource::ALL.map(Resource::word) {
+            for path in [format!("/api/{word}"), format!("/api/{word}/{{id}}")] {
+                let parameters = document["paths"][&path]["get"]["parameters"].as_array().unwrap();
+                let flag = parameters.iter().find(|one| one["name"] == "include_name").unwrap();
+                assert_eq!(flag["schema"]["type"], json!(["boolean", "string"]), "{path}");
+                assert_eq!(flag["schema"]["enum"], json!([true, false, ""]), "{path}");
+                assert!(
+                    flag["description"].as_str().unwrap().contains("without a value"),
+                    "{path}"
+                );
+            }
+        }
     }
 }
