@@ -162,6 +162,12 @@ impl Login {
         self.tell("close")
     }
 
+    /// The same where the application may abort because it is out of memory; `None` if it did.
+    pub fn try_close(&mut self) -> Option<i32> {
+        self.begin("close");
+        self.answer()
+    }
+
     /// Ends the transaction.
     pub fn end(&mut self, status: i32) -> i32 {
         self.tell(&format!("end {status}"))

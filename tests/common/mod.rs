@@ -21,7 +21,7 @@ pub fn rewrite_rows(host: &Host, change: impl Fn(&mut Session)) {
     Store::at(&host.state())
         .transaction(|tx| {
             for mut session in tx.all_sessions()? {
-                tx.remove(session.id)?;
+                tx.remove(&session)?;
                 change(&mut session);
                 tx.upsert(&session)?;
             }

@@ -164,7 +164,7 @@ impl ClearPlan {
     /// Those of SQLite.
     pub fn forget(&self, tx: &Transaction) -> Result<usize, TransactionError> {
         for session in &self.forget {
-            tx.remove(session.id)?;
+            tx.remove(session)?;
         }
         Ok(self.forget.iter().filter(|session| session.is_open()).count())
     }
@@ -224,7 +224,7 @@ pub fn clear_sessions(
         let all = tx.all_sessions()?;
         for session in all.iter().filter(|session| selects(session)) {
             if check.is_stale(session) {
-                tx.remove(session.id)?;
+                tx.remove(session)?;
             } else {
                 selected.push(session.clone());
             }
@@ -238,20 +238,20 @@ pub fn clear_sessions(
         summary.add(TerminationResult::Skipped(*reason));
     }
     let results = plan.end(host, ended_by);
-    let gone: Vec<i64> = plan
+    let gone: Vec<&Session> = plan
         .terminate
         .iter()
         .zip(&results)
         .filter(|(_, result)| {
             matches!(result, TerminationResult::Terminated | TerminationResult::Killed)
         })
-        .map(|(session, _)| session.id)
+        .map(|(session, _)| session)
         .collect();
     for result in results {
         summary.add(result);
     }
     if !gone.is_empty() {
-        store.existing_transaction(|tx| gone.iter().try_for_each(|&id| tx.remove(id)))?;
+        store.existing_transaction(|tx| gone.iter().try_for_each(|session| tx.remove(session)))?;
     }
     Ok(summary)
 }

@@ -257,7 +257,7 @@ impl Login<'_> {
     ) -> Result<Outcome, AdmissionError> {
         let mut others = Vec::new();
         store.existing_transaction(|tx| {
-            tx.remove_if_leader(denial.id, &self.leader)?;
+            tx.remove_if_leader(self.settings.user.uid, denial.id, &self.leader)?;
             let check = LivenessCheck::new(&self.host, store);
             others = live_sessions(tx, self.settings.user.uid, &check)?;
             Ok(())

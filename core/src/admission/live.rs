@@ -73,7 +73,7 @@ pub fn live_sessions(
     let mut live = Vec::new();
     for session in tx.sessions_of(uid)? {
         if check.is_stale(&session) {
-            tx.remove(session.id)?;
+            tx.remove(&session)?;
         } else {
             live.push(session);
         }

@@ -24,7 +24,7 @@ use crate::model::service::{ServiceKind, service_kind};
 use crate::model::session::{EvictionRequest, Leader, Session, SessionState};
 use crate::process::identity::is_self;
 use crate::process::{self, HostIdentity, ssh};
-use crate::store::{Store, StoreError, Transaction, TransactionError};
+use crate::store::{Store, StoreError, Transaction, TransactionError, new_id};
 use crate::system::{self, clock};
 use clear::{ClearPlan, ClearProgress, ClearSummary};
 pub use context::is_counted;
@@ -110,7 +110,8 @@ pub fn close(slot: &Slot, uid: u32, store: &Store) -> Result<bool, StoreError> {
     let own = is_own(&slot.leader);
     if own {
         // The number alone could mean a row of another process: the store may have been begun again.
-        let removed = store.existing_transaction(|tx| tx.remove_if_leader(slot.id, &slot.leader));
+        let removed =
+            store.existing_transaction(|tx| tx.remove_if_leader(uid, slot.id, &slot.leader));
         if slot.fleet.is_some() {
             Agent::beside(&slot.state).free(uid, slot.id);
         }
@@ -209,7 +210,7 @@ impl<'a> Login<'a> {
         let state = reserved(eviction, self.may_lack_a_factor());
         let over_limit = eviction == EvictionRequest::None
             && decide(self.settings.limit, held) == Decision::Deny;
-        let token = self.write_session(tx, own, state, over_limit, token)?;
+        let token = self.write_session(tx, own, &others, state, over_limit, token)?;
         Ok(Ok(Outcome::Reserved {
             token,
             held: held + 1,
@@ -317,7 +318,7 @@ impl<'a> Login<'a> {
             true => reserved(EvictionRequest::None, false),
             false => SessionState::Open,
         };
-        let token = self.write_session(tx, own, state, over_limit, token)?;
+        let token = self.write_session(tx, own, &others, state, over_limit, token)?;
         if asks_fleet {
             return Ok(OpenStep::AskFleet { token, eviction, cleared });
         }
@@ -378,7 +379,7 @@ impl<'a> Login<'a> {
         let first = own.next();
         // A connection that tried in several ways.
         for more in own {
-            tx.remove(more.id)?;
+            tx.remove(&more)?;
         }
         Ok((first, others))
     }
@@ -441,7 +442,7 @@ impl<'a> Login<'a> {
         tx: &Transaction,
         own: Option<Session>,
     ) -> Result<(), TransactionError> {
-        own.map_or(Ok(()), |own| tx.remove(own.id))
+        own.map_or(Ok(()), |own| tx.remove(&own))
     }
 
     /// Writes this login's row, in the place of its earlier one if there is one.
@@ -449,11 +450,12 @@ impl<'a> Login<'a> {
         &self,
         tx: &Transaction,
         own: Option<Session>,
+        others: &[Session],
         state: SessionState,
         over_limit: bool,
         token: Option<&SessionToken>,
     ) -> Result<SessionToken, TransactionError> {
-        let id = own.map_or_else(|| tx.new_id(), |own| Ok(own.id))?;
+        let id = own.map_or_else(|| new_id(others), |own| Ok(own.id))?;
         let known = token.and_then(|token| token.slot.as_ref()).filter(|slot| slot.id == id);
         tx.upsert(&Session {
             id,

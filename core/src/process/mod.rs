@@ -79,16 +79,21 @@ impl Stat {
     }
 }
 
-/// Reads a file of `/proc`. These have no size: a page at a time takes two system calls where reading by
-/// the size takes eight.
+/// Reads a file of `/proc` that is one record, as all are that this program reads: the kernel makes it as a whole,
+/// and fills what it is given to read into (seq_file). So a page that it does not fill is the last one, and takes one
+/// system call where reading by the size, of which these files have none, takes eight.
 fn read_proc(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let mut text = Vec::new();
     let mut page = [0; 4096];
     loop {
         match file.read(&mut page) {
-            Ok(0) => return Ok(text),
-            Ok(length) => text.extend_from_slice(page.get(..length).unwrap_or_default()),
+            Ok(length) => {
+                text.extend_from_slice(page.get(..length).unwrap_or_default());
+                if length < page.len() {
+                    return Ok(text);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

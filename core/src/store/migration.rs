@@ -5,8 +5,9 @@
 //! and begin a new one. So the present store has a name of its own: a new one takes over the rows of the
 //! former one beside it, which is left as it is for the sessions that such a module still has to close.
 //!
-//! Version 5 had the present table with checks, version 4 without `on_open_session` and `over_limit` too. They
-//! leave a store of a later version alone, so their rows are taken over in place, with their numbers.
+//! Version 6 had the present columns with an index of the uid, version 5 checks too, version 4 neither
+//! `on_open_session` nor `over_limit`. They leave a store of a later version alone, so their rows are taken over in
+//! place, with their numbers.
 
 use std::path::{Path, PathBuf};
 
@@ -62,7 +63,7 @@ pub fn sessions_of_version(
     version: i32,
 ) -> rusqlite::Result<Vec<Session>> {
     let columns = match version {
-        4 | 5 => {
+        4..=6 => {
             let columns = if version == 4 { row::COLUMNS_OF_VERSION_4 } else { "*" };
             let mut rows = connection.prepare(&format!("SELECT {columns} FROM session"))?;
             return rows.query_map([], row::session_of)?.collect();

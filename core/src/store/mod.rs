@@ -31,6 +31,7 @@ pub(crate) use error::sqlite_error;
 pub use error::{QuarantinedStore, StoreError, TransactionError};
 pub use examine::StoreContent;
 pub use lock::Lock;
+pub(crate) use row::new_id;
 pub(crate) use snapshot::connection as copy_of;
 pub use transaction::Transaction;
 

@@ -3,16 +3,40 @@
 use rusqlite::types::Type;
 use rusqlite::{Row, ToSql, params};
 
+use super::TransactionError;
 use crate::model::session::{EvictionRequest, Leader, Origin, Session, SessionState};
+use crate::system::clock;
 
 /// What [`session_of`] reads, of the table of version 4: it had neither `on_open_session` nor `over_limit`.
 pub const COLUMNS_OF_VERSION_4: &str = "id, uid, user, service, tty, rhost, state, since, reserved_until, \
                            reserved_by_child, on_open, NULL, 0, leader_pid, leader_start_time, \
                            leader_pid_ns, leader_boot_id, process_session, audit_session";
 
-/// Adds a row, or replaces the one with the same id; a value for each column, in the order of the table.
+/// Adds a row, or replaces the user's one with the same id; a value for each column, in the order of the table.
 pub const UPSERT: &str = "INSERT OR REPLACE INTO session \
                           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Returns the number of a row that is new at this moment: microseconds after boot.
+#[must_use]
+pub fn first_number() -> i64 {
+    clock::boot_ns() / 1000
+}
+
+/// Returns a number for a new row of a user with these other rows, above theirs.
+///
+/// Every writer holds the lock, takes longer than a microsecond and asks the same clock, which does not go
+/// back: no number is used twice in one boot.
+///
+/// # Errors
+///
+/// A planted row has the last number of all.
+pub fn new_id(others: &[Session]) -> Result<i64, TransactionError> {
+    let newest = others.iter().map(|session| session.id).max().unwrap_or(0);
+    let next = newest.checked_add(1).ok_or_else(|| {
+        TransactionError::Damaged(format!("holds a session with the number {newest}"))
+    })?;
+    Ok(next.max(first_number()))
+}
 
 /// Hands the parameters of [`UPSERT`] to `execute`.
 pub fn with_parameters<T>(session: &Session, execute: impl FnOnce(&[&dyn ToSql]) -> T) -> T {

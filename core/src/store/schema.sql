@@ -2,7 +2,7 @@
 -- transaction.rs; how an earlier version is taken over is in migration.rs. SQLite keeps the comments
 -- inside the statement: `.schema` of sqlite3(1) shows them.
 CREATE TABLE session (
-  id                INTEGER PRIMARY KEY, -- as `shell show session` prints it, never used again in this boot
+  id                INTEGER NOT NULL,    -- as `shell show session` prints it, never used again in this boot
   uid               INTEGER NOT NULL,
   user              TEXT NOT NULL,
   service           TEXT NOT NULL,       -- PAM service
@@ -20,6 +20,6 @@ CREATE TABLE session (
   leader_pid_ns     INTEGER NOT NULL,    -- inode of /proc/PID/ns/pid
   leader_boot_id    TEXT NOT NULL,       -- /proc/sys/kernel/random/boot_id
   process_session   INTEGER NOT NULL,    -- field 6 of /proc/PID/stat
-  audit_session     INTEGER              -- /proc/PID/sessionid
-) STRICT;
-CREATE INDEX session_uid ON session (uid);
+  audit_session     INTEGER,             -- /proc/PID/sessionid
+  PRIMARY KEY (uid, id)                  -- a login reads and writes the rows of its user, which lie together
+) STRICT, WITHOUT ROWID;

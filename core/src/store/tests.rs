@@ -82,12 +82,15 @@ fn sessions_come_oldest_first_and_are_removed_by_number_and_leader() {
             assert_eq!(keys(&tx.all_sessions()?), [(7, 1), (0, 2), (u32::MAX, 3), (7, 5)]);
             assert_eq!(keys(&tx.sessions_of(7)?), [(7, 1), (7, 5)]);
             let other = Leader { start_time: 9, ..session(1, 7).leader };
-            tx.remove_if_leader(1, &other)?;
+            tx.remove_if_leader(7, 1, &other)?;
             assert_eq!(keys(&tx.sessions_of(7)?), [(7, 1), (7, 5)]);
-            tx.remove_if_leader(1, &session(1, 7).leader)?;
-            tx.remove(99)?;
+            tx.remove_if_leader(0, 1, &session(1, 7).leader)?;
+            assert_eq!(keys(&tx.sessions_of(7)?), [(7, 1), (7, 5)]);
+            tx.remove_if_leader(7, 1, &session(1, 7).leader)?;
+            tx.remove(&session(99, 7))?;
+            tx.remove(&session(5, 0))?;
             assert_eq!(keys(&tx.sessions_of(7)?), [(7, 5)]);
-            tx.remove(5)?;
+            tx.remove(&session(5, 7))?;
             assert_eq!(keys(&tx.sessions_of(7)?), []);
             Ok(())
         })
@@ -95,17 +98,13 @@ fn sessions_come_oldest_first_and_are_removed_by_number_and_leader() {
 }
 
 #[test]
-fn a_new_number_is_above_all_others() {
-    let (_directory, store) = scratch();
-    let new_id = || store.transaction(Transaction::new_id);
-    let first = new_id().unwrap();
+fn a_new_number_is_above_the_users_others() {
+    let first = new_id(&[]).unwrap();
     assert!((first - clock::boot_ns() / 1000).abs() < 10_000_000, "microseconds of boot time");
-    store.transaction(|tx| tx.upsert(&session(i64::MAX - 1, 7))).unwrap();
-    assert_eq!(new_id().unwrap(), i64::MAX);
+    let ids = |ids: &[i64]| ids.iter().map(|&id| session(id, 7)).collect::<Vec<_>>();
+    assert_eq!(new_id(&ids(&[i64::MAX - 1, 3])).unwrap(), i64::MAX);
     // Planted: there is no number above the last one.
-    store.transaction(|tx| tx.upsert(&session(i64::MAX, 7))).unwrap();
-    assert!(new_id().is_ok());
-    assert_eq!(store.take_quarantined().len(), 1);
+    assert!(matches!(new_id(&ids(&[i64::MAX])), Err(TransactionError::Damaged(_))));
 }
 
 #[test]
@@ -123,18 +122,18 @@ fn reading_makes_no_store_and_sees_the_last_commit() {
 #[test]
 fn reading_under_a_storm_of_writers_sees_whole_transactions_only() {
     let (_directory, store) = scratch();
-    store.transaction(|tx| tx.upsert(&session(1, 0))).unwrap();
+    store.transaction(|tx| tx.upsert(&session(1, 7))).unwrap();
     let path = store.path().to_owned();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let store = Store::at(&path);
-            for turn in 1..150_u32 {
+            for since in 1..150 {
                 // Rows of many pages, all of one value.
                 store
                     .transaction(|tx| {
                         (1..200).try_for_each(|id| {
-                            tx.upsert(&Session { user: "x".repeat(200), ..session(id, turn) })
+                            tx.upsert(&Session { user: "x".repeat(200), since, ..session(id, 7) })
                         })
                     })
                     .unwrap();
@@ -145,8 +144,8 @@ fn reading_under_a_storm_of_writers_sees_whole_transactions_only() {
         while !done.load(std::sync::atomic::Ordering::Relaxed) {
             let Ok(Some(copy)) = snapshot::copy(&path) else { continue };
             let rows = copy.all_sessions().unwrap();
-            let uids: std::collections::HashSet<u32> = rows.iter().map(|row| row.uid).collect();
-            assert_eq!(uids.len(), 1, "a part of a transaction was read");
+            let values: std::collections::HashSet<i64> = rows.iter().map(|row| row.since).collect();
+            assert_eq!(values.len(), 1, "a part of a transaction was read");
             copies += 1;
         }
         assert!(copies > 0, "no copy was whole");
@@ -156,14 +155,14 @@ fn reading_under_a_storm_of_writers_sees_whole_transactions_only() {
 #[test]
 fn a_closing_creates_nothing_and_moves_nothing_out_of_the_way() {
     let (directory, store) = scratch();
-    assert_eq!(store.existing_transaction(|tx| tx.remove(1)).unwrap(), None);
+    assert_eq!(store.existing_transaction(|tx| tx.remove(&session(1, 7))).unwrap(), None);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
     fs::write(store.path(), "no database at all, but some text of a certain length".repeat(20))
         .unwrap();
     fs::set_permissions(store.path(), Permissions::from_mode(0o600)).unwrap();
-    assert!(store.existing_transaction(|tx| tx.remove(1)).is_err());
+    assert!(store.existing_transaction(|tx| tx.remove(&session(1, 7))).is_err());
     assert_eq!(store.take_quarantined(), []);
-    store.transaction(|tx| tx.remove(1)).unwrap();
+    store.transaction(|tx| tx.remove(&session(1, 7))).unwrap();
     assert_eq!(store.take_quarantined().len(), 1, "a login does");
 }
 
@@ -210,7 +209,7 @@ fn a_store_of_an_earlier_version_at_the_same_path_is_migrated() {
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 6);
+    assert_eq!(version, 7);
 }
 
 /// The table of version 4, with an open session and a reservation.
@@ -267,34 +266,55 @@ fn rows_of_version_4_are_taken_over_in_place_with_their_numbers() {
         assert_eq!(rows, [expected_open, expected_reserved]);
         assert_eq!(store.take_quarantined(), []);
         // The leader of version 4 that closes its session after all.
-        store.transaction(|tx| tx.remove_if_leader(77, &session(77, 1000).leader)).unwrap();
+        store.transaction(|tx| tx.remove_if_leader(1000, 77, &session(77, 1000).leader)).unwrap();
         assert_eq!(keys(&store.transaction(read).unwrap()), [(1000, 78)]);
         let content = store.examine(|tx| tx.all_sessions().map(|rows| keys(&rows))).unwrap();
-        assert_eq!(content, StoreContent::Present { version: 6, value: vec![(1000, 78)] });
+        assert_eq!(content, StoreContent::Present { version: 7, value: vec![(1000, 78)] });
     }
 }
 
-#[test]
-fn rows_of_version_5_are_taken_over_in_place_with_their_numbers() {
-    let (_directory, store) = scratch();
-    store.transaction(|tx| tx.upsert(&session(77, 1000))).unwrap();
-    let connection = rusqlite::Connection::open(store.path()).unwrap();
-    // The table had checks.
+/// The table of version 6 and its index, as they were created; that of version 5 has checks too.
+fn write_version_5_or_6(path: &Path, version: i32) {
+    let state = if version == 5 { "CHECK (state IN ('reserved', 'open'))" } else { "" };
+    let connection = rusqlite::Connection::open(path).unwrap();
     connection
-        .execute_batch(
-            "PRAGMA writable_schema = ON;
-             UPDATE sqlite_schema SET sql = replace(sql, 'TEXT NOT NULL,       -- reserved or open',
-               'TEXT NOT NULL CHECK (state IN (''reserved'', ''open'')),') WHERE name = 'session';
-             PRAGMA user_version = 5",
-        )
+        .execute_batch(&format!(
+            "CREATE TABLE session (
+               id INTEGER PRIMARY KEY, uid INTEGER NOT NULL, user TEXT NOT NULL, service TEXT NOT NULL,
+               tty TEXT, rhost TEXT, state TEXT NOT NULL {state}, since INTEGER NOT NULL,
+               reserved_until INTEGER, reserved_by_child INTEGER NOT NULL, on_open TEXT,
+               on_open_session INTEGER, over_limit INTEGER NOT NULL, leader_pid INTEGER NOT NULL,
+               leader_start_time INTEGER NOT NULL, leader_pid_ns INTEGER NOT NULL,
+               leader_boot_id TEXT NOT NULL, process_session INTEGER NOT NULL, audit_session INTEGER
+             ) STRICT;
+             CREATE INDEX session_uid ON session (uid);
+             INSERT INTO session VALUES
+               (77, 1000, 'alice', 'sshd', 'ssh', NULL, 'open', 1, NULL, 0, NULL, NULL, 1, 7, 8, 9, 'boot', 7, NULL),
+               (78, 0, 'alice', 'sshd', 'ssh', NULL, 'reserved', 1, 99, 0, 'clear-session', 5, 0, 7, 8, 9, 'boot', 7, 4);
+             PRAGMA application_id = 0x50534c31; PRAGMA user_version = {version};"
+        ))
         .unwrap();
     drop(connection);
-    assert_eq!(store.examine(|_| Ok(())).unwrap(), StoreContent::Older(5));
-    let read = |tx: &Transaction| tx.sessions_of(1000);
-    assert_eq!(store.transaction(read).unwrap(), [session(77, 1000)]);
-    let content = store.examine(|tx| tx.all_sessions().map(|rows| keys(&rows))).unwrap();
-    assert_eq!(content, StoreContent::Present { version: 6, value: vec![(1000, 77)] });
-    assert_eq!(store.take_quarantined(), []);
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn rows_of_versions_5_and_6_are_taken_over_in_place_with_their_numbers() {
+    for version in [5, 6] {
+        let (_directory, store) = scratch();
+        write_version_5_or_6(store.path(), version);
+        assert_eq!(store.examine(|_| Ok(())).unwrap(), StoreContent::Older(version));
+        let (until, eviction) = (99, EvictionRequest::Session(5));
+        let state = SessionState::Reserved { until, eviction, by_child: false };
+        let expected = [
+            Session { over_limit: true, ..session(77, 1000) },
+            Session { state, audit_session: Some(4), ..session(78, 0) },
+        ];
+        assert_eq!(store.transaction(Transaction::all_sessions).unwrap(), expected);
+        let content = store.examine(Transaction::all_sessions).unwrap();
+        assert_eq!(content, StoreContent::Present { version: 7, value: expected.to_vec() });
+        assert_eq!(store.take_quarantined(), []);
+    }
 }
 
 #[test]
@@ -319,8 +339,8 @@ fn a_store_of_a_later_version_is_left_alone() {
     drop(connection);
     let image = fs::read(store.path()).unwrap();
     for error in [
-        store.transaction(|tx| tx.remove(1)).unwrap_err(),
-        store.existing_transaction(|tx| tx.remove(1)).unwrap_err(),
+        store.transaction(|tx| tx.remove(&session(1, 7))).unwrap_err(),
+        store.existing_transaction(|tx| tx.remove(&session(1, 7))).unwrap_err(),
         store.read(Transaction::all_sessions).unwrap_err(),
     ] {
         assert!(matches!(error, StoreError::Newer(_)), "{error:?}");
@@ -387,12 +407,12 @@ fn examining_tells_what_is_there_and_changes_nothing() {
     write("live-sessions.db", b"");
     assert_eq!(examine(), StoreContent::Empty);
     store.transaction(|tx| tx.upsert(&session(5, 1000))).unwrap();
-    assert_eq!(examine(), StoreContent::Present { version: 6, value: vec![(1000, 5)] });
+    assert_eq!(examine(), StoreContent::Present { version: 7, value: vec![(1000, 5)] });
     write("live-sessions.db-journal", b"unfinished");
     assert_eq!(examine(), StoreContent::Unfinished);
     for finished in [&b""[..], b"\0finished"] {
         write("live-sessions.db-journal", finished);
-        assert_eq!(examine(), StoreContent::Present { version: 6, value: vec![(1000, 5)] });
+        assert_eq!(examine(), StoreContent::Present { version: 7, value: vec![(1000, 5)] });
     }
     write("live-sessions.db", &[b'x'; 8192]);
     assert!(matches!(examine(), StoreContent::Damaged(_)));

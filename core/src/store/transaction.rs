@@ -6,22 +6,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::error::{StoreError, TransactionError, sqlite_error};
 use super::{migration, row};
 use crate::model::session::{Leader, Session};
-use crate::system::clock;
 
 /// `PRAGMA application_id` of our files: "PSL1".
 const APPLICATION_ID: i32 = 0x5053_4c31;
 /// `PRAGMA user_version` of `schema.sql`.
-pub(super) const SCHEMA_VERSION: i32 = 6;
+pub(super) const SCHEMA_VERSION: i32 = 7;
 /// Earlier versions whose rows can be read.
-const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=5;
+const EARLIER_VERSIONS: RangeInclusive<i32> = 2..=6;
 /// Later versions that are believed to be such; another number is damage.
 const LATER_VERSIONS: RangeInclusive<i32> = SCHEMA_VERSION + 1..=9_999;
-/// The table and its index, and all that there is.
+/// The table, and all that there is.
 const SCHEMA: &str = include_str!("schema.sql");
 /// How long a reader with another program is waited for, under the lock. Every other login waits with us.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
@@ -128,10 +127,10 @@ impl Transaction {
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;
             connection.pragma_update(None, "user_version", SCHEMA_VERSION)
         })?;
-        for mut session in sessions {
+        for (mut session, number) in sessions.into_iter().zip(row::first_number()..) {
             // Numbers of the former versions were unique for each user only.
             if !keep_numbers {
-                session.id = self.new_id()?;
+                session.id = number;
             }
             self.upsert(&session)?;
         }
@@ -147,8 +146,8 @@ impl Transaction {
             return Ok(());
         }
         Err(TransactionError::Damaged(format!(
-            "holds {} tables, indexes, views and triggers, expected the table `session` and its index as \
-             they were created",
+            "holds {} tables, indexes, views and triggers, expected the table `session` as it was \
+             created",
             found.len()
         )))
     }
@@ -191,27 +190,7 @@ impl Transaction {
         })
     }
 
-    /// Returns a number for a new row: microseconds after boot, above that of every row.
-    ///
-    /// The lock is held and the clock does not go back, so no number is used twice in one boot.
-    ///
-    /// # Errors
-    ///
-    /// Those of SQLite.
-    pub fn new_id(&self) -> Result<i64, TransactionError> {
-        let newest = self.run(|connection| {
-            let newest = "SELECT id FROM session ORDER BY id DESC LIMIT 1";
-            connection.query_row(newest, [], |row| row.get::<_, i64>(0)).optional()
-        })?;
-        let newest = newest.unwrap_or(0);
-        // A planted row may have the last number of all.
-        let next = newest.checked_add(1).ok_or_else(|| {
-            TransactionError::Damaged(format!("holds a session with the number {newest}"))
-        })?;
-        Ok(next.max(clock::boot_ns() / 1000))
-    }
-
-    /// Adds a row, or replaces the one with the same id.
+    /// Adds a row, or replaces the user's one with the same id.
     ///
     /// # Errors
     ///
@@ -228,22 +207,31 @@ impl Transaction {
     /// # Errors
     ///
     /// Those of SQLite.
-    pub fn remove(&self, id: i64) -> Result<(), TransactionError> {
-        self.run(|connection| connection.execute("DELETE FROM session WHERE id = ?1", [id]))?;
+    pub fn remove(&self, session: &Session) -> Result<(), TransactionError> {
+        self.run(|connection| {
+            let delete = "DELETE FROM session WHERE uid = ?1 AND id = ?2";
+            connection.execute(delete, params![session.uid, session.id])
+        })?;
         Ok(())
     }
 
-    /// Removes a row if `leader` leads it; a missing one, or that of another leader, is no error.
+    /// Removes a row of `uid` if `leader` leads it; a missing one, or that of another leader, is no error.
     ///
     /// # Errors
     ///
     /// Those of SQLite.
-    pub fn remove_if_leader(&self, id: i64, leader: &Leader) -> Result<(), TransactionError> {
+    pub fn remove_if_leader(
+        &self,
+        uid: u32,
+        id: i64,
+        leader: &Leader,
+    ) -> Result<(), TransactionError> {
         self.run(|connection| {
             connection.execute(
-                "DELETE FROM session WHERE id = ?1 AND leader_pid = ?2 AND leader_start_time = ?3 \
-                 AND leader_pid_ns = ?4 AND leader_boot_id = ?5",
+                "DELETE FROM session WHERE uid = ?1 AND id = ?2 AND leader_pid = ?3 \
+                 AND leader_start_time = ?4 AND leader_pid_ns = ?5 AND leader_boot_id = ?6",
                 params![
+                    uid,
                     id,
                     leader.pid,
                     row::signed(leader.start_time),

@@ -63,7 +63,7 @@ fn is_survived(path: &Path, image: &[u8]) -> Result<bool, TestCaseError> {
     let outcome = store.transaction(|tx| {
         let rows = tx.sessions_of(4001)?;
         tx.upsert(&session(1_000_000))?;
-        tx.remove(3)?;
+        tx.remove(&session(3))?;
         Ok(rows.len())
     });
     prop_assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());

@@ -125,7 +125,7 @@ fn status_tells_how_the_store_stands_and_leaves_it_so() {
     let Some(world) = world() else { return };
     world.configure(LIMITED);
     let mut pty = world.logged_in("alice");
-    says(find(&status(&world, 0), "store", ""), "ok", "version 6, records 1");
+    says(find(&status(&world, 0), "store", ""), "ok", "version 7, records 1");
     pty.line("exit");
     pty.wait_for_code(0);
     world.write("run/session-limit/live-sessions.db", &"x".repeat(8192));
