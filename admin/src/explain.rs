@@ -9,6 +9,7 @@ use session_limit_core::admission::preview::{ExpectedOutcome, LoginPreview, prev
 use session_limit_core::admission::{AdmissionError, LoginRequest};
 use session_limit_core::config::Config;
 use session_limit_core::config::assignment::AssignmentSource;
+use session_limit_core::fleet::Answer;
 use session_limit_core::model::service::{ServiceKind, service_kind};
 use session_limit_core::model::session::{EvictionRequest, Origin, Session};
 use session_limit_core::store::{self, Store};
@@ -143,6 +144,11 @@ pub fn explain(
             );
         }
     }
+    if let (Some(Answer::Down(why)), Decision::Admitted) = (&expected.fleet, next_login) {
+        notes.push(format!(
+            "the fleet cannot be asked, only the sessions of this host count: {why}"
+        ));
+    }
     if user.uid == 0 && expected.assigned.source == AssignmentSource::Default {
         notes.push(
             "root is limited like any other user, for no entry assigns it a profile".to_owned(),
@@ -202,21 +208,18 @@ fn admin_error(error: AdmissionError) -> AdminError {
 }
 
 fn decision(outcome: ExpectedOutcome, expected: &LoginPreview) -> (Decision, String) {
-    let held = expected.live.iter().filter(|session| session.counts_toward_limit()).count();
-    let limit = expected.settings.limit.number();
+    let in_use = slots_in_use(expected);
     let open = expected.live.iter().filter(|session| session.is_open()).count();
     match outcome {
         ExpectedOutcome::NotCounted => {
             (Decision::Unchecked, "counted_services does not name the service".to_owned())
         }
         ExpectedOutcome::Unlimited => (Decision::Admitted, "the profile sets no limit".to_owned()),
-        ExpectedOutcome::SlotIsFree => {
-            (Decision::Admitted, format!("{held} of {limit} slots are in use"))
-        }
+        ExpectedOutcome::SlotIsFree => (Decision::Admitted, in_use),
         ExpectedOutcome::AfterEviction(EvictionRequest::EvictOldest) => (
             Decision::Admitted,
             format!(
-                "{held} of {limit} slots are in use, and on_limit is evict-oldest: the oldest sessions that \
+                "{in_use}, and on_limit is evict-oldest: the oldest sessions that \
                  can be ended make room"
             ),
         ),
@@ -233,19 +236,42 @@ fn decision(outcome: ExpectedOutcome, expected: &LoginPreview) -> (Decision, Str
         ExpectedOutcome::Logged => (
             Decision::Admitted,
             format!(
-                "{held} of {limit} slots are in use, and on_limit is log: let in, and logged as one that \
+                "{in_use}, and on_limit is log: let in, and logged as one that \
                  would be refused"
             ),
         ),
         ExpectedOutcome::Asked(sessions) => (
             Decision::Asked,
             format!(
-                "{held} of {limit} slots are in use, and on_limit is ask: refused unless the user ends one or \
+                "{in_use}, and on_limit is ask: refused unless the user ends one or \
                  all of the open sessions ({sessions})"
             ),
         ),
-        ExpectedOutcome::Refused => {
-            (Decision::Refused, format!("{held} of {limit} slots are in use"))
+        ExpectedOutcome::Refused => match &expected.fleet {
+            Some(Answer::Down(why)) => (
+                Decision::Refused,
+                format!("the fleet cannot be asked, and on_engine_down is refuse: {why}"),
+            ),
+            _ => (Decision::Refused, in_use),
+        },
+    }
+}
+
+/// Says how many slots are in use: in the fleet, where it has been asked.
+fn slots_in_use(expected: &LoginPreview) -> String {
+    let limit = expected.settings.limit.number();
+    match &expected.fleet {
+        Some(Answer::Granted(held)) => {
+            format!("{held} of {limit} slots are in use over the fleet")
+        }
+        Some(Answer::Refused(counts)) => format!(
+            "{} of {limit} slots are in use over the fleet: {}",
+            counts.total(),
+            counts.holders()
+        ),
+        Some(Answer::Down(_)) | None => {
+            let held = expected.live.iter().filter(|session| session.counts_toward_limit()).count();
+            format!("{held} of {limit} slots are in use")
         }
     }
 }

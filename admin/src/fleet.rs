@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::admission::clear_fleet;
+use session_limit_core::config::Config;
 use session_limit_core::fleet::{self, Agent, Request};
+use session_limit_core::model::fleet_settings::Fleet;
 
 use crate::administration::{Administration, Found};
 use crate::authorization::Permission;
@@ -15,7 +17,7 @@ use crate::error::{AdminError, AdminErrorKind};
 
 /// How long the agent is waited for: etcd may have to be asked once for each host.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// The same for monitoring, which asks again.
+/// The same for counts, which do without an answer, and for monitoring, which asks again.
 const MONITORING: Duration = Duration::from_secs(2);
 
 /// A session on any host of the fleet.
@@ -119,12 +121,20 @@ fn hosts(state: &Path) -> Result<Vec<FleetHost>, AdminError> {
     objects(state, &Request::Hosts, DEADLINE)
 }
 
-/// Returns the sessions of all hosts, or those of one user; the oldest first.
+/// Returns the sessions of the other hosts, or those of one user; the oldest first.
 ///
 /// # Errors
 /// When the agent or etcd cannot be asked.
-fn sessions(state: &Path, uid: Option<u32>) -> Result<Vec<FleetSession>, AdminError> {
-    objects(state, &Request::Sessions { uid }, DEADLINE)
+fn sessions_elsewhere(
+    state: &Path,
+    fleet: &Fleet,
+    uid: Option<u32>,
+    within: Duration,
+) -> Result<Elsewhere, AdminError> {
+    let own_host = fleet::own_host(fleet);
+    let mut sessions: Vec<FleetSession> = objects(state, &Request::Sessions { uid }, within)?;
+    sessions.retain(|session| session.host != own_host);
+    Ok(Elsewhere { own_host, sessions })
 }
 
 fn objects<T: DeserializeOwned>(
@@ -146,11 +156,25 @@ impl Administration {
     pub fn fleet_sessions(&self, name: Option<&str>) -> Result<Option<Elsewhere>, AdminError> {
         let known = self.known()?;
         let Some(fleet) = &known.config.fleet else { return Ok(None) };
-        let own_host = fleet::own_host(fleet);
         let uid = self.visible_uid(&known.config, name)?;
-        let mut sessions = sessions(self.sessions.path(), uid)?;
-        sessions.retain(|session| session.host != own_host);
-        Ok(Some(Elsewhere { own_host, sessions }))
+        sessions_elsewhere(self.sessions.path(), fleet, uid, DEADLINE).map(Some)
+    }
+
+    /// Returns the sessions on other hosts, of one user or of all, for a count that goes on without them: if they are
+    /// not known, with the reason. There are none without a fleet.
+    pub(crate) fn counted_elsewhere(
+        &self,
+        config: &Config,
+        uid: Option<u32>,
+    ) -> (Vec<FleetSession>, Option<String>) {
+        let Some(fleet) = &config.fleet else { return (Vec::new(), None) };
+        match sessions_elsewhere(self.sessions.path(), fleet, uid, MONITORING) {
+            Ok(elsewhere) => (elsewhere.sessions, None),
+            Err(error) => (
+                Vec::new(),
+                Some(format!("sessions on other hosts are not counted: {}", error.message)),
+            ),
+        }
     }
 
     /// Returns the hosts of the fleet.
@@ -226,7 +250,10 @@ mod tests {
         });
         let found = hosts(&state).unwrap();
         assert_eq!((found[0].host.as_str(), found[0].sessions), ("web1", 3));
-        assert_eq!(sessions(&state, None).unwrap_err().message, "fleet: etcd gave no answer");
+        let fleet = "[fleet]\nendpoints = [\"http://127.0.0.1:2379\"]\n";
+        let fleet = Config::parse(fleet).unwrap().fleet.unwrap();
+        let refused = sessions_elsewhere(&state, &fleet, None, DEADLINE).unwrap_err();
+        assert_eq!(refused.message, "fleet: etcd gave no answer");
         let mut summary = ClearSummary::default();
         let warnings = clear_fleet(&state, 1, None, "root", &mut summary);
         assert_eq!((summary.terminated, summary.killed), (1, 1));

@@ -13,8 +13,9 @@ use crate::administration::{Administration, absent};
 use crate::authorization::Permission;
 use crate::config::object::ObjectKind;
 use crate::error::{AdminError, AdminErrorKind};
+use crate::fleet::FleetSession;
 use crate::history;
-use crate::sessions::{SessionStatus, SessionView, count};
+use crate::sessions::{SessionStatus, SessionView};
 
 /// A user who holds more sessions than a limit allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,17 +32,48 @@ pub struct UserAboveLimit {
     pub above_by: usize,
 }
 
+/// How many sessions and reservations that take a slot each user has, by name and id.
+pub type SlotsInUse = BTreeMap<(String, u32), usize>;
+
+/// Counts the slots in use: those of this host, and the sessions of the other hosts of a fleet.
+#[must_use]
+pub fn slots_in_use(sessions: &[SessionView], elsewhere: &[FleetSession]) -> SlotsInUse {
+    let takes_slot = |seen: &&SessionView| {
+        seen.status != SessionStatus::Stale && seen.session.counts_toward_limit()
+    };
+    let here = sessions.iter().filter(takes_slot);
+    let here = here.map(|seen| (seen.session.user.clone(), seen.session.uid));
+    let elsewhere = elsewhere.iter().map(|session| (session.user.clone(), session.uid));
+    let mut in_use = SlotsInUse::new();
+    for user in here.chain(elsewhere) {
+        *in_use.entry(user).or_default() += 1;
+    }
+    in_use
+}
+
+/// Counts the slots in use now; says why those of other hosts are not counted, if they are not.
+///
+/// # Errors
+/// When the store or `/proc` cannot be used.
+pub(crate) fn slots_in_use_now(
+    admin: &Administration,
+    config: &Config,
+) -> Result<(SlotsInUse, Option<String>), AdminError> {
+    let (elsewhere, warning) = admin.counted_elsewhere(config, None);
+    Ok((slots_in_use(&admin.sessions.seen(None)?, &elsewhere), warning))
+}
+
 /// Returns the users of the profile called `name` who are above `limit` now, by name; 0 is no limit.
 ///
 /// # Errors
 /// When the name services fail.
 pub fn of_limit(
     config: &Config,
-    sessions: &[SessionView],
+    in_use: &SlotsInUse,
     name: &str,
     limit: u32,
 ) -> Result<Vec<UserAboveLimit>, AdminError> {
-    above(config, sessions, |assigned| (assigned.profile.name == name).then_some(limit))
+    above(config, in_use, |assigned| (assigned.profile.name == name).then_some(limit))
 }
 
 /// What a wished limit means for a user of the profile: now, and for the logins of the last days.
@@ -70,6 +102,9 @@ pub struct LimitCheck {
     pub users: Vec<CheckedUser>,
     /// When the oldest sample of the last days was taken, in seconds since the epoch; nothing where there is none.
     pub sampled_since: Option<i64>,
+    /// Why the sessions on other hosts of the fleet are not counted; absent where they are, and without a fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// Says what a limit of the profile called `name` would mean. 0 is no limit.
@@ -81,8 +116,8 @@ pub fn check(admin: &Administration, name: &str, limit: u32) -> Result<LimitChec
     let config = admin.read()?;
     admin.reach(&config)?.check(Permission::Configure)?;
     config.profile(name).ok_or_else(|| absent(ObjectKind::Profile, name))?;
-    let seen = admin.sessions.seen(None)?;
-    let now = of_limit(&config, &seen, name, limit)?;
+    let (in_use, warning) = slots_in_use_now(admin, &config)?;
+    let now = of_limit(&config, &in_use, name, limit)?;
     let recent = history::recent(admin, limit)?;
     let mut users: Vec<CheckedUser> = now
         .into_iter()
@@ -104,14 +139,12 @@ pub fn check(admin: &Administration, name: &str, limit: u32) -> Result<LimitChec
         let assigned = assignment::profile_for(&config, &user).map_err(failed)?;
         if assigned.profile.name == name {
             let user = user.name.to_string_lossy().into_owned();
-            let own: Vec<SessionView> =
-                seen.iter().filter(|seen| seen.session.uid == uid).cloned().collect();
-            let sessions = count(&own);
+            let sessions = in_use.get(&(user.clone(), uid)).copied().unwrap_or(0);
             users.push(CheckedUser { user, uid, limit, sessions, above_by: 0, recent_refusals });
         }
     }
     users.sort_by(|a, b| a.user.cmp(&b.user));
-    Ok(LimitCheck { users, sampled_since: recent.sampled_since })
+    Ok(LimitCheck { users, sampled_since: recent.sampled_since, warning })
 }
 
 /// Returns the users for whom an object of the configuration sets a limit that they are above now, by name.
@@ -120,7 +153,7 @@ pub fn check(admin: &Administration, name: &str, limit: u32) -> Result<LimitChec
 /// When the name services fail.
 pub fn of_object(
     config: &Config,
-    sessions: &[SessionView],
+    in_use: &SlotsInUse,
     kind: ObjectKind,
     name: &str,
 ) -> Result<Vec<UserAboveLimit>, AdminError> {
@@ -129,7 +162,7 @@ pub fn of_object(
         ObjectKind::User => assigned.source == AssignmentSource::User && user == name,
         ObjectKind::Group => assigned.source == AssignmentSource::Group(name.to_owned()),
     };
-    let above = above(config, sessions, |assigned| Some(assigned.profile.max_concurrent_sessions))?;
+    let above = above(config, in_use, |assigned| Some(assigned.profile.max_concurrent_sessions))?;
     let mut of_object = Vec::new();
     for user in above {
         if let Some((name, assigned)) = profile_of(config, &user.user, user.uid)? {
@@ -143,18 +176,11 @@ pub fn of_object(
 
 fn above(
     config: &Config,
-    sessions: &[SessionView],
+    in_use: &SlotsInUse,
     limit_of: impl Fn(&AssignedProfile) -> Option<u32>,
 ) -> Result<Vec<UserAboveLimit>, AdminError> {
-    let mut counts: BTreeMap<(&str, u32), usize> = BTreeMap::new();
-    for seen in sessions {
-        let session = &seen.session;
-        if seen.status != SessionStatus::Stale && session.counts_toward_limit() {
-            *counts.entry((&session.user, session.uid)).or_default() += 1;
-        }
-    }
     let mut above = Vec::new();
-    for ((name, uid), sessions) in counts {
+    for (&(ref name, uid), &sessions) in in_use {
         let Some((name, assigned)) = profile_of(config, name, uid)? else { continue };
         let limit = limit_of(&assigned).filter(|&limit| limit > 0);
         let slots = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -236,7 +262,9 @@ mod tests {
 
     #[test]
     fn living_sessions_of_the_profiles_users_are_counted() {
-        let of = |name, limit| of_limit(&config(0), &sessions(), name, limit).unwrap();
+        let of = |name, limit| {
+            of_limit(&config(0), &slots_in_use(&sessions(), &[]), name, limit).unwrap()
+        };
         assert_eq!(of("C", 1), [row("daemon", 1, 1, 2, 1), row("root", 0, 1, 3, 2)]);
         assert_eq!(of("C", 2), [row("root", 0, 2, 3, 1)]);
         assert_eq!(of("C", 3), []);
@@ -245,8 +273,27 @@ mod tests {
     }
 
     #[test]
+    fn sessions_of_other_hosts_take_slots_as_well() {
+        let elsewhere = FleetSession {
+            host: "web2".to_owned(),
+            id: 1,
+            uid: 1,
+            user: "daemon".to_owned(),
+            service: "sshd".to_owned(),
+            tty: None,
+            rhost: None,
+            since: 0,
+        };
+        let in_use = slots_in_use(&sessions(), &[elsewhere]);
+        let found = of_limit(&config(0), &in_use, "C", 2).unwrap();
+        assert_eq!(found, [row("daemon", 1, 2, 3, 1), row("root", 0, 2, 3, 1)]);
+    }
+
+    #[test]
     fn an_object_answers_for_the_users_it_holds_for() {
-        let of = |kind, name| of_object(&config(1), &sessions(), kind, name).unwrap();
+        let of = |kind, name| {
+            of_object(&config(1), &slots_in_use(&sessions(), &[]), kind, name).unwrap()
+        };
         let (root, daemon) = (row("root", 0, 1, 3, 2), row("daemon", 1, 1, 2, 1));
         assert_eq!(of(ObjectKind::Profile, "C"), [daemon.clone(), root.clone()]);
         assert_eq!(of(ObjectKind::User, "root"), [root]);

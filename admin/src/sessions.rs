@@ -97,7 +97,8 @@ impl Sessions {
         ended_by: &str,
     ) -> Result<ClearSummary, AdminError> {
         let store = Store::at(&self.path);
-        let is_chosen = |row: &Session| chosen.iter().any(|one| one.id == row.id);
+        let is_chosen =
+            |row: &Session| chosen.iter().any(|one| (one.uid, one.id) == (row.uid, row.id));
         told(&store, clear::clear_sessions(&store, &here()?, is_chosen, on_clear, ended_by))
     }
 }

@@ -24,6 +24,8 @@ pub struct UserOverview {
     pub profile: Option<Profile>,
     /// The rows of the store.
     pub sessions: Vec<SessionView>,
+    /// How many sessions other hosts of the fleet have.
+    pub sessions_elsewhere: usize,
     /// The last login that was kept.
     pub kept: Option<LastLogin>,
     /// Wrong passwords, and whether they lock the account.
@@ -31,10 +33,10 @@ pub struct UserOverview {
 }
 
 impl UserOverview {
-    /// Returns how many sessions are open.
+    /// Returns how many sessions are open, on all hosts of the fleet.
     #[must_use]
     pub fn concurrent_sessions(&self) -> usize {
-        count(&self.sessions)
+        count(&self.sessions) + self.sessions_elsewhere
     }
 
     /// Returns time and origin of the last login: the one that was kept, or the newest session, for
@@ -63,7 +65,20 @@ impl Administration {
         // An id may be given to another user in the course of time.
         let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
         let failed = Settings::read().failed_logins(&user, profile.as_ref());
-        Ok(known.found(UserOverview { name, uid: user.uid, profile, sessions, kept, failed }))
+        let (elsewhere, warning) = self.counted_elsewhere(&known.config, Some(user.uid));
+        let sessions_elsewhere = elsewhere.len();
+        let uid = user.uid;
+        let mut found = known.found(UserOverview {
+            name,
+            uid,
+            profile,
+            sessions,
+            sessions_elsewhere,
+            kept,
+            failed,
+        });
+        found.warnings.extend(warning);
+        Ok(found)
     }
 
     /// Returns what is known of all users who hold sessions or held some, for those who may see it;
@@ -75,15 +90,19 @@ impl Administration {
         let known = self.known()?;
         if self.reach(&known.config)? != AccessScope::All {
             let own = self.overview(&self.own_name())?;
-            return Ok(Found {
-                value: vec![own.value],
-                mistake: own.mistake,
-                warnings: Vec::new(),
-            });
+            let Found { value, mistake, warnings } = own;
+            return Ok(Found { value: vec![value], mistake, warnings });
         }
         let mut by_user: BTreeMap<(u32, String), Vec<SessionView>> = BTreeMap::new();
         for seen in self.sessions.seen(None)? {
             by_user.entry((seen.session.uid, seen.session.user.clone())).or_default().push(seen);
+        }
+        let (elsewhere, warning) = self.counted_elsewhere(&known.config, None);
+        let mut held_elsewhere: BTreeMap<(u32, String), usize> = BTreeMap::new();
+        for session in elsewhere {
+            let user = (session.uid, session.user);
+            by_user.entry(user.clone()).or_default();
+            *held_elsewhere.entry(user).or_default() += 1;
         }
         let mut kept: BTreeMap<(u32, String), LastLogin> = self
             .sessions
@@ -101,19 +120,30 @@ impl Administration {
         }
         let mut all = Vec::new();
         for ((uid, name), sessions) in by_user {
+            let sessions_elsewhere = held_elsewhere.remove(&(uid, name.clone())).unwrap_or(0);
             let account = user_named(&name).ok().filter(|user| user.uid == uid);
             let profile = match &account {
                 Some(user) => known.profile_of(user)?,
                 // The account may be gone while its sessions last; then there is nothing else to tell.
-                None if sessions.is_empty() => continue,
+                None if sessions.is_empty() && sessions_elsewhere == 0 => continue,
                 None => None,
             };
             let kept = kept.remove(&(uid, name.clone()));
             let failed = account
                 .map(|user| settings.failed_logins(&user, profile.as_ref()))
                 .unwrap_or_default();
-            all.push(UserOverview { name, uid, profile, sessions, kept, failed });
+            all.push(UserOverview {
+                name,
+                uid,
+                profile,
+                sessions,
+                sessions_elsewhere,
+                kept,
+                failed,
+            });
         }
-        Ok(known.found(all))
+        let mut found = known.found(all);
+        found.warnings.extend(warning);
+        Ok(found)
     }
 }

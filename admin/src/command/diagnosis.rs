@@ -47,7 +47,8 @@ impl Administration {
     ) -> Result<Vec<UserAboveLimit>, AdminError> {
         let config = self.read()?;
         self.reach(&config)?.check(Permission::Configure)?;
-        impact::of_object(&config, &self.sessions.seen(None)?, kind, name)
+        let (in_use, _) = impact::slots_in_use_now(self, &config)?;
+        impact::of_object(&config, &in_use, kind, name)
     }
 
     /// Returns the names that the acting user may see; Tab shows no more than the commands do.

@@ -1,11 +1,14 @@
 //! What would become of a login, by the rules that the phases decide with. Nothing is recorded or ended.
 
 use super::context::{Assessment, assess, is_counted};
-use super::eviction::{DenialReason, requested_eviction};
+use super::eviction::{DenialReason, effective_on_limit, requested_eviction};
 use super::live::{LivenessCheck, counted_sessions};
 use super::request::{AdmissionError, LoginRequest, LoginSettings};
 use crate::config::Config;
 use crate::config::assignment::AssignedProfile;
+use crate::fleet::{Agent, Answer, Request};
+use crate::model::fleet_settings::OnEngineDown;
+use crate::model::policy::OnLimit;
 use crate::model::profile::{Decision, Limit, decide};
 use crate::model::service::service_kind;
 use crate::model::session::{EvictionRequest, Session};
@@ -41,8 +44,10 @@ pub struct LoginPreview {
     pub settings: LoginSettings,
     /// The profile that holds, and what assigns it.
     pub assigned: AssignedProfile,
-    /// The user's living sessions and reservations, oldest first.
+    /// The user's living sessions and reservations on this host, oldest first.
     pub live: Vec<Session>,
+    /// What the fleet says, where there is one and this host alone would let the login in.
+    pub fleet: Option<Answer>,
     /// The service switches the user inside a login, or logs in inside one: where it is started inside a
     /// counted session of the same user, it is part of that session and needs no slot.
     pub may_be_nested: bool,
@@ -73,8 +78,31 @@ pub fn preview(
         Err(DenialReason::Ask { sessions }) => ExpectedOutcome::Asked(sessions),
         Err(DenialReason::Refuse) => ExpectedOutcome::Refused,
     };
+    let asks_fleet = outcome == ExpectedOutcome::SlotIsFree && settings.fleet.is_some();
+    let fleet = asks_fleet.then(|| {
+        let (uid, limit) = (settings.user.uid, settings.limit.number());
+        Agent::beside(&request.state).ask(&Request::Check { uid, limit })
+    });
+    let outcome = fleet.as_ref().map_or(outcome, |answer| over_fleet(answer, request, &settings));
     let may_be_nested = !service_kind(&request.origin.service).stands_alone();
-    Ok(LoginPreview { outcome, settings, assigned, live, may_be_nested })
+    Ok(LoginPreview { outcome, settings, assigned, live, fleet, may_be_nested })
+}
+
+/// Returns what becomes of a login that this host alone would let in.
+fn over_fleet(
+    answer: &Answer,
+    request: &LoginRequest,
+    settings: &LoginSettings,
+) -> ExpectedOutcome {
+    match (answer, settings.fleet) {
+        (Answer::Refused(_), _) => match effective_on_limit(request, settings) {
+            OnLimit::Log => ExpectedOutcome::Logged,
+            OnLimit::EvictOldest => ExpectedOutcome::AfterEviction(EvictionRequest::EvictOldest),
+            OnLimit::Reject | OnLimit::Ask => ExpectedOutcome::Refused,
+        },
+        (Answer::Down(_), Some(OnEngineDown::Refuse)) => ExpectedOutcome::Refused,
+        (Answer::Granted(_) | Answer::Down(_), _) => ExpectedOutcome::SlotIsFree,
+    }
 }
 
 /// Returns the user's living sessions, oldest first, as they stand; stale rows stay where they are.

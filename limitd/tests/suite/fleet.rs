@@ -128,6 +128,28 @@ fn the_hosts_of_a_fleet_and_their_sessions_are_shown() {
 }
 
 #[test]
+fn what_a_user_holds_is_counted_on_all_hosts() {
+    let Some(world) = World::new() else { return };
+    world.configure(2, FLEET);
+    play_agent(&world);
+    let service = world.serve();
+    let [admin, alice] = ["admin", "alice"].map(|user| service.log_in(user));
+    // alice is here and on web2, bob on web2 only.
+    let all = admin.ok("/api/useractivity?sort=name");
+    let held = |one: &serde_json::Value| {
+        (one["name"].clone(), one["concurrent_sessions"].clone(), one["logged_in"].clone())
+    };
+    let held: Vec<_> = all["results"].as_array().unwrap().iter().map(held).collect();
+    let expected = [("admin", 1), ("alice", 2), ("bob", 1)];
+    assert_eq!(held, expected.map(|(name, count)| (json!(name), json!(count), json!(true))));
+    assert_eq!(alice.ok("/api/useraccount")["concurrent_sessions"], 2);
+    let full = page(&admin, "/console/limits");
+    assert!(full.contains("alice") && !full.contains("bob"), "{full}");
+    let metrics = shown(curl(&[&service.url("/metrics")]));
+    assert!(metrics.contains("\nsession_limit_users_at_limit 1\n"), "{metrics}");
+}
+
+#[test]
 fn a_fleet_that_cannot_be_asked_is_said_to_be_so() {
     let Some(world) = World::new() else { return };
     world.configure(0, FLEET);

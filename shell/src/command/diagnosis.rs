@@ -31,7 +31,8 @@ impl Engine {
     pub(super) fn check_limit(&self, profile: &str, limit: u32) -> Result<Response, CommandError> {
         let check = self.admin.check_limit(profile, limit);
         let check = check.map_err(|error| listed(error, ObjectKind::Profile))?;
-        Ok(views::checked_limit(&check, profile, limit))
+        let response = views::checked_limit(&check, profile, limit);
+        Ok(response.with_warnings(check.warning))
     }
 
     /// Says which users a saved object has put above their limit. Nothing is undone where that cannot be found

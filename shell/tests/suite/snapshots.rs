@@ -72,6 +72,7 @@ fn alice() -> UserOverview {
         uid: 1000,
         profile: Some(profile),
         sessions: seen(),
+        sessions_elsewhere: 0,
         kept: None,
         failed: FailedLogins { count: 3, lock: Lock::Until(1_795_281_573 + 1800) },
     }
@@ -286,6 +287,7 @@ fn activities() {
         uid: 4242,
         profile: None,
         sessions: Vec::new(),
+        sessions_elsewhere: 0,
         kept: Some(kept),
         failed: FailedLogins::default(),
     };

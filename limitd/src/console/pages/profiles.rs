@@ -317,6 +317,7 @@ async fn effect(
             Some(since) => p { "The history that this is taken from begins on " (utc(since)) "." },
             None => p { "No history is kept, so that only refusals that have happened are known." },
         }
+        @if let Some(warning) = &check.warning { p { "Note: " (warning) "." } }
     })
 }
 

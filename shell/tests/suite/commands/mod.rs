@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod config;
+mod fleet;
 mod impact;
 mod refusals;
 mod rights;

@@ -11,8 +11,6 @@ use shell::output::pipeline::Pipeline;
 use shell::output::response::Format;
 use shell::output::status as views;
 
-use testkit::module;
-
 use crate::world::{PASSWORD, World};
 
 const LIMITED: &str = "\
@@ -29,18 +27,6 @@ user_profile = \"Two\"
 name = \"ops\"
 user_profile = \"Ops\"
 ";
-
-/// A world whose stacks call the module by the name that it is installed under.
-fn world() -> Option<World> {
-    let world = World::new()?;
-    std::os::unix::fs::symlink(module(), world.path("etc/pam_session_limit.so")).unwrap();
-    for service in ["shell", "shell-clear-sessions"] {
-        let path = format!("etc/pam.d/{service}");
-        let text = fs::read_to_string(world.path(&path)).unwrap();
-        world.write(&path, &text.replace(module().to_str().unwrap(), "/etc/pam_session_limit.so"));
-    }
-    Some(world)
-}
 
 /// Runs `status`, which ends with this code, and returns its results.
 fn status(world: &World, code: i32) -> Vec<Value> {
@@ -92,7 +78,7 @@ fn files(world: &World) -> Files {
 
 #[test]
 fn status_tells_what_is_in_order_and_what_is_not_and_changes_nothing() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::with_installed_module() else { return };
     world.configure(LIMITED);
     // Entering the world leaves a trace of mount(8) in /run.
     world.ok(&["show", "session"]);
@@ -122,7 +108,7 @@ fn status_tells_what_is_in_order_and_what_is_not_and_changes_nothing() {
 
 #[test]
 fn status_tells_how_the_store_stands_and_leaves_it_so() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::with_installed_module() else { return };
     world.configure(LIMITED);
     let mut pty = world.logged_in("alice");
     says(find(&status(&world, 0), "store", ""), "ok", "version 7, records 1");
@@ -138,7 +124,7 @@ fn status_tells_how_the_store_stands_and_leaves_it_so() {
 
 #[test]
 fn explain_names_the_profile_the_sessions_and_the_answer() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::with_installed_module() else { return };
     world.configure(LIMITED);
     let explain = |words: &[&str]| {
         let results = world.results(&[&["explain"], words].concat());
@@ -210,7 +196,7 @@ fn explain_names_the_profile_the_sessions_and_the_answer() {
 
 #[test]
 fn a_user_may_explain_their_own_login_and_an_administrator_all() {
-    let Some(world) = world() else { return };
+    let Some(world) = World::with_installed_module() else { return };
     world.configure(LIMITED);
     let mut alice = world.logged_in("alice");
     let own = alice.command("alice", "explain alice shell | grep next_login");

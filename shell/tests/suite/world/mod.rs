@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::module;
 
 use pty::{Pty, eventually, kill};
 
@@ -79,7 +80,7 @@ impl World {
         for service in ["shell", "shell-clear-sessions"] {
             let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pam.d").join(service);
             let text = fs::read_to_string(shipped).unwrap();
-            let module = testkit::module();
+            let module = module();
             let text = text.replace("pam_session_limit.so", module.to_str().unwrap());
             world.write(&format!("etc/pam.d/{service}"), &text);
         }
@@ -94,6 +95,19 @@ impl World {
     /// Writes a file of the host.
     pub fn write(&self, inside: &str, text: &str) {
         fs::write(self.path(inside), text).unwrap();
+    }
+
+    /// As [`World::new`], with stacks that call the module by the name that it is installed under.
+    pub fn with_installed_module() -> Option<Self> {
+        let world = Self::new()?;
+        let installed = "/etc/pam_session_limit.so";
+        std::os::unix::fs::symlink(module(), world.path("etc/pam_session_limit.so")).unwrap();
+        for service in ["shell", "shell-clear-sessions"] {
+            let path = format!("etc/pam.d/{service}");
+            let text = fs::read_to_string(world.path(&path)).unwrap();
+            world.write(&path, &text.replace(module().to_str().unwrap(), installed));
+        }
+        Some(world)
     }
 
     /// Writes the configuration.

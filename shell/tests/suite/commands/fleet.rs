@@ -1,0 +1,117 @@
+//! What `shell` says of a user on a host of a fleet, whose agent is played.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixListener;
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const FLEET: &str = "\
+[[useraccountprofile]]
+name = \"Default-User-Account-Profile\"
+max_concurrent_sessions = 2
+[fleet]
+endpoints = [\"http://127.0.0.1:2379\"]
+host = \"web1\"
+";
+
+/// Answers as the agent of a host does: `check` says whether there is a slot, and alice has a session on web2.
+fn play_agent(world: &World, check: &'static str) {
+    let directory = world.path("run/session-limit");
+    if !directory.exists() {
+        std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
+    }
+    let socket = directory.join("fleet.sock");
+    let _former = std::fs::remove_file(&socket);
+    let listener = UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut line = String::new();
+            BufReader::new(&socket).read_line(&mut line).unwrap();
+            let session = |host: &str, id: i64| {
+                let object = json!({
+                    "host": host, "id": id, "uid": 3001, "user": "alice", "service": "sshd",
+                    "tty": null, "rhost": null, "since": 1,
+                });
+                format!("{object}\n")
+            };
+            let answer = match line.split_whitespace().nth(1) {
+                Some("check" | "take") => check.to_owned(),
+                Some("sessions") => {
+                    format!("{}{}1 end\n", session("web1", 1), session("web2", 1))
+                }
+                _ => String::new(),
+            };
+            let _ = socket.write_all(answer.as_bytes());
+        }
+    });
+}
+
+fn explained(world: &World, policy: &str) -> Value {
+    world.configure(&format!("{FLEET}{policy}"));
+    world.results(&["explain", "alice", "shell"]).remove(0)
+}
+
+#[test]
+fn explain_asks_the_fleet_where_the_host_alone_would_let_the_login_in() {
+    let Some(world) = World::with_installed_module() else { return };
+    let says = |policy: &str, next_login: &str, reason: &str| {
+        let found = explained(&world, policy);
+        let seen = (found["next_login"].as_str().unwrap(), found["reason"].as_str().unwrap());
+        assert_eq!(seen, (next_login, reason), "{policy}");
+        found["notes"].to_string()
+    };
+    let alone = says("", "admitted", "0 of 2 slots are in use");
+    assert!(alone.contains("only the sessions of this host count"), "{alone}");
+    assert!(alone.contains("session-limit-agent is not running"), "{alone}");
+    let down = "the fleet cannot be asked, and on_engine_down is refuse: session-limit-agent is not running";
+    says("on_engine_down = \"refuse\"\n", "refused", down);
+
+    play_agent(&world, "1 granted 1\n");
+    let notes = says("", "admitted", "1 of 2 slots are in use over the fleet");
+    assert!(!notes.contains("fleet"), "{notes}");
+
+    play_agent(&world, "1 refused web2=1 web3=1\n");
+    let held = "2 of 2 slots are in use over the fleet: 1 on web2, 1 on web3";
+    says("", "refused", held);
+    says("[policy]\non_limit = \"ask\"\n", "refused", held);
+    let reason = "and on_limit is evict-oldest: the oldest sessions that can be ended make room";
+    says("[policy]\non_limit = \"evict-oldest\"\n", "admitted", &format!("{held}, {reason}"));
+    let reason = "and on_limit is log: let in, and logged as one that would be refused";
+    says("[policy]\non_limit = \"log\"\n", "admitted", &format!("{held}, {reason}"));
+}
+
+#[test]
+fn what_a_user_holds_is_counted_on_all_hosts() {
+    let Some(world) = World::new() else { return };
+    world.configure(FLEET);
+    let shown = world.run(&["show", "user", "alice"]);
+    assert!(shown.status.success(), "{shown:?}");
+    let said = String::from_utf8(shown.stderr).unwrap();
+    assert!(
+        said.contains(
+            "sessions on other hosts are not counted: fleet: session-limit-agent is not running"
+        ),
+        "{said}"
+    );
+    play_agent(&world, "1 granted 1\n");
+    let user = world.results(&["show", "user", "alice"]).remove(0);
+    assert_eq!(user["concurrent_sessions"], 1, "the one of web1 would be in the store: {user}");
+    let _here = world.logged_in("alice");
+    let activity = world.results(&["show", "useractivity", "alice"]).remove(0);
+    assert_eq!(activity["concurrent_sessions"], 2, "{activity}");
+    let all = world.results(&["show", "useractivity"]);
+    assert!(all.contains(&activity), "{all:?}");
+    let check = [
+        "check",
+        "useraccountprofile",
+        "Default-User-Account-Profile",
+        "max_concurrent_sessions",
+        "1",
+    ];
+    let above = world.results(&check).remove(0);
+    assert_eq!((&above["user"], &above["sessions"]), (&json!("alice"), &json!(2)), "{above}");
+}
