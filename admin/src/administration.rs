@@ -362,12 +362,25 @@ impl Administration {
     ) -> Result<Found<ClearSummary>, AdminError> {
         let by = self.ended_by();
         let cleared = self.sessions.clear(chosen, known.config.policy.on_clear, &by)?;
+        self.report_cleared(&cleared, whose)?;
+        Ok(known.found(cleared))
+    }
+
+    /// Tells journal and audit what was cleared.
+    ///
+    /// # Errors
+    /// When not all could be ended.
+    pub(crate) fn report_cleared(
+        &self,
+        cleared: &ClearSummary,
+        whose: &str,
+    ) -> Result<(), AdminError> {
         self.log("clear", &format!("cleared {whose}: {cleared}"));
         if !cleared.is_empty() {
             self.record(Event::SessionsCleared, whose);
         }
         match cleared.failed {
-            0 => Ok(known.found(cleared)),
+            0 => Ok(()),
             n => Err(AdminError::new(
                 AdminErrorKind::Io,
                 format!("{n} of the sessions could not be ended"),

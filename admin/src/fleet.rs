@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::admission::clear_fleet;
 use session_limit_core::config::Config;
-use session_limit_core::fleet::{self, Agent, Request};
+use session_limit_core::fleet::{self, Agent, ClearedSessions, HostSession, Request};
 use session_limit_core::model::fleet_settings::Fleet;
 
 use crate::administration::{Administration, Found};
@@ -177,6 +177,45 @@ impl Administration {
         }
     }
 
+    /// Returns whether a host of the fleet is this one.
+    ///
+    /// # Errors
+    /// When there is no fleet.
+    pub(crate) fn is_own_host(&self, host: &str) -> Result<bool, AdminError> {
+        let known = self.known()?;
+        let fleet = known.config.fleet.as_ref().ok_or_else(no_fleet)?;
+        Ok(host == fleet::own_host(fleet))
+    }
+
+    /// Ends a session on any host of the fleet.
+    ///
+    /// # Errors
+    /// When there is none there that the acting user may see, or it could not be ended.
+    pub fn clear_session_of(&self, one: &HostSession) -> Result<Found<ClearSummary>, AdminError> {
+        if self.is_own_host(&one.host)? {
+            return self.clear_session(one.id);
+        }
+        let known = self.known()?;
+        let fleet = known.config.fleet.as_ref().ok_or_else(no_fleet)?;
+        let visible = self.visible_uid(&known.config, None)?;
+        let all = sessions_elsewhere(self.sessions.path(), fleet, visible, DEADLINE)?.sessions;
+        let is_it = |session: &FleetSession| session.host == one.host && session.id == one.id;
+        let Some(session) = all.into_iter().find(is_it) else {
+            let message = format!("session {one}: there is none");
+            return Err(AdminError::new(AdminErrorKind::NotFound, message));
+        };
+        self.reach(&known.config)?.check(Permission::Clear(session.uid))?;
+        let mut cleared = ClearSummary::default();
+        let target = ClearedSessions::One(one.clone());
+        let state = self.sessions.path();
+        let warnings = clear_fleet(state, session.uid, &target, &self.ended_by(), &mut cleared);
+        if let Some(warning) = warnings.into_iter().next() {
+            return Err(AdminError::new(AdminErrorKind::Fleet, format!("fleet: {warning}")));
+        }
+        self.report_cleared(&cleared, &format!("session {one} of {}", session.user))?;
+        Ok(known.found(cleared))
+    }
+
     /// Returns the hosts of the fleet.
     ///
     /// # Errors
@@ -217,7 +256,7 @@ pub(crate) fn clear_too(
 ) -> Result<Found<ClearSummary>, AdminError> {
     let mut elsewhere = ClearSummary::default();
     let (state, by) = (admin.sessions.path(), admin.ended_by());
-    let warnings = clear_fleet(state, uid, None, &by, &mut elsewhere);
+    let warnings = clear_fleet(state, uid, &ClearedSessions::Elsewhere, &by, &mut elsewhere);
     let mut ended = ended?;
     ended.value.add_all(&elsewhere);
     ended.warnings.extend(warnings);
@@ -255,7 +294,7 @@ mod tests {
         let refused = sessions_elsewhere(&state, &fleet, None, DEADLINE).unwrap_err();
         assert_eq!(refused.message, "fleet: etcd gave no answer");
         let mut summary = ClearSummary::default();
-        let warnings = clear_fleet(&state, 1, None, "root", &mut summary);
+        let warnings = clear_fleet(&state, 1, &ClearedSessions::Elsewhere, "root", &mut summary);
         assert_eq!((summary.terminated, summary.killed), (1, 1));
         assert_eq!(
             warnings,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use session_limit_core::fleet::protocol::{ClearAnswer, HostCleared};
+use session_limit_core::fleet::protocol::{ClearAnswer, ClearedSessions, HostCleared};
 use session_limit_core::model::sanitize::{printable, shortened};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -43,16 +43,15 @@ struct Done {
     failed: u32,
 }
 
-/// Ends the sessions of a user on the other hosts, or the `oldest` on all hosts; returns what became of it, host by
-/// host.
+/// Ends sessions of a user; returns what became of it, host by host.
 pub async fn clear<E: Engine + 'static, L: Local + 'static>(
     member: &Member<E, L>,
     uid: u32,
-    oldest: Option<u32>,
+    sessions: &ClearedSessions,
     by: &str,
 ) -> Vec<ClearAnswer> {
     let mut answers = Vec::new();
-    match ask(member, uid, oldest, by, &mut answers).await {
+    match ask(member, uid, sessions, by, &mut answers).await {
         Ok(()) => answers.push(ClearAnswer::End),
         Err(error) => answers.push(ClearAnswer::Down(error.to_string())),
     }
@@ -62,14 +61,14 @@ pub async fn clear<E: Engine + 'static, L: Local + 'static>(
 async fn ask<E: Engine + 'static, L: Local + 'static>(
     member: &Member<E, L>,
     uid: u32,
-    oldest: Option<u32>,
+    cleared: &ClearedSessions,
     by: &str,
     answers: &mut Vec<ClearAnswer>,
 ) -> Result<(), EngineError> {
     let deadline = Instant::now() + DEADLINE;
     let engine = member.engine();
     let own = &member.identity().host;
-    let mut sessions = chosen(engine.list(Some(uid)).await?.slots, own, oldest);
+    let mut sessions = chosen(engine.list(Some(uid)).await?.slots, own, cleared);
     let here = sessions.remove(own);
     let mut silent: BTreeSet<String> = sessions.keys().cloned().collect();
     let lease = if silent.is_empty() { None } else { Some(engine.grant(LEASE).await?) };
@@ -127,13 +126,20 @@ async fn hear(
 }
 
 /// Returns the sessions that are to be ended, by host.
-fn chosen(mut slots: Vec<Slot>, own: &str, oldest: Option<u32>) -> BTreeMap<String, Vec<i64>> {
-    match oldest {
+fn chosen(
+    mut slots: Vec<Slot>,
+    own: &str,
+    cleared: &ClearedSessions,
+) -> BTreeMap<String, Vec<i64>> {
+    match cleared {
         // The host of the login has ended its own sessions already.
-        None => slots.retain(|slot| slot.key.host != own),
-        Some(oldest) => {
+        ClearedSessions::Elsewhere => slots.retain(|slot| slot.key.host != own),
+        ClearedSessions::Oldest(count) => {
             slots.sort_by_key(|slot| slot.created);
-            slots.truncate(usize::try_from(oldest).unwrap_or(usize::MAX));
+            slots.truncate(usize::try_from(*count).unwrap_or(usize::MAX));
+        }
+        ClearedSessions::One(one) => {
+            slots.retain(|slot| slot.key.host == one.host && slot.key.id == one.id);
         }
     }
     let mut sessions: BTreeMap<String, Vec<i64>> = BTreeMap::new();

@@ -90,8 +90,8 @@ async fn answer<E: Engine + 'static, L: Local + 'static>(
             member.free(uid, id).await;
             return Ok(());
         }
-        Ok(Request::Clear { uid, oldest, by }) => {
-            let answers = clearing::clear(member, uid, oldest, &by).await;
+        Ok(Request::Clear { uid, sessions, by }) => {
+            let answers = clearing::clear(member, uid, &sessions, &by).await;
             answers.iter().map(|answer| format!("{answer}\n")).collect()
         }
         Ok(Request::Sessions { uid }) => lines(sessions(member, uid).await),

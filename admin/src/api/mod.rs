@@ -189,6 +189,7 @@ pub fn answer(admin: &Administration, request: Request) -> Result<Answer, AdminE
             write::patch(admin, writable(resource)?, &id, body).map(Into::into)
         }
         Request::Delete(Resource::UserSession, id) => write::clear_session(admin, &id),
+        Request::Delete(Resource::FleetSession, id) => write::clear_fleet_session(admin, &id),
         Request::Delete(resource, id) => {
             write::delete(admin, writable(resource)?, &id)?;
             Ok(Value::Null.into())

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use session_limit_core::admission::clear::ClearSummary;
 use session_limit_core::config::Config;
+use session_limit_core::fleet::HostSession;
 
 use super::changes::Body;
 use super::objects::{Cleared, Unlocked, UserAccountProfile, assignment_version, profile_uuid};
@@ -144,6 +145,18 @@ pub fn clear_session(admin: &Administration, id: &str) -> Result<Answer, AdminEr
         return Ok(Answer { body, ends_session: true });
     }
     shown::value(counts(&admin.clear_session(id)?.value)).map(Into::into)
+}
+
+/// Ends one session on any host of the fleet, `HOST:ID`.
+///
+/// # Errors
+/// See [`super::answer`].
+pub fn clear_fleet_session(admin: &Administration, id: &str) -> Result<Answer, AdminError> {
+    let one = HostSession::parse(id).ok_or_else(|| shown::absent(Resource::FleetSession, id))?;
+    if admin.is_own_host(&one.host)? {
+        return clear_session(admin, &one.id.to_string());
+    }
+    shown::value(counts(&admin.clear_session_of(&one)?.value)).map(Into::into)
 }
 
 /// The body of a call that ends all sessions of a user.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use session_limit_core::admission::clear::ClearSummary;
+use session_limit_core::fleet::HostSession;
 use session_limit_core::model::profile::{Profile, ProfileAssignment};
 use session_limit_core::refusals::Recorded;
 
@@ -251,6 +252,14 @@ impl Administrator {
     /// As there.
     pub fn clear_session(&self, id: i64) -> Result<Found<ClearSummary>, CallError> {
         self.ask(Call::ClearSession(id))
+    }
+
+    /// See [`Administration::clear_session_of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear_session_of(&self, one: &HostSession) -> Result<Found<ClearSummary>, CallError> {
+        self.ask(Call::ClearSessionOf(one.clone()))
     }
 
     /// See [`Administration::clear_sessions`].

@@ -14,6 +14,7 @@ pub use administrator::{Administrator, Channel};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use session_limit_core::fleet::HostSession;
 
 use crate::administration::Administration;
 use crate::config::draft::{ConfigDraft, Conflict, DraftError};
@@ -82,6 +83,8 @@ pub enum Call {
     Refusals(Option<String>),
     /// The end of a session.
     ClearSession(i64),
+    /// The end of a session on any host of the fleet.
+    ClearSessionOf(HostSession),
     /// The end of a user's sessions.
     ClearSessions(Option<String>),
     /// The end of a user's failed logins, and of the lock they may be.
@@ -172,6 +175,7 @@ pub fn answer(admin: &Administration, call: Call) -> Result<Value, CallError> {
         Call::Delete(kind, name) => value(admin.delete(kind, &name)?),
         Call::Refusals(name) => value(admin.refusals_of(name.as_deref())?),
         Call::ClearSession(id) => value(admin.clear_session(id)?),
+        Call::ClearSessionOf(one) => value(admin.clear_session_of(&one)?),
         Call::Unlock(name) => value(admin.unlock(&name)?),
         Call::ClearSessions(name) => value(admin.clear_sessions(name.as_deref())?),
         Call::ImportLimits(files, apply) => value(admin.import_limits(&files, apply)?),

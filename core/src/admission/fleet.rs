@@ -11,7 +11,7 @@ use super::live::{LivenessCheck, live_sessions};
 use super::request::{AdmissionError, FleetSlot, Outcome, SessionToken};
 use super::{Login, telling};
 use crate::fleet::protocol::LoginText;
-use crate::fleet::{Agent, Answer, ClearAnswer, HostCounts, Request};
+use crate::fleet::{Agent, Answer, ClearAnswer, ClearedSessions, HostCounts, Request};
 use crate::model::fleet_settings::OnEngineDown;
 use crate::model::policy::{OnLimit, Tell};
 use crate::model::refusal::Refusal;
@@ -74,7 +74,7 @@ impl FleetProgress {
         };
         if eviction == EvictionRequest::ClearAll && !self.has_cleared {
             self.has_cleared = true;
-            self.clear(login, None, ended_by, cleared);
+            self.clear(login, &ClearedSessions::Elsewhere, ended_by, cleared);
         }
         loop {
             match login.ask_fleet(&login.take_request(id)) {
@@ -92,7 +92,7 @@ impl FleetProgress {
                         self.has_cleared = true;
                         let too_many = counts.total().saturating_add(1);
                         let too_many = too_many.saturating_sub(login.settings.limit.number());
-                        self.clear(login, Some(too_many), ended_by, cleared);
+                        self.clear(login, &ClearedSessions::Oldest(too_many), ended_by, cleared);
                         continue;
                     }
                     _ => return denied(FleetDenialReason::Full(counts), cleared),
@@ -108,12 +108,12 @@ impl FleetProgress {
     fn clear(
         &mut self,
         login: &Login,
-        oldest: Option<u32>,
+        sessions: &ClearedSessions,
         ended_by: &str,
         cleared: &mut ClearSummary,
     ) {
         let (state, uid) = (&login.request.state, login.settings.user.uid);
-        self.warnings.extend(clear_fleet(state, uid, oldest, ended_by, cleared));
+        self.warnings.extend(clear_fleet(state, uid, sessions, ended_by, cleared));
     }
 
     /// Adds to an outcome what the fleet has said.
@@ -131,17 +131,16 @@ impl FleetProgress {
     }
 }
 
-/// Has a user's sessions on the other hosts ended, or the `oldest` of all hosts, by the agent beside the store at
-/// `state`. Adds what came of it to `cleared`; returns what did not work, a line each.
+/// Has sessions of a user ended over the fleet, by the agent beside the store at `state`. Adds what came of it to `cleared`; returns what did not work, a line each.
 pub fn clear_fleet(
     state: &Path,
     uid: u32,
-    oldest: Option<u32>,
+    sessions: &ClearedSessions,
     ended_by: &str,
     cleared: &mut ClearSummary,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
-    for answer in Agent::beside(state).clear(uid, oldest, ended_by) {
+    for answer in Agent::beside(state).clear(uid, sessions, ended_by) {
         match answer {
             ClearAnswer::Host(host) => cleared.add_host(&host),
             ClearAnswer::Silent(host) => warnings.push(format!(

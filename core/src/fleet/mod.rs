@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use protocol::{Answer, ClearAnswer, HostCounts, Request};
+pub use protocol::{Answer, ClearAnswer, ClearedSessions, HostCounts, HostSession, Request};
 
 use crate::model::fleet_settings::Fleet;
 use crate::system;
@@ -89,14 +89,14 @@ impl Agent {
         }
     }
 
-    /// Has the user's sessions on the other hosts ended, or the `oldest` of all hosts; returns what became of
-    /// it, host by host. Waits for [`CLEAR_DEADLINE`] at most.
+    /// Has sessions of the user ended; returns what became of it, host by host. Waits for [`CLEAR_DEADLINE`] at most.
     #[must_use]
-    pub fn clear(&self, uid: u32, oldest: Option<u32>, by: &str) -> Vec<ClearAnswer> {
+    pub fn clear(&self, uid: u32, sessions: &ClearedSessions, by: &str) -> Vec<ClearAnswer> {
         let deadline = Instant::now() + CLEAR_DEADLINE;
         let mut answers = Vec::new();
         let mut ask = || {
-            let socket = self.send(&Request::Clear { uid, oldest, by: by.to_owned() })?;
+            let socket =
+                self.send(&Request::Clear { uid, sessions: sessions.clone(), by: by.to_owned() })?;
             let mut lines = LineReader::new(socket);
             loop {
                 let line = lines.next_line(protocol::MAX_LINE, deadline)?;

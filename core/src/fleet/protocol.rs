@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::fleet_settings::is_host_name;
 
 /// The version of the lines.
@@ -40,12 +42,12 @@ pub enum Request {
         /// The session's number.
         id: i64,
     },
-    /// The user's sessions on the other hosts are to be ended.
+    /// Sessions of the user are to be ended.
     Clear {
         /// The user.
         uid: u32,
-        /// How many of them, oldest first; `None` is all.
-        oldest: Option<u32>,
+        /// Which of them.
+        sessions: ClearedSessions,
         /// Who does it: what the terminals of the sessions say.
         by: String,
     },
@@ -58,6 +60,64 @@ pub enum Request {
     Hosts,
     /// How the agent stands, and what it has counted.
     Status,
+}
+
+/// Which sessions of a user [`Request::Clear`] means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClearedSessions {
+    /// All on the other hosts: the host that asks has ended its own already.
+    Elsewhere,
+    /// So many over all hosts, the oldest first.
+    Oldest(u32),
+    /// One.
+    One(HostSession),
+}
+
+/// A session and its host, written `HOST:ID`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSession {
+    /// The name of the host.
+    pub host: String,
+    /// The number of the session on that host.
+    pub id: i64,
+}
+
+impl HostSession {
+    /// Reads `HOST:ID`; `None` for what is not so.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, id) = text.split_once(':').filter(|(host, _)| is_host_name(host))?;
+        Some(Self { host: host.to_owned(), id: id.parse().ok().filter(|&id| id > 0)? })
+    }
+}
+
+impl fmt::Display for HostSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.id)
+    }
+}
+
+impl fmt::Display for ClearedSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elsewhere => f.write_str("all"),
+            Self::Oldest(count) => write!(f, "{count}"),
+            Self::One(session) => write!(f, "{session}"),
+        }
+    }
+}
+
+impl ClearedSessions {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "all" => Some(Self::Elsewhere),
+            _ => text
+                .parse()
+                .ok()
+                .map(Self::Oldest)
+                .or_else(|| HostSession::parse(text).map(Self::One)),
+        }
+    }
 }
 
 /// Who logs in, and from where: printable texts.
@@ -102,8 +162,7 @@ impl fmt::Display for Request {
             Self::Take { uid, id, limit, login } => write!(f, "take {uid} {id} {limit}{login}"),
             Self::Check { uid, limit } => write!(f, "check {uid} {limit}"),
             Self::Free { uid, id } => write!(f, "free {uid} {id}"),
-            Self::Clear { uid, oldest: None, by } => write!(f, "clear {uid} all {by}"),
-            Self::Clear { uid, oldest: Some(oldest), by } => write!(f, "clear {uid} {oldest} {by}"),
+            Self::Clear { uid, sessions, by } => write!(f, "clear {uid} {sessions} {by}"),
             Self::Sessions { uid: None } => f.write_str("sessions"),
             Self::Sessions { uid: Some(uid) } => write!(f, "sessions {uid}"),
             Self::Hosts => f.write_str("hosts"),
@@ -138,9 +197,10 @@ impl Request {
             }),
             ("check", [u, l]) => Ok(Self::Check { uid: uid(u)?, limit: limit(l)? }),
             ("free", [u, i]) => Ok(Self::Free { uid: uid(u)?, id: id(i)? }),
-            ("clear", [u, how_many, by]) => Ok(Self::Clear {
+            ("clear", [u, sessions, by]) => Ok(Self::Clear {
                 uid: uid(u)?,
-                oldest: if *how_many == "all" { None } else { Some(limit(how_many)?) },
+                sessions: ClearedSessions::parse(sessions)
+                    .ok_or("expected all, a number of sessions, or HOST:ID")?,
                 by: (*by).to_owned(),
             }),
             ("sessions", []) => Ok(Self::Sessions { uid: None }),
@@ -334,6 +394,7 @@ mod tests {
 
     #[test]
     fn requests_are_read_as_they_are_written() {
+        let clear = |sessions, by: &str| Request::Clear { uid: 1, sessions, by: by.to_owned() };
         for request in [
             Request::Take { uid: 4001, id: i64::MAX, limit: 2, login: LoginText::default() },
             Request::Take {
@@ -349,8 +410,12 @@ mod tests {
             },
             Request::Check { uid: u32::MAX, limit: 0 },
             Request::Free { uid: 0, id: 1 },
-            Request::Clear { uid: 1, oldest: None, by: "a new login of alice (sshd)".into() },
-            Request::Clear { uid: 1, oldest: Some(3), by: "root".into() },
+            clear(ClearedSessions::Elsewhere, "a new login of alice (sshd)"),
+            clear(ClearedSessions::Oldest(3), "root"),
+            clear(
+                ClearedSessions::One(HostSession { host: "web-2.example".into(), id: 7 }),
+                "root",
+            ),
             Request::Sessions { uid: None },
             Request::Sessions { uid: Some(1) },
             Request::Hosts,
@@ -366,6 +431,9 @@ mod tests {
             "1 take 1 2 3 4",
             "1 take -1 2 3",
             "1 free 1 x",
+            "1 clear 1 web2 root",
+            "1 clear 1 web2:0 root",
+            "1 clear 1 we b:1",
             "1 nothing",
         ] {
             assert!(Request::parse(bad).is_err(), "{bad:?}");

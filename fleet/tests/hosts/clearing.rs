@@ -37,6 +37,33 @@ fn a_login_that_clears_ends_the_sessions_of_all_hosts() {
 }
 
 #[test]
+fn one_session_of_any_host_is_ended_and_no_other() {
+    let _alone = alone();
+    let fleet = Fleet::new(3, "");
+    let mut first = fleet.hosts[0].login();
+    let mut second = fleet.hosts[0].login();
+    let own = fleet.hosts[3].login();
+    let sessions = fleet.hosts[3].ask("1 sessions 4001");
+    let of_web0: Vec<serde_json::Value> = sessions
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|session: &serde_json::Value| session["host"] == "web0")
+        .collect();
+    assert_eq!(of_web0.len(), 2, "{sessions:?}");
+    let clear = |id: &serde_json::Value| {
+        fleet.hosts[3].ask(&format!("1 clear 4001 web0:{id} root with `shell`"))
+    };
+    let id = &of_web0[0]["id"];
+    assert_eq!(clear(id), ["1 host web0 1 0 0 0 0", "1 end"]);
+    eventually("the session has ended", Duration::from_secs(1), || first.has_ended());
+    assert!(!second.has_ended());
+    assert_eq!(clear(id), ["1 end"], "it is over");
+    assert_eq!(fleet.hosts[1].ask("1 check 4001 3"), ["1 granted 2"]);
+    drop((own, second));
+    fleet.quiet();
+}
+
+#[test]
 fn the_oldest_session_of_all_hosts_makes_room() {
     let _alone = alone();
     let fleet = Fleet::new(2, "[policy]\non_limit = \"evict-oldest\"");

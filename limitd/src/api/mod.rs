@@ -47,7 +47,9 @@ fn resources() -> Router<App> {
                 list.post(objects::create),
                 object.put(objects::replace).patch(objects::patch).delete(objects::delete),
             ),
-            Resource::UserSession => (list, object.delete(objects::delete)),
+            Resource::UserSession | Resource::FleetSession => {
+                (list, object.delete(objects::delete))
+            }
             _ => (list, object),
         };
         let path = format!("/api/{}", resource.word());

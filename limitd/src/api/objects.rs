@@ -103,8 +103,8 @@ pub async fn delete(
 ) -> Result<Response, Failure> {
     connection.set_busy();
     match resource {
-        Resource::UserSession => {
-            let counts = ask(&session, Request::Delete(Resource::UserSession, id)).await?;
+        Resource::UserSession | Resource::FleetSession => {
+            let counts = ask(&session, Request::Delete(resource, id)).await?;
             app.metrics.clear();
             Ok(Json(counts).into_response())
         }

@@ -52,6 +52,8 @@ fn play_agent(world: &World) {
                 [_, "sessions", "3002"] => format!("{bob}1 end\n"),
                 [_, "sessions", _] => "1 end\n".to_owned(),
                 [_, "take" | "check", ..] => "1 granted 1\n".to_owned(),
+                [_, "clear", "3001", "web2:7", ..] => "1 host web2 1 0 0 0 0\n1 end\n".to_owned(),
+                [_, "clear", "3002", "web2:8", ..] => "1 silent web2\n1 end\n".to_owned(),
                 _ => String::new(),
             };
             let _ = socket.write_all(answer.as_bytes());
@@ -98,15 +100,14 @@ fn the_hosts_of_a_fleet_and_their_sessions_are_shown() {
     assert_eq!(own["count"], 2, "{own}");
     assert_eq!(alice.get("/api/fleetsession?name=bob").status, 403);
     assert_eq!(alice.get("/api/fleetsession/web2:8").status, 404);
-    assert_eq!(admin.call("DELETE", "/api/fleetsession/web2:7", None).status, 405);
 
     // The console shows the same.
     let sessions = page(&admin, "/console/sessions");
     assert!(sessions.contains("4 sessions of 3 users."), "{sessions}");
     assert_eq!(sessions.matches("<td>web2</td>").count(), 2, "{sessions}");
     assert_eq!(sessions.matches("<td>web1 (this host)</td>").count(), 2, "{sessions}");
-    // What only its host can end has no button.
-    assert_eq!(sessions.matches("aria-label=\"End session").count(), 2, "{sessions}");
+    assert_eq!(sessions.matches("aria-label=\"End session").count(), 4, "{sessions}");
+    assert_eq!(sessions.matches("name=\"host\" value=\"web2\"").count(), 2, "{sessions}");
     let found = page(&admin, "/console/sessions?q=web2&sort=-host");
     assert!(found.contains("2 sessions of 2 users match"), "{found}");
     let own = page(&alice, "/console/account");
@@ -147,6 +148,54 @@ fn what_a_user_holds_is_counted_on_all_hosts() {
     assert!(full.contains("alice") && !full.contains("bob"), "{full}");
     let metrics = shown(curl(&[&service.url("/metrics")]));
     assert!(metrics.contains("\nsession_limit_users_at_limit 1\n"), "{metrics}");
+}
+
+#[test]
+fn a_session_of_any_host_is_ended() {
+    let Some(world) = World::new() else { return };
+    world.configure(0, FLEET);
+    play_agent(&world);
+    let service = world.serve();
+    let [admin, alice] = ["admin", "alice"].map(|user| service.log_in(user));
+    let end =
+        |client: &Client, id: &str| client.call("DELETE", &format!("/api/fleetsession/{id}"), None);
+    for (client, id, status) in [
+        (&admin, "web2:9", 404),
+        (&admin, "web3:7", 404),
+        (&admin, "web2", 404),
+        (&admin, "web1:9", 404),
+        // Not to be seen by this user.
+        (&alice, "web2:8", 404),
+    ] {
+        assert_eq!(end(client, id).status, status, "{id}");
+    }
+    let ended = end(&alice, "web2:7");
+    assert_eq!((ended.status, &ended.body["ended"]), (200, &json!(1)), "{ended:?}");
+    let silent = end(&admin, "web2:8");
+    assert_eq!(silent.status, 503, "{silent:?}");
+    assert_eq!(
+        silent.error(),
+        "fleet: host web2 has not answered: sessions there may not have been ended"
+    );
+    // The button of the console sends what the page says.
+    let cookies = format!("Cookie: sessionid={0}; csrftoken={1}", alice.session(), alice.csrf());
+    let form = format!("csrf={}&host=web2&id=7&back=/console/account", alice.csrf());
+    let (url, origin) =
+        (service.url("/console/sessions/end"), format!("Origin: {}", service.url("")));
+    let sent = curl(&["-H", &cookies, "-H", &origin, "-d", &form, &url]);
+    assert_eq!(sent.status, 303, "{sent:?}");
+    assert!(sent.head.contains("location: /console/account?done=1.0"), "{}", sent.head);
+    // One of this host, by its name: that of alice, whose next call fails.
+    let all = admin.ok("/api/fleetsession?name=alice");
+    let of_host = |one: &&serde_json::Value| one["is_on_self"] == true;
+    let here = all["results"].as_array().unwrap().iter().find(of_host).unwrap();
+    assert_eq!(end(&admin, &format!("web1:{}", here["id"])).status, 200);
+    assert_eq!(alice.get("/api/useraccount").status, 401);
+    // The session of this very call.
+    let own = admin.ok("/api/fleetsession?name=admin");
+    let own = own["results"].as_array().unwrap().iter().find(of_host).unwrap();
+    assert_eq!(end(&admin, &format!("web1:{}", own["id"])).status, 200);
+    assert_eq!(admin.get("/api/useraccount").status, 401);
 }
 
 #[test]

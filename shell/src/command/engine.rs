@@ -51,6 +51,11 @@ impl Engine {
                 let hint = "an id that `show session` lists";
                 warned(cleared.map_err(|error| hinted(error, hint))?, views::cleared)
             }
+            Command::ClearSessionOf(one) => {
+                let cleared = self.admin.clear_session_of(one);
+                let hint = "a host and an id that `show session` lists";
+                warned(cleared.map_err(|error| hinted(error, hint))?, views::cleared)
+            }
             Command::ClearSessions(user) => {
                 warned(self.admin.clear_sessions(user.as_deref())?, views::cleared)
             }

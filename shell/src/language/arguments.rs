@@ -2,6 +2,7 @@
 
 use session_limit_admin::config::field::{self, Field};
 use session_limit_admin::config::object::{self, Change, ON_LIMIT, ObjectKind, PROFILE_REF};
+use session_limit_core::fleet::HostSession;
 
 use super::grammar::{Command, SubCommand, needed};
 
@@ -78,12 +79,17 @@ pub fn check_limit(arguments: &[String]) -> Result<Command, String> {
     }
 }
 
-/// Reads the number of a session.
-pub fn session_id(arguments: &[String]) -> Result<i64, String> {
+/// Reads the number of a session, or host and number.
+pub fn cleared_session(arguments: &[String]) -> Result<Command, String> {
     let typed = needed(arguments);
+    if let Some(of_host) = HostSession::parse(&typed) {
+        return Ok(Command::ClearSessionOf(of_host));
+    }
     match typed.parse() {
-        Ok(id) if id > 0 => Ok(id),
-        _ => Err(format!("session `{typed}`, expected an id that `show session` lists")),
+        Ok(id) if id > 0 => Ok(Command::ClearSession(id)),
+        _ => Err(format!(
+            "session `{typed}`, expected an id that `show session` lists, or HOST:ID in a fleet"
+        )),
     }
 }
 

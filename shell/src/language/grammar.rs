@@ -3,8 +3,11 @@
 use session_limit_admin::config::field::Field;
 use session_limit_admin::config::object::ON_LIMIT_HELP;
 pub use session_limit_admin::config::object::{Change, ON_LIMIT, ObjectKind, PROFILE_REF};
+use session_limit_core::fleet::HostSession;
 
-use super::arguments::{check_limit, configure, import, profile_change, session_id, set, unset};
+use super::arguments::{
+    check_limit, cleared_session, configure, import, profile_change, set, unset,
+};
 use super::parse;
 pub use super::syntax::{ArgumentKind, CommandSyntax, Next, SyntaxElement};
 
@@ -39,6 +42,8 @@ pub enum Command {
     Delete(ObjectKind, String),
     /// `clear session ID`
     ClearSession(i64),
+    /// `clear session HOST:ID`
+    ClearSessionOf(HostSession),
     /// `clear sessions [USER]`
     ClearSessions(Option<String>),
     /// `unlock user NAME`
@@ -184,7 +189,7 @@ pub const TOP: &[CommandSyntax<Command>] = &[
     CommandSyntax {
         slots: &[Word("clear"), Word("session"), One(Session)],
         help: "end one session",
-        make: |a| session_id(a).map(Command::ClearSession),
+        make: cleared_session,
     },
     CommandSyntax {
         slots: &[Word("clear"), Word("sessions"), Maybe(User)],

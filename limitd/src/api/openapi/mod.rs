@@ -63,11 +63,8 @@ pub fn document() -> OpenApi {
             one.patch = Some(patch(resource));
         }
         one.delete = match resource {
-            Resource::UserActivity
-            | Resource::Refusal
-            | Resource::FleetHost
-            | Resource::FleetSession => None,
-            Resource::UserSession => {
+            Resource::UserActivity | Resource::Refusal | Resource::FleetHost => None,
+            Resource::UserSession | Resource::FleetSession => {
                 Some(answered(by_id(resource, true), "200", reference::<Cleared>()).build())
             }
             _ => Some(

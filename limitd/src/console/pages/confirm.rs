@@ -75,7 +75,13 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
 pub async fn end(posted: Posted) -> Result<Response, Problem> {
     let Posted { visitor, form } = posted;
     let cleared: Cleared = match (form.find("id"), form.find("user")) {
-        (Some(id), _) => visitor.ask(Request::Delete(Resource::UserSession, id.to_owned())).await?,
+        (Some(id), _) => {
+            let (resource, id) = match form.find("host") {
+                Some(host) => (Resource::FleetSession, format!("{host}:{id}")),
+                None => (Resource::UserSession, id.to_owned()),
+            };
+            visitor.ask(Request::Delete(resource, id)).await?
+        }
         (None, Some(user)) => {
             visitor.ask(Request::Clear(json!({"username": user, "except_current": true}))).await?
         }

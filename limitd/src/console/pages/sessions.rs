@@ -168,14 +168,13 @@ pub fn row(visitor: &Visitor, row: &SessionRow, with_use: bool, with_host: bool)
             }
             td { @if let Some(idle) = row.idle { (duration(idle)) } @else { "not known" } }
             td {
-                @if session.is_on_self {
-                    form method="post" action="/console/sessions/end" {
-                        (page::word(visitor))
-                        (hidden("id", &session.id.to_string()))
-                        (hidden("back", &visitor.path))
-                        button.small aria-label=(format!("End session {} of {}", session.id, session.name)) {
-                            "End"
-                        }
+                form method="post" action="/console/sessions/end" {
+                    (page::word(visitor))
+                    @if !session.is_on_self { (hidden("host", &session.host)) }
+                    (hidden("id", &session.id.to_string()))
+                    (hidden("back", &visitor.path))
+                    button.small aria-label=(format!("End session {} of {}", session.id, session.name)) {
+                        "End"
                     }
                 }
             }

@@ -37,6 +37,8 @@ fn commands_are_read() {
     let by_login = Ok(Command::Explain(alice(), Some("login".to_owned())));
     assert_eq!(top("explain alice login"), by_login);
     assert_eq!(top("clear session 7"), Ok(Command::ClearSession(7)));
+    let of_host = HostSession { host: "web-2".to_owned(), id: 7 };
+    assert_eq!(top("clear session web-2:7"), Ok(Command::ClearSessionOf(of_host)));
     assert_eq!(top("clear sessions"), Ok(Command::ClearSessions(None)));
     assert_eq!(top("unlock user alice"), Ok(Command::Unlock("alice".to_owned())));
     assert_eq!(
@@ -154,7 +156,18 @@ fn a_misfit_says_what_was_expected() {
         ("delete user", "`delete user` is not complete, expected USER"),
         ("delete user a b", "`b` after `delete user a`, expected nothing more"),
         ("show user a b", "`b` after `show user a`, expected nothing more"),
-        ("clear session x", "session `x`, expected an id that `show session` lists"),
+        (
+            "clear session x",
+            "session `x`, expected an id that `show session` lists, or HOST:ID in a fleet",
+        ),
+        (
+            "clear session web2:0",
+            "session `web2:0`, expected an id that `show session` lists, or HOST:ID in a fleet",
+        ),
+        (
+            "clear session :7",
+            "session `:7`, expected an id that `show session` lists, or HOST:ID in a fleet",
+        ),
         ("configure user a b c", "unknown field `b`, expected user_profile_ref"),
         (
             "configure useraccountprofile a max_concurrent_sessions",

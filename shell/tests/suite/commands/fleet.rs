@@ -40,6 +40,9 @@ fn play_agent(world: &World, check: &'static str) {
             };
             let answer = match line.split_whitespace().nth(1) {
                 Some("check" | "take") => check.to_owned(),
+                Some("clear") if line.contains("clear 3001 web2:1 ") => {
+                    "1 host web2 1 0 0 0 0\n1 end\n".to_owned()
+                }
                 Some("sessions") => {
                     format!("{}{}1 end\n", session("web1", 1), session("web2", 1))
                 }
@@ -85,7 +88,7 @@ fn explain_asks_the_fleet_where_the_host_alone_would_let_the_login_in() {
 }
 
 #[test]
-fn what_a_user_holds_is_counted_on_all_hosts() {
+fn what_a_user_holds_is_counted_and_ended_on_all_hosts() {
     let Some(world) = World::new() else { return };
     world.configure(FLEET);
     let shown = world.run(&["show", "user", "alice"]);
@@ -98,6 +101,15 @@ fn what_a_user_holds_is_counted_on_all_hosts() {
         "{said}"
     );
     play_agent(&world, "1 granted 1\n");
+    let cleared = world.results(&["clear", "session", "web2:1"]).remove(0);
+    assert_eq!(cleared["ended"], 1, "{cleared}");
+    for (session, says) in
+        [("web2:2", "session web2:2: there is none"), ("web1:2", "session 2: there is none")]
+    {
+        let output = world.run(&["clear", "session", session]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{output:?}");
+    }
     let user = world.results(&["show", "user", "alice"]).remove(0);
     assert_eq!(user["concurrent_sessions"], 1, "the one of web1 would be in the store: {user}");
     let _here = world.logged_in("alice");
