@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 
 use serde_json::json;
 
-use crate::world::{Client, Reply, World, curl};
+use crate::world::{Client, PASSWORD, Reply, World, curl};
 
 const FLEET: &str = "\n[fleet]\nendpoints = [\"http://127.0.0.1:2379\"]\nhost = \"web1\"\n";
 const HOSTS: &str = concat!(
@@ -51,6 +51,7 @@ fn play_agent(world: &World) {
                 [_, "sessions", "3001"] => format!("{alice}1 end\n"),
                 [_, "sessions", "3002"] => format!("{bob}1 end\n"),
                 [_, "sessions", _] => "1 end\n".to_owned(),
+                [_, "take" | "check", "3002", ..] => "1 refused web1=0 web2=1\n".to_owned(),
                 [_, "take" | "check", ..] => "1 granted 1\n".to_owned(),
                 [_, "clear", "3001", "web2:7", ..] => "1 host web2 1 0 0 0 0\n1 end\n".to_owned(),
                 [_, "clear", "3002", "web2:8", ..] => "1 silent web2\n1 end\n".to_owned(),
@@ -148,6 +149,21 @@ fn what_a_user_holds_is_counted_on_all_hosts() {
     assert!(full.contains("alice") && !full.contains("bob"), "{full}");
     let metrics = shown(curl(&[&service.url("/metrics")]));
     assert!(metrics.contains("\nsession_limit_users_at_limit 1\n"), "{metrics}");
+}
+
+#[test]
+fn a_login_that_the_fleet_refuses_is_told_what_is_in_use() {
+    let Some(world) = World::new() else { return };
+    world.configure(1, &format!("{FLEET}[policy]\ntell = \"count\"\n"));
+    play_agent(&world);
+    let service = world.serve();
+    let refused = service.post_login(&json!({"username": "bob", "password": PASSWORD}));
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let expected = json!({
+        "concurrent_sessions": 1, "max_concurrent_sessions": 1, "sessions_to_end": 1,
+        "end_session": false,
+    });
+    assert_eq!(refused.body["at_limit"], expected, "{refused:?}");
 }
 
 #[test]

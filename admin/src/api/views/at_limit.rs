@@ -18,7 +18,7 @@ const MAX_BYTES: usize = 24 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AtLimit {
-    /// The user's slots in use.
+    /// The user's slots in use, on all hosts of the fleet.
     pub concurrent_sessions: usize,
     /// The user's limit.
     pub max_concurrent_sessions: u32,
@@ -26,7 +26,7 @@ pub struct AtLimit {
     pub sessions_to_end: usize,
     /// Whether a login with `end_session` can choose which.
     pub end_session: bool,
-    /// The user's open sessions, the oldest first, 50 at most; absent where the policy says only how many
+    /// The user's open sessions on this host, the oldest first, 50 at most; absent where the policy says only how many
     /// there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Vec<UserSession>>,
@@ -48,7 +48,9 @@ pub fn at_limit(admin: &Administration, may_choose: bool) -> Result<Option<AtLim
     let takes_slot = |seen: &&SessionView| {
         seen.status != SessionStatus::Stale && seen.session.counts_toward_limit()
     };
-    let counted = seen.iter().filter(takes_slot).count();
+    // Those of other hosts are not listed: what is chosen here ends sessions of this host.
+    let (elsewhere, _) = admin.counted_elsewhere(&config, Some(admin.user.uid));
+    let counted = seen.iter().filter(takes_slot).count() + elsewhere.len();
     let slots = usize::try_from(limit).unwrap_or(usize::MAX);
     let sessions = (may_choose || tell == Tell::Sessions).then(|| {
         let open = seen.iter().filter(takes_slot).filter(|seen| seen.session.is_open());
