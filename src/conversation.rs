@@ -43,14 +43,21 @@ fn lines(question: &Question, prompt: &str) -> Vec<String> {
     let [first_line, _] = WARNING;
     let mut lines = vec![first_line.to_owned()];
     let numbered = (1..).zip(&question.choices);
-    lines.extend(numbered.map(|(number, choice)| format!("{number}: {}", choice.line)));
+    lines.extend(numbered.map(|(number, choice)| match question.elsewhere {
+        None => format!("{number}: {}", choice.line),
+        Some(_) => choice.line.clone(),
+    }));
     lines.extend(telling::more(question.more));
+    lines.extend(question.elsewhere.iter().flatten().cloned());
     lines.push(prompt.to_owned());
     lines
 }
 
 fn prompt(question: &Question) -> String {
     match question.choices.len() {
+        _ if question.elsewhere.is_some() => {
+            "Your sessions on all hosts must end (a = all, Enter = none): ".to_owned()
+        }
         _ if !question.one_is_enough => {
             "More than one session must end (a = all, Enter = none): ".to_owned()
         }
@@ -107,7 +114,20 @@ mod tests {
         let choice = |n| SessionChoice { id: 100 + n, line: format!("session {n}") };
         let choices: Vec<SessionChoice> = (1..=choices).map(choice).collect();
         let open = choices.iter().map(|choice| choice.id).collect();
-        Question { choices, more: 0, open, one_is_enough }
+        Question { choices, more: 0, open, one_is_enough, elsewhere: None }
+    }
+
+    #[test]
+    fn over_a_fleet_all_sessions_are_chosen_or_none() {
+        let elsewhere = Some(vec!["2 sessions on web2".to_owned()]);
+        let asked = Question { open: Vec::new(), elsewhere, ..question(1, false) };
+        let prompt = prompt(&asked);
+        assert_eq!(prompt, "Your sessions on all hosts must end (a = all, Enter = none): ");
+        let [warning, _] = WARNING;
+        assert_eq!(lines(&asked, &prompt), [warning, "session 1", "2 sessions on web2", &prompt]);
+        let answer = |reply: &[u8]| answer_of(reply, &asked);
+        assert_eq!((answer(b"a"), answer(b"")), (Some(Answer::All), Some(Answer::Nothing)));
+        assert_eq!((answer(b"1"), answer(b"#101")), (None, None));
     }
 
     #[test]

@@ -240,6 +240,10 @@ fn decision(outcome: ExpectedOutcome, expected: &LoginPreview) -> (Decision, Str
                  would be refused"
             ),
         ),
+        ExpectedOutcome::Asked(_) if expected.fleet.is_some() => (
+            Decision::Asked,
+            format!("{in_use}, and on_limit is ask: refused unless the user ends all of them"),
+        ),
         ExpectedOutcome::Asked(sessions) => (
             Decision::Asked,
             format!(

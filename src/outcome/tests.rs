@@ -187,7 +187,13 @@ fn table() -> Vec<Row> {
             &[(Level::Debug, "user al\\nice: the session is open already")],
         ),
         row(
-            Outcome::Ask(Question { choices: vec![], more: 2, open: vec![], one_is_enough: true }),
+            Outcome::Ask(Question {
+                choices: vec![],
+                more: 2,
+                open: vec![],
+                one_is_enough: true,
+                elsewhere: None,
+            }),
             PAM_PERM_DENIED,
             true,
             &[(Level::Notice, "session refused for user al\\nice: 2 open, {origin}")],

@@ -42,7 +42,8 @@ impl Login<'_> {
                 let one_is_enough = decide(self.settings.limit, left) == Decision::Permit;
                 let open = others.iter().filter(|session| session.is_open());
                 let open = open.map(|session| session.id).collect();
-                Outcome::Ask(Question { choices, more, open, one_is_enough })
+                let elsewhere = None;
+                Outcome::Ask(Question { choices, more, open, one_is_enough, elsewhere })
             }
             DenialReason::Refuse => {
                 // What holds the slots is said already.

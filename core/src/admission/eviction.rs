@@ -34,8 +34,15 @@ pub fn requested_eviction(
         _ => EvictionRequest::None,
     };
     let is_permitted = decide(settings.limit, counted_sessions(others)) == Decision::Permit;
-    if requested != EvictionRequest::None || is_permitted {
+    if requested != EvictionRequest::None {
         return Ok(requested);
+    }
+    if is_permitted {
+        // Who was asked all the same was so for the fleet, which has no slot.
+        let is_for_fleet = settings.fleet.is_some()
+            && effective_on_limit(request, settings) == OnLimit::Ask
+            && request.answer == Some(Answer::All);
+        return Ok(if is_for_fleet { EvictionRequest::ClearAll } else { EvictionRequest::None });
     }
     let sessions = others.iter().filter(|session| session.is_open()).count();
     let on_limit = match effective_on_limit(request, settings) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::clear::ClearSummary;
 use super::eviction::effective_on_limit;
 use super::live::{LivenessCheck, live_sessions};
-use super::request::{AdmissionError, FleetSlot, Outcome, SessionToken};
+use super::request::{AdmissionError, FleetSlot, Outcome, Question, SessionToken};
 use super::{Login, telling};
 use crate::fleet::protocol::LoginText;
 use crate::fleet::{Agent, Answer, ClearAnswer, ClearedSessions, HostCounts, Request};
@@ -16,7 +16,7 @@ use crate::model::fleet_settings::OnEngineDown;
 use crate::model::policy::{OnLimit, Tell};
 use crate::model::refusal::Refusal;
 use crate::model::sanitize::printable;
-use crate::model::session::{EvictionRequest, Origin};
+use crate::model::session::{EvictionRequest, Origin, Session};
 use crate::store::Store;
 
 /// A login that the fleet has no slot for.
@@ -25,6 +25,8 @@ pub(super) struct FleetDenial {
     id: i64,
     cleared: ClearSummary,
     reason: FleetDenialReason,
+    /// Whether the user may be asked what to end: nothing has been ended yet.
+    may_ask: bool,
 }
 
 enum FleetDenialReason {
@@ -69,9 +71,6 @@ impl FleetProgress {
     ) -> Option<FleetDenial> {
         let slot = token.slot.as_mut()?;
         let id = slot.id;
-        let denied = |reason, cleared: &ClearSummary| {
-            Some(FleetDenial { id, cleared: cleared.clone(), reason })
-        };
         if eviction == EvictionRequest::ClearAll && !self.has_cleared {
             self.has_cleared = true;
             self.clear(login, &ClearedSessions::Elsewhere, ended_by, cleared);
@@ -95,14 +94,23 @@ impl FleetProgress {
                         self.clear(login, &ClearedSessions::Oldest(too_many), ended_by, cleared);
                         continue;
                     }
-                    _ => return denied(FleetDenialReason::Full(counts), cleared),
+                    _ => return self.denied(id, FleetDenialReason::Full(counts), cleared),
                 },
-                Verdict::Denied(reason) => return denied(reason, cleared),
+                Verdict::Denied(reason) => return self.denied(id, reason, cleared),
             }
             break;
         }
         self.token = Some(token);
         None
+    }
+
+    fn denied(
+        &self,
+        id: i64,
+        reason: FleetDenialReason,
+        cleared: &ClearSummary,
+    ) -> Option<FleetDenial> {
+        Some(FleetDenial { id, cleared: cleared.clone(), reason, may_ask: !self.has_cleared })
     }
 
     fn clear(
@@ -183,7 +191,8 @@ impl Login<'_> {
             };
             let id = slot.id;
             let denied = |reason| {
-                self.give_back(FleetDenial { id, cleared: ClearSummary::default(), reason }, store)
+                let cleared = ClearSummary::default();
+                self.give_back(FleetDenial { id, cleared, reason, may_ask: true }, store)
             };
             match self.ask_fleet(&request) {
                 Verdict::Held(in_use) => {
@@ -243,6 +252,17 @@ impl Login<'_> {
         }
     }
 
+    /// Asks whether all sessions shall end: what is chosen is kept in the store, which knows no session of another
+    /// host.
+    fn question_of_fleet(&self, others: &[Session], counts: &HostCounts) -> Question {
+        let with_origin = !self.may_lack_a_factor();
+        let (choices, more) = telling::choices(others, with_origin, &self.host);
+        let elsewhere = if with_origin { telling::lines_of_hosts(counts) } else { Vec::new() };
+        // None can be chosen by its number.
+        let (open, one_is_enough) = (Vec::new(), false);
+        Question { choices, more, open, one_is_enough, elsewhere: Some(elsewhere) }
+    }
+
     fn refusal_of_fleet(&self, counts: &HostCounts, admitted: bool) -> Box<Refusal> {
         let here = self.refusal(&[], admitted);
         Box::new(Refusal { held: counts.total(), held_by: counts.holders(), ..*here })
@@ -269,6 +289,12 @@ impl Login<'_> {
             }
             FleetDenialReason::Full(counts) => counts,
         };
+        let is_asked = effective_on_limit(self.request, &self.settings) == OnLimit::Ask
+            && denial.may_ask
+            && self.request.answer.is_none();
+        if is_asked && counts.total() > 0 {
+            return Ok(Outcome::Ask(self.question_of_fleet(&others, &counts)));
+        }
         let limit = self.settings.limit.number();
         let told = match self.settings.tell {
             _ if self.may_lack_a_factor() => Vec::new(),

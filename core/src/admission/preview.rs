@@ -95,10 +95,13 @@ fn over_fleet(
     settings: &LoginSettings,
 ) -> ExpectedOutcome {
     match (answer, settings.fleet) {
-        (Answer::Refused(_), _) => match effective_on_limit(request, settings) {
+        (Answer::Refused(counts), _) => match effective_on_limit(request, settings) {
             OnLimit::Log => ExpectedOutcome::Logged,
             OnLimit::EvictOldest => ExpectedOutcome::AfterEviction(EvictionRequest::EvictOldest),
-            OnLimit::Reject | OnLimit::Ask => ExpectedOutcome::Refused,
+            OnLimit::Ask => {
+                ExpectedOutcome::Asked(usize::try_from(counts.total()).unwrap_or(usize::MAX))
+            }
+            OnLimit::Reject => ExpectedOutcome::Refused,
         },
         (Answer::Down(_), Some(OnEngineDown::Refuse)) => ExpectedOutcome::Refused,
         (Answer::Granted(_) | Answer::Down(_), _) => ExpectedOutcome::SlotIsFree,

@@ -55,6 +55,9 @@ pub struct Question {
     pub open: Vec<i64>,
     /// Whether the end of one makes room; otherwise only all can be chosen.
     pub one_is_enough: bool,
+    /// The other hosts that hold slots, a line each, if the fleet has no slot; then the sessions on all hosts are
+    /// what is chosen.
+    pub elsewhere: Option<Vec<String>>,
 }
 
 /// A session that can be chosen.

@@ -69,6 +69,47 @@ fn the_user_is_told_what_the_policy_allows_and_other_users_are_not_in_the_way() 
     });
 }
 
+#[test]
+fn with_ask_a_user_chooses_to_end_all_sessions_of_all_hosts_or_none() {
+    let _alone = alone();
+    let fleet = Fleet::new(2, "[policy]\non_limit = \"ask\"");
+    let host = &fleet.hosts[1].host;
+    for stack in [Stack::both(), Stack::session_only()] {
+        host.stack("login", &stack.control("required"));
+        let mut far = fleet.hosts[0].login();
+        let mut near = fleet.hosts[1].login();
+        let mut third = host.login("login", "alice");
+        third.will_answer("1").will_answer("#1").will_answer("");
+        assert_eq!(third.log_in(), code::PERM_DENIED);
+        assert!(!far.has_ended() && !near.has_ended());
+
+        let mut third = host.login("login", "alice");
+        third.will_answer("a");
+        let code = third.log_in();
+        assert_eq!(code, code::SUCCESS, "{:?}", third.said());
+        for session in [&mut far, &mut near] {
+            eventually("the session has ended", Duration::from_secs(1), || session.has_ended());
+        }
+        eventually("only the new one is left", Duration::from_secs(3), || {
+            fleet.hosts[2].ask("1 check 4001 2") == ["1 granted 1"]
+        });
+        assert_eq!(third.close(), 0);
+        eventually("the slot is free", Duration::from_secs(1), || {
+            fleet.hosts[2].ask("1 check 4001 2") == ["1 granted 0"]
+        });
+    }
+    // What the account phase asks, with the sessions of this host by line and those of others by number.
+    host.stack("login", &Stack::both().control("required"));
+    let _held = (fleet.hosts[0].login(), fleet.hosts[0].login());
+    let mut asking = host.login("login", "alice");
+    asking.will_answer("");
+    assert_eq!(asking.acct(), code::PERM_DENIED);
+    let texts: Vec<&str> = asking.said().iter().map(|(_, text)| text.as_str()).collect();
+    let question = "WARNING: Maximum concurrent session count has been reached.\n2 sessions on web0\n\
+                    Your sessions on all hosts must end (a = all, Enter = none): ";
+    assert_eq!(texts, [question, WARNING]);
+}
+
 /// Of three logins at once on the second host so many get in.
 fn herd_of_three(fleet: &Fleet, phases: &str, admitted: usize) {
     let stack = if phases == "open" { Stack::session_only() } else { Stack::both() };

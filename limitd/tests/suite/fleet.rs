@@ -154,16 +154,19 @@ fn what_a_user_holds_is_counted_on_all_hosts() {
 #[test]
 fn a_login_that_the_fleet_refuses_is_told_what_is_in_use() {
     let Some(world) = World::new() else { return };
-    world.configure(1, &format!("{FLEET}[policy]\ntell = \"count\"\n"));
     play_agent(&world);
-    let service = world.serve();
-    let refused = service.post_login(&json!({"username": "bob", "password": PASSWORD}));
-    assert_eq!(refused.status, 403, "{refused:?}");
-    let expected = json!({
-        "concurrent_sessions": 1, "max_concurrent_sessions": 1, "sessions_to_end": 1,
-        "end_session": false,
-    });
-    assert_eq!(refused.body["at_limit"], expected, "{refused:?}");
+    // With `ask` only the end of all can be chosen, which `clear_sessions` means.
+    for policy in ["tell = \"count\"", "on_limit = \"ask\""] {
+        world.configure(1, &format!("{FLEET}[policy]\n{policy}\n"));
+        let service = world.serve();
+        let refused = service.post_login(&json!({"username": "bob", "password": PASSWORD}));
+        assert_eq!(refused.status, 403, "{refused:?}");
+        let expected = json!({
+            "concurrent_sessions": 1, "max_concurrent_sessions": 1, "sessions_to_end": 1,
+            "end_session": false,
+        });
+        assert_eq!(refused.body["at_limit"], expected, "{policy}: {refused:?}");
+    }
 }
 
 #[test]

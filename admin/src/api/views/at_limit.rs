@@ -50,8 +50,11 @@ pub fn at_limit(admin: &Administration, may_choose: bool) -> Result<Option<AtLim
     };
     // Those of other hosts are not listed: what is chosen here ends sessions of this host.
     let (elsewhere, _) = admin.counted_elsewhere(&config, Some(admin.user.uid));
-    let counted = seen.iter().filter(takes_slot).count() + elsewhere.len();
+    let here = seen.iter().filter(takes_slot).count();
+    let counted = here + elsewhere.len();
     let slots = usize::try_from(limit).unwrap_or(usize::MAX);
+    // Over a fleet only the end of all sessions can be chosen.
+    let may_choose = may_choose && here >= slots;
     let sessions = (may_choose || tell == Tell::Sessions).then(|| {
         let open = seen.iter().filter(takes_slot).filter(|seen| seen.session.is_open());
         let mut bytes = 0;

@@ -80,7 +80,8 @@ fn explain_asks_the_fleet_where_the_host_alone_would_let_the_login_in() {
     play_agent(&world, "1 refused web2=1 web3=1\n");
     let held = "2 of 2 slots are in use over the fleet: 1 on web2, 1 on web3";
     says("", "refused", held);
-    says("[policy]\non_limit = \"ask\"\n", "refused", held);
+    let reason = "and on_limit is ask: refused unless the user ends all of them";
+    says("[policy]\non_limit = \"ask\"\n", "asked", &format!("{held}, {reason}"));
     let reason = "and on_limit is evict-oldest: the oldest sessions that can be ended make room";
     says("[policy]\non_limit = \"evict-oldest\"\n", "admitted", &format!("{held}, {reason}"));
     let reason = "and on_limit is log: let in, and logged as one that would be refused";
