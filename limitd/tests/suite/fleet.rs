@@ -231,6 +231,7 @@ fn a_fleet_that_cannot_be_asked_is_said_to_be_so() {
     assert_eq!(admin.ok("/api/usersession")["count"], 1);
     for (path, says) in [
         ("/console/sessions", "Sessions of other hosts are not shown"),
+        ("/console/limits", "Note: sessions on other hosts are not counted: fleet:"),
         ("/console/status", "The hosts of the fleet are not known"),
     ] {
         let page = page(&admin, path);

@@ -16,7 +16,7 @@ use session_limit_core::system::clock;
 
 use super::fleet::{FleetSession, on_other, on_self};
 use super::shown;
-use crate::administration::{Administration, Known, profile_of, user_named};
+use crate::administration::{Administration, Found, Known, profile_of, user_named};
 use crate::api::ListQuery;
 use crate::api::objects::UserActivity;
 use crate::error::AdminError;
@@ -65,6 +65,8 @@ pub struct AtLimitPage {
     pub count: usize,
     /// The users; those who are above their limit first.
     pub results: Vec<UserActivity>,
+    /// What could not be counted, a line each.
+    pub warnings: Vec<String>,
 }
 
 /// A session as it is searched and sorted.
@@ -183,12 +185,13 @@ pub fn sessions(
 /// When the store or the name services fail.
 pub fn users_at_limit(admin: &Administration, query: &ListQuery) -> Result<Value, AdminError> {
     let (page, size) = query.page()?;
-    let mut users = admin.overviews()?.value;
+    let Found { value: mut users, warnings, .. } = admin.overviews()?;
     users.retain(|user| free_slots(user).is_some_and(|free| free <= 0));
     users.sort_by(|a, b| free_slots(a).cmp(&free_slots(b)).then_with(|| a.name.cmp(&b.name)));
     let count = users.len();
     let shown = users.iter().skip((page - 1).saturating_mul(size)).take(size);
-    shown::value(AtLimitPage { count, results: shown.map(shown::activity).collect() })
+    let results = shown.map(shown::activity).collect();
+    shown::value(AtLimitPage { count, results, warnings })
 }
 
 /// Returns how many further sessions a user may open; nothing where there is no limit.

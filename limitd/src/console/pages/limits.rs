@@ -36,6 +36,7 @@ pub async fn show(visitor: Visitor, OriginalUri(uri): OriginalUri) -> Result<Res
     let body = html! {
         div #live {
             h2 { "Users at their limit" }
+            @for warning in &users.warnings { p { "Note: " (warning) "." } }
             @if users.count == 0 { p { "No user is at their limit." } } @else {
                 p { (counted(users.count, "user", "users")) " can open no further session." }
                 (table(&users))
