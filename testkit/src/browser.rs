@@ -188,6 +188,14 @@ impl Browser {
         })
     }
 
+    /// Clicks the button or link with this text, found anew where the page has refreshed itself meanwhile.
+    pub fn press(&self, text: &str) {
+        self.wait(text, || match self.named(text).try_post("click", &json!({})) {
+            Err(error) if error.contains("stale element") => None,
+            clicked => Some(clicked.unwrap_or_else(|error| panic!("{text}: {error}"))),
+        });
+    }
+
     /// Returns the element that has the focus.
     pub fn active(&self) -> Element<'_> {
         let found = self.call("GET", "/element/active", &Value::Null).unwrap();
@@ -363,8 +371,12 @@ impl Element<'_> {
         self.browser.call("GET", &format!("/element/{}/{what}", self.id), &Value::Null)
     }
 
+    fn try_post(&self, what: &str, body: &Value) -> Result<Value, String> {
+        self.browser.call("POST", &format!("/element/{}/{what}", self.id), body)
+    }
+
     fn post(&self, what: &str, body: &Value) {
-        self.browser.post(&format!("/element/{}/{what}", self.id), body);
+        self.try_post(what, body).unwrap_or_else(|error| panic!("{what} {body}: {error}"));
     }
 }
 

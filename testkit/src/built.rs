@@ -25,6 +25,19 @@ pub fn module() -> PathBuf {
     MODULE.get_or_init(find).clone()
 }
 
+/// Copies a program, to run the copy.
+///
+/// Another process does it: a child that another thread of the test begins would have a descriptor of this one open
+/// for writing until its exec, and a program that is open for writing cannot be run (ETXTBSY).
+///
+/// # Panics
+///
+/// If it cannot be copied.
+pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let copied = Command::new("cp").args([from.as_ref(), to.as_ref()]).status();
+    assert!(copied.unwrap().success(), "cp {:?}", from.as_ref());
+}
+
 /// Returns the path of a program of another package of the workspace, such as `session-limit-session`.
 ///
 /// # Panics

@@ -188,7 +188,7 @@ impl Host {
     #[must_use]
     pub fn with_program_name(mut self, name: &str) -> Self {
         let copy = self.path(name);
-        fs::copy(&self.actor, &copy).unwrap();
+        crate::copy_program(&self.actor, &copy);
         self.actor = copy;
         self
     }

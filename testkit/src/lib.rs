@@ -24,7 +24,7 @@ mod login;
 mod sqlite;
 
 pub use actor::fault_injection::{IGNORED, MARK};
-pub use built::{example, module, program};
+pub use built::{copy_program, example, module, program};
 pub use host::{FAIL_CLOSED, FAIL_OPEN, Host, Stack, User, default_limit};
 pub use libpam::{SILENT, code};
 pub use login::{Login, Message};

@@ -83,7 +83,7 @@ fn axe_finds_nothing_on_any_page_light_or_dark() {
     browser.find("#username").type_in("alice");
     check("login");
     browser.find("#password").type_in(PASSWORD);
-    browser.named("Log in").click();
+    browser.press("Log in");
     browser.says("WARNING");
     check("the limit");
     desk.go("/");
@@ -103,13 +103,13 @@ fn axe_finds_nothing_on_any_page_light_or_dark() {
     desk.go("/console/profiles/new");
     browser.find("#name").type_in("Wrong");
     browser.find("#max_concurrent_sessions").fill("x");
-    browser.named("Create the profile").click();
+    browser.press("Create the profile");
     browser.says("expected a whole number");
     check("a mistake in a form");
     desk.go("/console/profiles");
-    browser.named("Default-User-Account-Profile").click();
+    browser.press("Default-User-Account-Profile");
     browser.find("#max_concurrent_sessions").fill("1");
-    browser.named("Review the changes").click();
+    browser.press("Review the changes");
     browser.says("After saving");
     check("a review");
     assert_eq!(

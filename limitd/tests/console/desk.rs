@@ -67,6 +67,6 @@ impl<'s> Desk<'s> {
     pub fn log_in(&self, user: &str) {
         self.browser.find("#username").fill(user);
         self.browser.find("#password").fill(PASSWORD);
-        self.browser.named("Log in").click();
+        self.browser.press("Log in");
     }
 }

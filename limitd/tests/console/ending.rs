@@ -31,13 +31,13 @@ fn one_who_is_ended_sees_the_login_screen_and_goes_on_afterwards() {
     desk.log_in("admin");
     browser.says("WARNING: Maximum concurrent session count has been reached.");
     browser.find("#password").type_in(crate::world::PASSWORD);
-    browser.named("Clear my other sessions and log in").click();
+    browser.press("Clear my other sessions and log in");
     browser.wait("the page", || browser.find("main").is_seen().then_some(()));
     assert_eq!(browser.path(), "/console/profiles/new");
     assert_eq!(browser.find("#name").property("value"), "Half typed <b>");
     assert_eq!(browser.find("#max_concurrent_sessions").property("value"), "7");
     // The form is good for the new session.
-    browser.named("Create the profile").click();
+    browser.press("Create the profile");
     browser.says("The profile Half typed <b> is saved.");
     let client = service.client(&cleared);
     assert_eq!(client.get("/api/useraccount").status, 401);
@@ -108,14 +108,14 @@ fn an_administrator_ends_sessions_of_others() {
     let browser = &desk.browser;
     browser.says("4 sessions of 3 users.");
     let id = one.ok("/api/usersession")["results"][0]["id"].clone();
-    browser.named(&format!("End session {id} of alice")).click();
+    browser.press(&format!("End session {id} of alice"));
     browser.says("1 session was ended.");
     let statuses = [&one, &two].map(|client| client.get("/api/useraccount").status);
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 1, "{statuses:?}");
     let third = service.log_in("alice");
-    browser.named("End all of alice").click();
+    browser.press("End all of alice");
     browser.says("This ends 2 sessions of alice, and every program that runs in them.");
-    browser.named("End 2 sessions").click();
+    browser.press("End 2 sessions");
     browser.says("2 sessions were ended.");
     browser.says("2 sessions of 2 users.");
     for client in [one, two, third] {

@@ -138,7 +138,7 @@ fn a_page_of_another_origin_can_do_nothing() {
     assert!(!inside.as_str().unwrap().contains("username"), "{inside}");
     // A link from there finds the session all the same.
     browser.go(&elsewhere(format!("<a href='{}'>Go</a>", service.url("/console/profiles"))));
-    browser.named("Go").click();
+    browser.press("Go");
     browser.says("Logged in as admin");
     assert_eq!(browser.path(), "/console/profiles");
 }

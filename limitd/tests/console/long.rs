@@ -70,13 +70,13 @@ fn ten_thousand_sessions_are_paged_and_quick() {
     let browser = &desk.browser;
     browser.says("10002 sessions of 2001 users.");
     browser.says("Page 1 of 201");
-    browser.named("Last").click();
+    browser.press("Last");
     browser.says("Page 201 of 201");
     browser.find("#q").type_in("user1999");
-    browser.named("Search").click();
+    browser.press("Search");
     browser.says("5 sessions of 1 user match “user1999”.");
     browser.says("5 of 7");
-    browser.named("Since").click();
+    browser.press("Since");
     browser.wait("the order", || {
         let sorted = browser.all("th[aria-sort=ascending]");
         sorted.first().filter(|th| th.text().starts_with("Since")).map(|_| ())
@@ -90,7 +90,7 @@ fn users_at_their_limit_refusals_and_history_are_shown() {
     let service = world.serve();
     let desk = Desk::of(&service, "admin");
     let browser = &desk.browser;
-    browser.named("At the limit").click();
+    browser.press("At the limit");
     browser.says("No user is at their limit.");
     browser.says("No login has been refused since this host was started.");
     let held = [service.log_in("alice"), service.log_in("alice")];
@@ -116,13 +116,13 @@ fn users_at_their_limit_refusals_and_history_are_shown() {
         assert_eq!(history.call("POST", "/logout", None).status, 200);
         known
     });
-    browser.named("History").click();
+    browser.press("History");
     let picture = browser.find("svg");
     assert!(picture.role() == "image" || picture.role() == "img", "{}", picture.role());
     assert!(picture.label().starts_with("At most "), "{}", picture.label());
     browser.says("Samples are kept for 30 days.");
     for span in ["Hour", "Week", "30 days"] {
-        browser.named(span).click();
+        browser.press(span);
         browser.says("Sessions by service");
     }
 }

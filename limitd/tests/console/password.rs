@@ -28,7 +28,7 @@ fn change(desk: &Desk, old: &str, new: &str, again: &str) {
     desk.browser.find("#old_password").fill(old);
     desk.browser.find("#password").fill(new);
     desk.browser.find("#again").fill(again);
-    desk.browser.named("Change the password").click();
+    desk.browser.press("Change the password");
 }
 
 fn end_sessions_of_admin(other: &Client) {
@@ -78,7 +78,7 @@ fn an_expired_password_is_changed_before_all_else() {
         change(&desk, PASSWORD, NEW, NEW);
         browser.says("Sessions in use: ");
         assert_eq!(browser.path(), "/console/account");
-        browser.named("Log out").click();
+        browser.press("Log out");
         browser.find("#username");
         assert_eq!((status_of(&service, PASSWORD), status_of(&service, NEW)), (401, 200));
     }
@@ -107,13 +107,13 @@ fn a_password_that_expires_meanwhile_is_changed_over_the_page() {
     std::thread::sleep(std::time::Duration::from_secs(1));
     browser.find("#password").type_in(NEW);
     browser.find("#again").type_in("another");
-    browser.named("Change the password").click();
+    browser.press("Change the password");
     browser.says("The new password was not typed the same way twice.");
     change(&desk, PASSWORD, NEW, NEW);
     browser.wait("the page", || browser.find("main").is_seen().then_some(()));
     assert_eq!(browser.path(), "/console/profiles/new");
     assert_eq!(browser.find("#name").property("value"), "Half typed");
-    browser.named("Create the profile").click();
+    browser.press("Create the profile");
     browser.says("The profile Half typed is saved.");
 }
 
@@ -130,16 +130,16 @@ fn without_script_a_form_is_kept_over_the_change_and_a_password_is_not() {
     browser.find("#name").type_in("Kept");
     expire(&world, &original, &["admin"]);
     end_sessions_of_admin(&other);
-    browser.named("Create the profile").click();
+    browser.press("Create the profile");
     browser.says("what you have entered is kept");
     desk.log_in("admin");
-    browser.named("Send it now").click();
+    browser.press("Send it now");
     browser.says("Your password has expired.");
     change(&desk, PASSWORD, NEW, "another");
     browser.says("The new password was not typed the same way twice.");
     change(&desk, PASSWORD, NEW, NEW);
     browser.says("What you had entered has not been sent yet:");
-    browser.named("Send it now").click();
+    browser.press("Send it now");
     browser.says("The profile Kept is saved.");
 
     desk.go("/console/password");
@@ -166,14 +166,14 @@ fn a_user_changes_their_password_when_they_want_to() {
     let service = world.serve();
     let desk = Desk::of(&service, "alice");
     let browser = &desk.browser;
-    browser.named("Change password").click();
-    browser.named("Cancel").click();
-    browser.named("Change password").click();
+    browser.press("Change password");
+    browser.press("Cancel");
+    browser.press("Change password");
     assert_eq!(browser.find("#old_password").label(), "Current password");
     change(&desk, PASSWORD, NEW, NEW);
     browser.says("Your password is changed.");
     assert!(!shadow(&world).contains("alice:$6$rounds=1000$salt$"), "{}", shadow(&world));
-    browser.named("Log out").click();
+    browser.press("Log out");
     // The password of bob is not kept on this host.
     desk.go("/console/account");
     desk.log_in("bob");

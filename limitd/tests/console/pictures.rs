@@ -42,7 +42,7 @@ fn pictures_of_each_page() {
     desk.go("/");
     browser.find("#username").type_in("alice");
     browser.find("#password").type_in(PASSWORD);
-    browser.named("Log in").click();
+    browser.press("Log in");
     browser.says("WARNING");
     picture("limit");
     desk.go("/");
@@ -67,10 +67,10 @@ fn pictures_of_each_page() {
     desk.go("/console/sessions/end?user=alice");
     picture("end");
     desk.go("/console/profiles");
-    browser.named("Contractors").click();
+    browser.press("Contractors");
     browser.find("#max_concurrent_sessions").fill("1");
     picture("profile");
-    browser.named("Review the changes").click();
+    browser.press("Review the changes");
     browser.says("After saving");
     picture("review");
     browser.prefer("dark");

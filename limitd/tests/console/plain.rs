@@ -25,29 +25,29 @@ fn every_action_works_without_script() {
     desk.go("/console/profiles/new");
     browser.find("#name").type_in("Plain");
     browser.find("#max_concurrent_sessions").fill("3");
-    browser.named("Create the profile").click();
+    browser.press("Create the profile");
     browser.says("The profile Plain is saved.");
-    browser.named("Plain").click();
+    browser.press("Plain");
     browser.find("#account_lock_timeout").fill("5");
-    browser.named("Review the changes").click();
-    browser.named("Back to the form").click();
+    browser.press("Review the changes");
+    browser.press("Back to the form");
     assert_eq!(browser.find("#account_lock_timeout").property("value"), "5");
-    browser.named("Review the changes").click();
+    browser.press("Review the changes");
     // The session ends while the form is open: what was typed is kept.
     let clearing = json!({"username": "admin", "password": PASSWORD, "clear_sessions": true});
     let cleared = service.post_login(&clearing);
     assert_eq!(cleared.status, 200, "{:?}", cleared.body);
     assert_eq!(service.client(&cleared).call("POST", "/logout", None).status, 200);
-    browser.named("Save").click();
+    browser.press("Save");
     browser.says("what you have entered is kept");
     desk.log_in("admin");
     browser.says("What you had entered has not been sent yet:");
-    browser.named("Send it now").click();
+    browser.press("Send it now");
     browser.says("The profile Plain is saved.");
     assert!(world.configuration().contains("account_lock_timeout = 5"));
-    browser.named("Plain").click();
-    browser.named("Delete this profile").click();
-    browser.named("Delete the profile").click();
+    browser.press("Plain");
+    browser.press("Delete this profile");
+    browser.press("Delete the profile");
     browser.says("The profile is deleted.");
     // End one, end all, and log out.
     desk.go("/console/sessions?q=alice&sort=-since");
@@ -55,11 +55,11 @@ fn every_action_works_without_script() {
     browser.says("1 session was ended.");
     browser.says("1 session of 1 user match “alice”.");
     desk.go("/console/sessions");
-    browser.named("End all of alice").click();
-    browser.named("End 1 session").click();
+    browser.press("End all of alice");
+    browser.press("End 1 session");
     browser.says("1 session was ended.");
     assert!(alice.iter().all(|client| client.get("/api/useraccount").status == 401));
-    browser.named("Log out").click();
+    browser.press("Log out");
     browser.find("#username");
     // Refused at the limit, and let in by clearing.
     let held = [service.log_in("alice"), service.log_in("alice")];
@@ -68,7 +68,7 @@ fn every_action_works_without_script() {
         browser.says(line);
     }
     browser.find("#password").type_in(PASSWORD);
-    browser.named("Clear my other sessions and log in").click();
+    browser.press("Clear my other sessions and log in");
     browser.says("Sessions in use: 1 of 2");
     assert!(held.iter().all(|client| client.get("/api/useraccount").status == 401));
 }
@@ -90,7 +90,7 @@ fn pam_asks_one_question_after_another() {
         assert_eq!(answer.property("type"), "password");
         assert!(!browser.text().contains("Logged in as alice"));
         answer.type_in("alice@example.org");
-        browser.named("Continue").click();
+        browser.press("Continue");
         browser.says("Logged in as alice");
         assert_eq!(browser.path(), "/console/account");
     }
@@ -114,7 +114,7 @@ fn at_the_limit_a_user_chooses_which_session_ends() {
     browser.says("WARNING: Maximum concurrent session count has been reached.");
     browser.says("session-limitd from 127.0.0.1");
     browser.find("#answer").type_in("1");
-    browser.named("Continue").click();
+    browser.press("Continue");
     browser.says("Sessions in use: 1 of 1");
     assert_eq!(held.get("/api/useraccount").status, 401);
 }

@@ -17,19 +17,19 @@ fn a_user_logs_in_and_an_administrator_sees_all_sessions() {
     browser.says("Authorised use only.\n<b>All is logged.");
     browser.find("#username").type_in("admin");
     browser.find("#password").type_in("wrong");
-    browser.named("Log in").click();
+    browser.press("Log in");
     browser.says("The login failed");
     assert_eq!(browser.find("#username").property("value"), "admin");
     browser.find("#password").type_in(PASSWORD);
-    browser.named("Log in").click();
+    browser.press("Log in");
     // Where the user wanted to go.
     browser.says("Default-User-Account-Profile");
     assert_eq!(browser.path(), "/console/profiles");
-    browser.named("Sessions").click();
+    browser.press("Sessions");
     browser.says("2 sessions of 2 users.");
     browser.says("session-limitd (http)");
     browser.find("#q").type_in("ALI");
-    browser.named("Search").click();
+    browser.press("Search");
     browser.says("1 session of 1 user match “ALI”.");
     // A login appears and goes by itself.
     let second = service.log_in("alice");
@@ -37,7 +37,7 @@ fn a_user_logs_in_and_an_administrator_sees_all_sessions() {
     assert_eq!(second.call("POST", "/logout", None).status, 200);
     browser.says("1 session of 1 user match “ALI”.");
     alice.ok("/api/useraccount");
-    browser.named("Log out").click();
+    browser.press("Log out");
     browser.find("#username");
     desk.go("/console/sessions");
     browser.find("#username");
@@ -64,9 +64,9 @@ fn a_user_sees_and_ends_their_own_sessions_only() {
         });
     }
     desk.go("/console/account");
-    browser.named("End all my other sessions").click();
+    browser.press("End all my other sessions");
     browser.says("This ends 2 sessions of alice");
-    browser.named("End 2 sessions").click();
+    browser.press("End 2 sessions");
     browser.says("2 sessions were ended.");
     browser.says("Sessions in use: 1 of 5");
     assert!(others.iter().all(|other| other.get("/api/useraccount").status == 401));

@@ -43,7 +43,7 @@ fn it_does_not_serve_as_root_and_names_the_socket_that_is_missing() {
     assert!(run(&[program]).contains("does not serve as root"));
     // A copy that user session-limit can reach.
     let copy = world.path("lib/session-limitd-copy");
-    fs::copy(program, &copy).unwrap();
+    testkit::copy_program(program, &copy);
     let as_user = [
         "setpriv",
         "--reuid=3900",

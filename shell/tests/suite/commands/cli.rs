@@ -184,7 +184,7 @@ fn an_ordinary_user_is_told_to_use_sudo() {
     fs::set_permissions(scratch.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
     // The target directory may not be reachable for others: run a copy.
     let program = scratch.0.path().join("shell");
-    fs::copy(SHELL, &program).unwrap();
+    testkit::copy_program(SHELL, &program);
     let as_nobody = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program);

@@ -421,7 +421,7 @@ fn hostile_packets_end_the_connection_and_nothing_else() {
 fn without_the_socket_one_line_says_what_to_do() {
     let Some(world) = World::new() else { return };
     world.configure("");
-    fs::copy(SHELL, world.path("shell")).unwrap();
+    testkit::copy_program(SHELL, world.path("shell"));
     let expected = "shell: /run/session-limit-shell.sock: No such file or directory; root starts it by \
         `systemctl start session-limit-shell.socket`, or runs `sudo shell`\n";
     let output = without_terminal(&world, ALICE, &["show", "session"]);

@@ -33,7 +33,7 @@ pub fn served() -> Option<World> {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     listen(&listener, 128).unwrap();
     // Every user may run it, wherever the tests are built.
-    fs::copy(SHELL, world.path("shell")).unwrap();
+    testkit::copy_program(SHELL, world.path("shell"));
     let program = testkit::program("session-limit-session", "session-limit-session");
     let mut acceptor = world.command(&[program.to_str().unwrap(), "--accept"]);
     // It ends by itself once it had nothing to do for a minute.

@@ -27,7 +27,7 @@ fn at_the_login_screen(host: &Host) -> Browser {
 fn log_in(browser: &Browser, user: &str) {
     browser.find("#username").fill(user);
     browser.find("#password").fill(&format!("password-of-{user}"));
-    browser.named("Log in").click();
+    browser.press("Log in");
 }
 
 fn a_limit_set_in_the_browser_holds_for_ssh_and_a_session_ended_there_is_over(
@@ -44,20 +44,20 @@ fn a_limit_set_in_the_browser_holds_for_ssh_and_a_session_ended_there_is_over(
     let _alice = host.ssh("alice").log_in();
     host.ssh("alice").is_admitted();
 
-    browser.named("Profiles").click();
-    browser.named("limit-of-alice").click();
+    browser.press("Profiles");
+    browser.press("limit-of-alice");
     browser.find("#max_concurrent_sessions").fill("1");
-    browser.named("Review the changes").click();
-    browser.named("Save").click();
+    browser.press("Review the changes");
+    browser.press("Save");
     browser.says("The profile limit-of-alice is saved.");
     host.ssh("alice").is_refused();
 
-    browser.named("Sessions").click();
+    browser.press("Sessions");
     let mut bob = host.ssh("bob").log_in();
     browser.says("3 sessions of 3 users.");
     let clicked = Instant::now();
-    browser.named("End all of bob").click();
-    browser.named("End 1 session").click();
+    browser.press("End all of bob");
+    browser.press("End 1 session");
     bob.sees_its_connection_close(seconds(10));
     let ended = clicked.elapsed();
     browser.says("1 session was ended.");
@@ -96,11 +96,11 @@ fn a_user_at_the_limit_logs_in_by_clearing_the_ssh_session(host: &mut Host) -> S
     browser.says("sshd from 127.0.0.1");
     assert!(ssh.is_running());
     browser.find("#password").fill("password-of-alice");
-    browser.named("Clear my other sessions and log in").click();
+    browser.press("Clear my other sessions and log in");
     browser.says("Sessions in use: 1 of 1");
     ssh.sees_its_connection_close(seconds(10));
     host.ssh("alice").is_refused();
-    browser.named("Log out").click();
+    browser.press("Log out");
     browser.find("#username");
     host.until_admitted("alice", seconds(10));
     drop(browser);
