@@ -10,9 +10,10 @@ use testkit::{FAIL_CLOSED, Login, Stack};
 
 use crate::{add_users, alone, amount, figure, hex, host, rows};
 
-/// Returns `soak` milliseconds in a soak, otherwise `ordinary`; in microseconds.
-fn bound(ordinary: i32, soak: i32) -> i32 {
-    amount(ordinary, soak) * 1000
+/// Returns milliseconds in microseconds: what no login may take, however busy the machine is. How long logins do take is
+/// printed, and measured in `benches/`.
+fn bound(ms: i32) -> i32 {
+    ms * 1000
 }
 
 fn times(caller: &Login) -> (i32, i32, i32, i32) {
@@ -43,7 +44,7 @@ fn l1_logins_one_after_the_other_leave_nothing() {
     );
     assert_eq!(wrong, 0);
     assert_eq!(rows(&host), []);
-    assert!(p99 < bound(500, 20), "p99 {}", ms(p99));
+    assert!(p99 < bound(500), "p99 {}", ms(p99));
 }
 
 #[test]
@@ -68,13 +69,13 @@ fn l3_thirty_two_processes_without_a_pause() {
     );
     assert_eq!(wrong, 0, "{}", host.stderr());
     assert_eq!(rows(&host), []);
-    assert!(p99 < bound(3_000, 250), "p99 {}", ms(p99));
+    assert!(p99 < bound(3_000), "p99 {}", ms(p99));
 }
 
 #[test]
 fn l4_five_hundred_users_at_once_all_get_in() {
     let _alone = alone();
-    for (herd, soak_bound) in [(32, 50), (100, 100), (200, 200), (500, 400)] {
+    for herd in [32, 100, 200, 500] {
         let host = host();
         host.limit(1);
         host.stack("login", &Stack::both().control(FAIL_CLOSED));
@@ -100,7 +101,7 @@ fn l4_five_hundred_users_at_once_all_get_in() {
             ),
         );
         assert_eq!(rows(&host), []);
-        assert!(worst_p99 < bound(6_000, soak_bound), "p99 {}", ms(worst_p99));
+        assert!(worst_p99 < bound(6_000), "p99 {}", ms(worst_p99));
     }
 }
 
@@ -136,7 +137,7 @@ fn l8_ten_thousand_live_rows() {
     );
     assert_eq!(wrong, 0);
     assert_eq!(rows(&host).len(), 10_000);
-    assert!(p99 < bound(1_000, 40), "p99 {}", ms(p99));
+    assert!(p99 < bound(1_000), "p99 {}", ms(p99));
 }
 
 fn live_session(id: i64, uid: u32, leader: Leader) -> Session {
