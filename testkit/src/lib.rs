@@ -16,6 +16,7 @@ pub mod actor;
 pub mod audit;
 pub mod browser;
 mod built;
+mod fleet_agent;
 pub mod hex;
 mod host;
 mod host_state;
@@ -25,6 +26,7 @@ mod sqlite;
 
 pub use actor::fault_injection::{IGNORED, MARK};
 pub use built::{copy_program, example, module, program};
+pub use fleet_agent::play_agent;
 pub use host::{FAIL_CLOSED, FAIL_OPEN, Host, Stack, User, default_limit};
 pub use libpam::{SILENT, code};
 pub use login::{Login, Message};

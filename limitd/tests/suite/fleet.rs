@@ -1,8 +1,6 @@
 //! A host of a fleet, whose agent is played: what the API and the counters show.
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixListener;
 
 use serde_json::json;
 
@@ -35,29 +33,21 @@ fn session(host: &str, id: i64, uid: u32, user: &str) -> String {
 fn play_agent(world: &World) {
     let directory = world.path("run/session-limit");
     std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
-    let listener = UnixListener::bind(directory.join("fleet.sock")).unwrap();
-    std::thread::spawn(move || {
-        for socket in listener.incoming() {
-            let mut socket = socket.unwrap();
-            let mut line = String::new();
-            BufReader::new(&socket).read_line(&mut line).unwrap();
-            let own = session("web1", 1, 3000, "admin");
-            let (alice, bob) = (session("web2", 7, 3001, "alice"), session("web2", 8, 3002, "bob"));
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let answer = match words.as_slice() {
-                [_, "hosts"] => HOSTS.to_owned(),
-                [_, "status"] => STATUS.to_owned(),
-                [_, "sessions"] => format!("{own}{alice}{bob}1 end\n"),
-                [_, "sessions", "3001"] => format!("{alice}1 end\n"),
-                [_, "sessions", "3002"] => format!("{bob}1 end\n"),
-                [_, "sessions", _] => "1 end\n".to_owned(),
-                [_, "take" | "check", "3002", ..] => "1 refused web1=0 web2=1\n".to_owned(),
-                [_, "take" | "check", ..] => "1 granted 1\n".to_owned(),
-                [_, "clear", "3001", "web2:7", ..] => "1 host web2 1 0 0 0 0\n1 end\n".to_owned(),
-                [_, "clear", "3002", "web2:8", ..] => "1 silent web2\n1 end\n".to_owned(),
-                _ => String::new(),
-            };
-            let _ = socket.write_all(answer.as_bytes());
+    testkit::play_agent(&directory.join("fleet.sock"), |words| {
+        let own = session("web1", 1, 3000, "admin");
+        let (alice, bob) = (session("web2", 7, 3001, "alice"), session("web2", 8, 3002, "bob"));
+        match words {
+            [_, "hosts"] => HOSTS.to_owned(),
+            [_, "status"] => STATUS.to_owned(),
+            [_, "sessions"] => format!("{own}{alice}{bob}1 end\n"),
+            [_, "sessions", "3001"] => format!("{alice}1 end\n"),
+            [_, "sessions", "3002"] => format!("{bob}1 end\n"),
+            [_, "sessions", _] => "1 end\n".to_owned(),
+            [_, "take" | "check", "3002", ..] => "1 refused web1=0 web2=1\n".to_owned(),
+            [_, "take" | "check", ..] => "1 granted 1\n".to_owned(),
+            [_, "clear", "3001", "web2:7", ..] => "1 host web2 1 0 0 0 0\n1 end\n".to_owned(),
+            [_, "clear", "3002", "web2:8", ..] => "1 silent web2\n1 end\n".to_owned(),
+            _ => String::new(),
         }
     });
 }

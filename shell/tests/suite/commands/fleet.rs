@@ -1,8 +1,6 @@
 //! What `shell` says of a user on a host of a fleet, whose agent is played.
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixListener;
 
 use serde_json::{Value, json};
 
@@ -17,39 +15,26 @@ endpoints = [\"http://127.0.0.1:2379\"]
 host = \"web1\"
 ";
 
+/// The line of a session of alice.
+fn session(host: &str) -> String {
+    let object = json!({
+        "host": host, "id": 1, "uid": 3001, "user": "alice", "service": "sshd", "tty": null,
+        "rhost": null, "since": 1,
+    });
+    format!("{object}\n")
+}
+
 /// Answers as the agent of a host does: `check` says whether there is a slot, and alice has a session on web2.
 fn play_agent(world: &World, check: &'static str) {
     let directory = world.path("run/session-limit");
     if !directory.exists() {
         std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
     }
-    let socket = directory.join("fleet.sock");
-    let _former = std::fs::remove_file(&socket);
-    let listener = UnixListener::bind(socket).unwrap();
-    std::thread::spawn(move || {
-        for socket in listener.incoming() {
-            let mut socket = socket.unwrap();
-            let mut line = String::new();
-            BufReader::new(&socket).read_line(&mut line).unwrap();
-            let session = |host: &str, id: i64| {
-                let object = json!({
-                    "host": host, "id": id, "uid": 3001, "user": "alice", "service": "sshd",
-                    "tty": null, "rhost": null, "since": 1,
-                });
-                format!("{object}\n")
-            };
-            let answer = match line.split_whitespace().nth(1) {
-                Some("check" | "take") => check.to_owned(),
-                Some("clear") if line.contains("clear 3001 web2:1 ") => {
-                    "1 host web2 1 0 0 0 0\n1 end\n".to_owned()
-                }
-                Some("sessions") => {
-                    format!("{}{}1 end\n", session("web1", 1), session("web2", 1))
-                }
-                _ => String::new(),
-            };
-            let _ = socket.write_all(answer.as_bytes());
-        }
+    testkit::play_agent(&directory.join("fleet.sock"), move |words| match words {
+        [_, "check" | "take", ..] => check.to_owned(),
+        [_, "clear", "3001", "web2:1", ..] => "1 host web2 1 0 0 0 0\n1 end\n".to_owned(),
+        [_, "sessions", ..] => format!("{}{}1 end\n", session("web1"), session("web2")),
+        _ => String::new(),
     });
 }
 
