@@ -192,11 +192,11 @@ impl Administration {
     /// # Errors
     /// When there is none there that the acting user may see, or it could not be ended.
     pub fn clear_session_of(&self, one: &HostSession) -> Result<Found<ClearSummary>, AdminError> {
-        if self.is_own_host(&one.host)? {
-            return self.clear_session(one.id);
-        }
         let known = self.known()?;
         let fleet = known.config.fleet.as_ref().ok_or_else(no_fleet)?;
+        if one.host == fleet::own_host(fleet) {
+            return self.clear_session(one.id);
+        }
         let visible = self.visible_uid(&known.config, None)?;
         let all = sessions_elsewhere(self.sessions.path(), fleet, visible, DEADLINE)?.sessions;
         let is_it = |session: &FleetSession| session.host == one.host && session.id == one.id;

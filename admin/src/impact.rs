@@ -15,7 +15,7 @@ use crate::config::object::ObjectKind;
 use crate::error::{AdminError, AdminErrorKind};
 use crate::fleet::FleetSession;
 use crate::history;
-use crate::sessions::{SessionStatus, SessionView};
+use crate::sessions::{SessionView, takes_slot};
 
 /// A user who holds more sessions than a limit allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +38,7 @@ pub type SlotsInUse = BTreeMap<(String, u32), usize>;
 /// Counts the slots in use: those of this host, and the sessions of the other hosts of a fleet.
 #[must_use]
 pub fn slots_in_use(sessions: &[SessionView], elsewhere: &[FleetSession]) -> SlotsInUse {
-    let takes_slot = |seen: &&SessionView| {
-        seen.status != SessionStatus::Stale && seen.session.counts_toward_limit()
-    };
-    let here = sessions.iter().filter(takes_slot);
+    let here = sessions.iter().filter(|seen| takes_slot(seen));
     let here = here.map(|seen| (seen.session.user.clone(), seen.session.uid));
     let elsewhere = elsewhere.iter().map(|session| (session.user.clone(), session.uid));
     let mut in_use = SlotsInUse::new();
@@ -218,6 +215,7 @@ mod tests {
     use session_limit_core::model::session::{Leader, Origin, Session, SessionState};
 
     use super::*;
+    use crate::sessions::SessionStatus;
 
     /// A session of a user that every host has.
     fn session(user: &str, uid: u32, status: SessionStatus) -> SessionView {

@@ -157,6 +157,12 @@ pub fn count(sessions: &[SessionView]) -> usize {
     sessions.iter().filter(|seen| is_held(seen)).count()
 }
 
+/// Returns whether the session takes a slot, which a reservation does too.
+#[must_use]
+pub fn takes_slot(seen: &SessionView) -> bool {
+    seen.status != SessionStatus::Stale && seen.session.counts_toward_limit()
+}
+
 /// Returns whether the session is open and its leader lives.
 #[must_use]
 pub fn is_held(seen: &SessionView) -> bool {

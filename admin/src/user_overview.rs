@@ -66,19 +66,16 @@ impl Administration {
         let kept = self.sessions.last_login(user.uid)?.filter(|kept| kept.user == name);
         let failed = Settings::read().failed_logins(&user, profile.as_ref());
         let (elsewhere, warning) = self.counted_elsewhere(&known.config, Some(user.uid));
-        let sessions_elsewhere = elsewhere.len();
-        let uid = user.uid;
-        let mut found = known.found(UserOverview {
+        let overview = UserOverview {
             name,
-            uid,
+            uid: user.uid,
             profile,
             sessions,
-            sessions_elsewhere,
+            sessions_elsewhere: elsewhere.len(),
             kept,
             failed,
-        });
-        found.warnings.extend(warning);
-        Ok(found)
+        };
+        Ok(Found { warnings: warning.into_iter().collect(), ..known.found(overview) })
     }
 
     /// Returns what is known of all users who hold sessions or held some, for those who may see it;
@@ -93,16 +90,15 @@ impl Administration {
             let Found { value, mistake, warnings } = own;
             return Ok(Found { value: vec![value], mistake, warnings });
         }
-        let mut by_user: BTreeMap<(u32, String), Vec<SessionView>> = BTreeMap::new();
+        // The sessions of this host, and how many there are on others.
+        let mut by_user: BTreeMap<(u32, String), (Vec<SessionView>, usize)> = BTreeMap::new();
         for seen in self.sessions.seen(None)? {
-            by_user.entry((seen.session.uid, seen.session.user.clone())).or_default().push(seen);
+            let user = (seen.session.uid, seen.session.user.clone());
+            by_user.entry(user).or_default().0.push(seen);
         }
         let (elsewhere, warning) = self.counted_elsewhere(&known.config, None);
-        let mut held_elsewhere: BTreeMap<(u32, String), usize> = BTreeMap::new();
         for session in elsewhere {
-            let user = (session.uid, session.user);
-            by_user.entry(user.clone()).or_default();
-            *held_elsewhere.entry(user).or_default() += 1;
+            by_user.entry((session.uid, session.user)).or_default().1 += 1;
         }
         let mut kept: BTreeMap<(u32, String), LastLogin> = self
             .sessions
@@ -119,8 +115,7 @@ impl Administration {
             by_user.entry((user.uid, name)).or_default();
         }
         let mut all = Vec::new();
-        for ((uid, name), sessions) in by_user {
-            let sessions_elsewhere = held_elsewhere.remove(&(uid, name.clone())).unwrap_or(0);
+        for ((uid, name), (sessions, sessions_elsewhere)) in by_user {
             let account = user_named(&name).ok().filter(|user| user.uid == uid);
             let profile = match &account {
                 Some(user) => known.profile_of(user)?,
@@ -142,8 +137,6 @@ impl Administration {
                 failed,
             });
         }
-        let mut found = known.found(all);
-        found.warnings.extend(warning);
-        Ok(found)
+        Ok(Found { warnings: warning.into_iter().collect(), ..known.found(all) })
     }
 }

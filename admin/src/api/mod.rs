@@ -78,6 +78,12 @@ impl Resource {
     pub fn is_configured(self) -> bool {
         matches!(self, Self::UserAccountProfile | Self::User | Self::UserGroup)
     }
+
+    /// Returns whether its objects are sessions: to delete one is to end it.
+    #[must_use]
+    pub fn is_session(self) -> bool {
+        matches!(self, Self::UserSession | Self::FleetSession)
+    }
 }
 
 /// What is asked for.

@@ -139,7 +139,8 @@ impl FleetProgress {
     }
 }
 
-/// Has sessions of a user ended over the fleet, by the agent beside the store at `state`. Adds what came of it to `cleared`; returns what did not work, a line each.
+/// Has sessions of a user ended over the fleet, by the agent beside the store at `state`. Adds what came of it to
+/// `cleared`; returns what did not work, a line each.
 pub fn clear_fleet(
     state: &Path,
     uid: u32,

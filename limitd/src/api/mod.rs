@@ -47,9 +47,7 @@ fn resources() -> Router<App> {
                 list.post(objects::create),
                 object.put(objects::replace).patch(objects::patch).delete(objects::delete),
             ),
-            Resource::UserSession | Resource::FleetSession => {
-                (list, object.delete(objects::delete))
-            }
+            _ if resource.is_session() => (list, object.delete(objects::delete)),
             _ => (list, object),
         };
         let path = format!("/api/{}", resource.word());

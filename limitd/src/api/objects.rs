@@ -102,17 +102,12 @@ pub async fn delete(
     Writer(session): Writer,
 ) -> Result<Response, Failure> {
     connection.set_busy();
-    match resource {
-        Resource::UserSession | Resource::FleetSession => {
-            let counts = ask(&session, Request::Delete(resource, id)).await?;
-            app.metrics.clear();
-            Ok(Json(counts).into_response())
-        }
-        _ => {
-            ask(&session, Request::Delete(resource, id)).await?;
-            Ok(no_content())
-        }
+    let counts = ask(&session, Request::Delete(resource, id)).await?;
+    if !resource.is_session() {
+        return Ok(no_content());
     }
+    app.metrics.clear();
+    Ok(Json(counts).into_response())
 }
 
 /// Says what a limit would mean for the users of a profile; changes nothing.

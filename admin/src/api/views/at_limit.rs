@@ -7,7 +7,7 @@ use super::shown;
 use crate::administration::{Administration, profile_of};
 use crate::api::objects::UserSession;
 use crate::error::AdminError;
-use crate::sessions::{SessionStatus, SessionView};
+use crate::sessions::takes_slot;
 
 /// Sessions that are listed at most, the oldest first.
 const MAX_SESSIONS: usize = 50;
@@ -45,18 +45,15 @@ pub fn at_limit(admin: &Administration, may_choose: bool) -> Result<Option<AtLim
     }
     let limit = profile_of(&config, &admin.user)?.max_concurrent_sessions;
     let seen = admin.sessions_of(Some(&admin.own_name()))?.value;
-    let takes_slot = |seen: &&SessionView| {
-        seen.status != SessionStatus::Stale && seen.session.counts_toward_limit()
-    };
     // Those of other hosts are not listed: what is chosen here ends sessions of this host.
     let (elsewhere, _) = admin.counted_elsewhere(&config, Some(admin.user.uid));
-    let here = seen.iter().filter(takes_slot).count();
+    let here = seen.iter().filter(|seen| takes_slot(seen)).count();
     let counted = here + elsewhere.len();
     let slots = usize::try_from(limit).unwrap_or(usize::MAX);
     // Over a fleet only the end of all sessions can be chosen.
     let may_choose = may_choose && here >= slots;
     let sessions = (may_choose || tell == Tell::Sessions).then(|| {
-        let open = seen.iter().filter(takes_slot).filter(|seen| seen.session.is_open());
+        let open = seen.iter().filter(|seen| takes_slot(seen) && seen.session.is_open());
         let mut bytes = 0;
         open.take(MAX_SESSIONS)
             .map(|seen| shown::session(admin, seen))

@@ -63,13 +63,13 @@ pub fn document() -> OpenApi {
             one.patch = Some(patch(resource));
         }
         one.delete = match resource {
-            Resource::UserActivity | Resource::Refusal | Resource::FleetHost => None,
-            Resource::UserSession | Resource::FleetSession => {
+            _ if resource.is_session() => {
                 Some(answered(by_id(resource, true), "200", reference::<Cleared>()).build())
             }
-            _ => Some(
+            _ if resource.is_configured() => Some(
                 by_id(resource, true).response("204", described("The object is gone.")).build(),
             ),
+            _ => None,
         };
         paths = paths.path(format!("/api/{word}"), all).path(format!("/api/{word}/{{id}}"), one);
     }
